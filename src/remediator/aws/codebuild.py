@@ -1,0 +1,97 @@
+"""Reads and updates CodeBuild's projects without losing a setting, and starts and reads builds."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+from remediator.core.build import Build
+from remediator.core.failure import BuildArn
+from remediator.core.snapshot import Document
+
+
+class CodeBuild:
+    """Projects and builds as raw JSON, as CodeBuild sends them.
+
+    botocore drops response members that its model does not know, and refuses them in requests. So answers are taken
+    from the raw body (`before-parse`), and an update's body, which botocore has made and validated from the members it
+    knows, is replaced by the whole document just before it is signed (`before-call`).
+    """
+
+    def __init__(self, codebuild: Any) -> None:
+        self._client = codebuild
+        self._answer: Document = {}
+        self._whole_request: Document = {}
+        events = self._client.meta.events
+        events.register("before-parse.codebuild", self._keep_answer)
+        events.register("before-call.codebuild.UpdateProject", self._send_whole_request)
+
+    def project(self, name: str) -> Document | None:
+        """The project's document, None when there is no such project."""
+        self._client.batch_get_projects(names=[name])
+        projects: list[Document] = self._answer.get("projects") or []
+        return projects[0] if projects else None
+
+    def update(self, project: Document) -> Document:
+        """Send the environment and the tags of this document back, and nothing else; returns the updated project.
+
+        Each member that UpdateProject gets replaces the old one whole, and tags that are not sent are removed
+        (terraform-provider-aws, internal/service/codebuild/project.go). `dockerServer.status` is output only.
+        """
+        environment = _without_output(project["environment"])
+        request: Document = {
+            "name": project["name"],
+            "environment": environment,
+            "tags": project.get("tags") or [],
+        }
+        self._whole_request = request
+        shape = self._client.meta.service_model.operation_model("UpdateProject").input_shape
+        self._client.update_project(**_known(request, shape))
+        updated: Document = self._answer["project"]
+        return updated
+
+    def build(self, build: BuildArn) -> Build | None:
+        """The build's own record, None when there is no such build."""
+        self._client.batch_get_builds(ids=[build.id])
+        builds: list[Document] = self._answer.get("builds") or []
+        return Build(builds[0]) if builds else None
+
+    def latest_builds(self, project: str) -> list[Build]:
+        """The project's newest builds, newest first, at most 100."""
+        ids = self._client.list_builds_for_project(projectName=project, sortOrder="DESCENDING")["ids"][:100]
+        if not ids:
+            return []
+        self._client.batch_get_builds(ids=ids)
+        by_id = {document["id"]: Build(document) for document in self._answer.get("builds") or []}
+        return [by_id[id_] for id_ in ids if id_ in by_id]
+
+    def start_build(self, project: str, source_version: str | None, token: str) -> Build:
+        """Start a build with the project's settings. CodeBuild remembers the idempotency `token` for five minutes."""
+        version = {"sourceVersion": source_version} if source_version else {}
+        self._client.start_build(projectName=project, idempotencyToken=token, **version)
+        return Build(self._answer["build"])
+
+    def _keep_answer(self, response_dict: dict[str, Any], **_: Any) -> None:
+        if response_dict["status_code"] < 300:
+            self._answer = json.loads(response_dict["body"])
+
+    def _send_whole_request(self, params: dict[str, Any], **_: Any) -> None:
+        params["body"] = json.dumps(self._whole_request).encode()
+
+
+def _without_output(environment: Document) -> Document:
+    server = environment.get("dockerServer")
+    if not isinstance(server, dict) or "status" not in server:
+        return environment
+    return {**environment, "dockerServer": {k: v for k, v in server.items() if k != "status"}}
+
+
+def _known(value: Any, shape: Any) -> Any:
+    """`value` without the members that botocore's `shape` does not know."""
+    if shape.type_name == "structure":
+        return {
+            k: _known(v, shape.members[k]) for k, v in value.items() if k in shape.members and v is not None
+        }
+    if shape.type_name == "list":
+        return [_known(item, shape.member) for item in value]
+    return value

@@ -1,0 +1,42 @@
+"""Starts Remediator's durable executions by name, and tells whether one still runs."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+from botocore.exceptions import ClientError
+
+from remediator.aws.client import code_of
+from remediator.core.failure import BuildArn
+
+
+class Executions:
+    def __init__(self, lambda_: Any) -> None:
+        self._client = lambda_
+
+    def start(self, remediator: str, build: BuildArn, attempt: int, retry: bool | None = None) -> str:
+        """Start one execution for this build and attempt; returns its ARN.
+
+        Lambda takes a second start of the same name for the first. The build's ARN is the whole payload, except that
+        a person may ask for no retry. A durable function with an execution time-out of more than 15 minutes refuses
+        to be invoked synchronously, hence Event.
+        """
+        payload: Any = str(build) if retry is None else {"build": str(build), "retry": retry}
+        answer = self._client.invoke(
+            FunctionName=remediator,
+            InvocationType="Event",
+            DurableExecutionName=f"{build.uuid}-{attempt}",
+            Payload=json.dumps(payload),
+        )
+        return str(answer.get("DurableExecutionArn", ""))
+
+    def is_running(self, execution_arn: str) -> bool:
+        """Does this execution still run? One that Lambda no longer knows does not."""
+        try:
+            answer = self._client.get_durable_execution(DurableExecutionArn=execution_arn)
+        except ClientError as error:
+            if code_of(error) == "ResourceNotFoundException":
+                return False
+            raise
+        return bool(answer["Status"] == "RUNNING")

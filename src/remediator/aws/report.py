@@ -1,0 +1,44 @@
+"""Tells an outcome: to the journal, to the log as one structured line, and as a metric."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from aws_lambda_powertools import Logger
+from aws_lambda_powertools.metrics import Metrics, MetricUnit
+
+from remediator.aws.journal import Journal
+from remediator.core.failure import BuildArn
+from remediator.core.outcome import Outcome
+
+
+class Report:
+    """Call it inside a step: code outside steps is replayed, and would tell the same outcome again."""
+
+    def __init__(self, journal: Journal, logger: Logger, metrics: Metrics) -> None:
+        self._journal = journal
+        self._logger = logger
+        self._metrics = metrics
+
+    def outcome(self, build: BuildArn, outcome: Outcome, now: float) -> None:
+        """Write the outcome of an execution down, then log it: what is logged can be looked up."""
+        entry = self._entry(build, outcome)
+        self._journal.record_outcome(build, entry, now)
+        self._tell(entry)
+
+    def triage(self, build: BuildArn, outcome: Outcome, now: float) -> dict[str, Any]:
+        """The same for a failure that needed no execution; an event that comes again is not told again."""
+        entry = self._entry(build, outcome)
+        if self._journal.record_triage(build, entry, now):
+            self._tell(entry)
+        return entry
+
+    @staticmethod
+    def _entry(build: BuildArn, outcome: Outcome) -> dict[str, Any]:
+        return {"project": build.project, "build": str(build), **outcome.to_json()}
+
+    def _tell(self, entry: dict[str, Any]) -> None:
+        self._logger.info("outcome", extra=entry)
+        self._metrics.add_dimension(name="outcome", value=entry["outcome"])
+        self._metrics.add_metric(name="Outcomes", unit=MetricUnit.Count, value=1)
+        self._metrics.flush_metrics()

@@ -1,0 +1,48 @@
+"""Reads the one secret, and says which of its keys is missing or wrong, never what they hold."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass, field
+from typing import Any
+
+
+KEYS = ("username", "password")
+
+
+class MalformedSecret(ValueError):
+    """The secret is not what CodeBuild's registry credential needs: a JSON object with a user name and a password."""
+
+
+@dataclass(frozen=True, slots=True)
+class Credentials:
+    """A Docker Hub user name and its password or access token; neither is ever shown."""
+
+    username: str = field(repr=False)
+    password: str = field(repr=False)
+
+
+class Secret:
+    def __init__(self, secretsmanager: Any, secret_arn: str) -> None:
+        self._client = secretsmanager
+        self._arn = secret_arn
+
+    def read(self) -> Credentials:
+        """The secret's current user name and password; MalformedSecret names the key that is wrong."""
+        text = self._client.get_secret_value(SecretId=self._arn).get("SecretString")
+        if text is None:
+            raise MalformedSecret(
+                "it is binary; it has to be a JSON object with the keys username and password"
+            )
+        try:
+            content = json.loads(text)
+        except ValueError:
+            content = None
+        if not isinstance(content, dict):
+            raise MalformedSecret(
+                "it is no JSON object; it has to be one, with the keys username and password"
+            )
+        for key in KEYS:
+            if not isinstance(content.get(key), str) or not content[key].strip():
+                raise MalformedSecret(f"its key {key} is missing, empty or no string")
+        return Credentials(content["username"], content["password"])

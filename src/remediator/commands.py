@@ -1,0 +1,106 @@
+"""What people may ask Intake: `plan` shows what a remediation would change, `remediate` starts one."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from remediator.core.bad_input import BadInput
+from remediator.core.build import Build
+from remediator.core.case import Case, make_case, refuse_build
+from remediator.core.failure import FAILED_STATUSES
+from remediator.core.outcome import Ending, Outcome
+from remediator.core.plan import make_plan, takes_registry_credential
+from remediator.core.review import stranger_objection
+from remediator.core.snapshot import Snapshot
+from remediator.services import Services
+
+Answer = dict[str, Any]
+
+_PROJECT_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{1,254}")
+_NOT_READ = "the service role is not read from here: whether it has the policy already, and who may assume it"
+
+
+def run(event: Mapping[str, Any], services: Services) -> Answer:
+    """Answer a command; BadInput names the field that is wrong, and then nothing was started."""
+    command = _COMMANDS.get(event["command"]) if isinstance(event["command"], str) else None
+    if command is None:
+        raise BadInput("command", event["command"], f"it must be one of {', '.join(_COMMANDS)}")
+    return command(event, services)
+
+
+def plan(event: Mapping[str, Any], services: Services) -> Answer:
+    """The plan for a project's newest failed build, made by the same code that Remediator runs; it writes nothing."""
+    _only(event, "command", "project")
+    name, project = _project(event, services)
+    case = _case(_newest_failure(name, services), Snapshot(project), services)
+    outcome = case.refusal or Outcome(
+        Ending.PLANNED,
+        "nothing was written; this is what a remediation would change",
+        cause=case.cause,
+        changes=case.plan.show(),
+        advice=(*case.plan.advice, _NOT_READ),
+    )
+    return {"project": name, **outcome.to_json()}
+
+
+def remediate(event: Mapping[str, Any], services: Services) -> Answer:
+    """Start Remediator for a project's newest failed build; says which execution it is and how to see its outcome."""
+    _only(event, "command", "project", "retry")
+    retry = event.get("retry")
+    if retry is not None and not isinstance(retry, bool):
+        raise BadInput("retry", retry, "it must be true or false")
+    name, _ = _project(event, services)
+    build = _newest_failure(name, services)
+    if build is None:
+        raise BadInput("project", name, "it must be a project with a failed build among its newest hundred")
+    arn = build.failure.build
+    entry = services.journal.entry(arn)
+    attempt = (entry.attempt if entry else 0) + 1
+    execution = services.executions.start(services.settings.remediator, arn, attempt, retry)
+    return {
+        "project": name,
+        "build": str(arn),
+        "execution": f"{arn.uuid}-{attempt}",
+        "show_outcome": f"aws lambda get-durable-execution --durable-execution-arn {execution}",
+    }
+
+
+_COMMANDS: dict[str, Callable[[Mapping[str, Any], Services], Answer]] = {"plan": plan, "remediate": remediate}
+
+
+def _case(build: Build | None, snapshot: Snapshot, services: Services) -> Case:
+    settings = services.settings
+    if build is not None:
+        return refuse_build(build) or make_case(
+            build, snapshot, settings.sign_in, settings.untrusted_projects
+        )
+    if not takes_registry_credential(snapshot.environment):
+        return Case(Outcome(Ending.SKIPPED, "the project's image does not come from Docker Hub"))
+    refusal = stranger_objection(snapshot, settings.untrusted_projects)
+    return Case(refusal, plan=make_plan(snapshot, settings.sign_in))
+
+
+def _project(event: Mapping[str, Any], services: Services) -> tuple[str, dict[str, Any]]:
+    name = event.get("project")
+    if not isinstance(name, str) or not _PROJECT_NAME.fullmatch(name):
+        raise BadInput("project", name, "it must be the name of a CodeBuild project")
+    pattern = services.settings.project_name_pattern
+    if not services.settings.covers(name):
+        raise BadInput("project", name, f"it must match the stack's ProjectNamePattern, {pattern}")
+    project = services.codebuild.project(name)
+    if project is None:
+        raise BadInput("project", name, "it must be a project of this account and region")
+    return name, project
+
+
+def _newest_failure(project: str, services: Services) -> Build | None:
+    builds = services.codebuild.latest_builds(project)
+    return next((build for build in builds if build.status in FAILED_STATUSES), None)
+
+
+def _only(event: Mapping[str, Any], *allowed: str) -> None:
+    for field in event:
+        if field not in allowed:
+            raise BadInput(str(field), event[field], f"the fields of this command are {', '.join(allowed)}")

@@ -1,0 +1,1 @@
+"""Decisions about builds, projects and images: plain values in, plain values out."""

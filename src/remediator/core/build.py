@@ -1,0 +1,109 @@
+"""What a build's own record tells about it: its settings, how it was started, and how far it came."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from remediator.core.failure import BuildFailure
+
+_COMMIT = re.compile(r"[0-9a-f]{40}")
+_PULL_REQUEST = re.compile(r"pr/\d+")
+_REFERENCE_AND_COMMIT = ("CODECOMMIT", "GITHUB", "GITHUB_ENTERPRISE", "BITBUCKET")
+_PAST_PULL = (
+    "DOWNLOAD_SOURCE",
+    "INSTALL",
+    "PRE_BUILD",
+    "BUILD",
+    "POST_BUILD",
+    "UPLOAD_ARTIFACTS",
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Build:
+    """One of the `builds` of BatchGetBuilds. Times are seconds since 1970, as CodeBuild tells them."""
+
+    document: Mapping[str, Any]
+
+    @property
+    def failure(self) -> BuildFailure:
+        return BuildFailure.from_build(self.document)
+
+    @property
+    def ended(self) -> bool:
+        return bool(self.document.get("buildComplete"))
+
+    @property
+    def status(self) -> str:
+        return str(self.document.get("buildStatus", ""))
+
+    @property
+    def started_at(self) -> float:
+        return float(self.document.get("startTime") or 0.0)
+
+    @property
+    def service_role(self) -> str:
+        return str(self.document.get("serviceRole", ""))
+
+    @property
+    def environment(self) -> Mapping[str, Any]:
+        environment: Mapping[str, Any] = self.document.get("environment") or {}
+        return environment
+
+    @property
+    def initiator(self) -> str:
+        return str(self.document.get("initiator", ""))
+
+    @property
+    def minutes_allowed(self) -> int:
+        """How long the build may wait in the queue and then run, in minutes."""
+        return int(self.document.get("queuedTimeoutInMinutes") or 480) + int(
+            self.document.get("timeoutInMinutes") or 60
+        )
+
+    @property
+    def past_pull(self) -> bool:
+        """Did it get past the pull of its image? PROVISIONING passed, or a later phase was entered."""
+        return any(
+            (phase.get("phaseType") == "PROVISIONING" and phase.get("phaseStatus") == "SUCCEEDED")
+            or phase.get("phaseType") in _PAST_PULL
+            for phase in self.document.get("phases") or []
+        )
+
+    @property
+    def cannot_read_secret(self) -> bool:
+        """Did it fail because its role could not read a secret that it names?
+
+        An environment variable fails in DOWNLOAD_SOURCE with the status code "Secrets Manager Error"
+        (aws/aws-codebuild-docker-images#475); a registry credential fails in PROVISIONING.
+        """
+        failure = self.failure
+        if failure.phase == "DOWNLOAD_SOURCE":
+            return failure.context.startswith("Secrets Manager Error")
+        return failure.phase == "PROVISIONING" and (
+            "secretsmanager:GetSecretValue" in failure.context or "Secrets Manager" in failure.context
+        )
+
+    @property
+    def source_version(self) -> str | None:
+        """The source version that builds the same commit again, None where the build names none.
+
+        `<reference>^{<commit>}` keeps both what was asked for and what was built. It takes a full reference and is
+        documented for CodeCommit, GitHub, GitHub Enterprise and Bitbucket, not for GitLab; a short branch or tag name
+        does not tell which of the two it is, so there the commit alone is exact.
+        https://docs.aws.amazon.com/codebuild/latest/userguide/sample-source-version.html
+        """
+        asked: str | None = self.document.get("sourceVersion") or None
+        commit: str | None = self.document.get("resolvedSourceVersion") or None
+        if commit is None or not _COMMIT.fullmatch(commit):
+            return asked
+        if asked is None or asked.endswith("^{" + commit + "}"):
+            return asked or commit
+        source_type = (self.document.get("source") or {}).get("type")
+        reference = f"refs/pull/{asked[3:]}/head" if _PULL_REQUEST.fullmatch(asked) else asked
+        if reference.startswith("refs/") and source_type in _REFERENCE_AND_COMMIT:
+            return f"{reference}^{{{commit}}}"
+        return commit

@@ -1,0 +1,108 @@
+"""Decides which registry, repository, tag and digest an image reference means."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+
+DOCKER_HUB = "docker.io"
+CURATED = "codebuild"
+
+_CURATED_PREFIX = "aws/codebuild/"
+_REPOSITORY_LENGTH = 255
+_DIGEST_LENGTHS = {"sha256": 64, "sha384": 96, "sha512": 128}
+
+_LABEL = r"(?:[a-zA-Z0-9]|[a-zA-Z0-9][a-zA-Z0-9-]*[a-zA-Z0-9])"
+_HOST = re.compile(rf"(?:{_LABEL}(?:\.{_LABEL})*|\[[a-fA-F0-9:]+\])(?::[0-9]+)?")
+_REPOSITORY = re.compile(r"[a-z0-9]+(?:(?:[._]|__|-+)[a-z0-9]+)*(?:/[a-z0-9]+(?:(?:[._]|__|-+)[a-z0-9]+)*)*")
+_TAG = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]{0,127}")
+_IDENTIFIER = re.compile(r"[a-f0-9]{64}")
+
+
+@dataclass(frozen=True, slots=True)
+class ImageReference:
+    """Where an image comes from, by the grammar of https://github.com/distribution/reference.
+
+    `registry` is `docker.io`, another host with its port, or `codebuild` for a curated image, which CodeBuild
+    pulls by itself (https://docs.aws.amazon.com/codebuild/latest/userguide/build-env-ref-available.html).
+    `repository` is written out (`library/nginx`). `tag` and `digest` are None where the reference has none.
+    """
+
+    registry: str
+    repository: str
+    tag: str | None = None
+    digest: str | None = None
+
+    @classmethod
+    def parse(cls, text: str) -> ImageReference:
+        """Read a reference as the docker CLI would; ValueError when it is none, variables and templates included."""
+        if _IDENTIFIER.fullmatch(text):
+            raise _refusal(text, "64 hexadecimal digits are the id of an image, not a name")
+        name, digest = _split_digest(text)
+        name, tag = _split_tag(name)
+        registry, repository = _split_registry(name)
+        if registry != CURATED and not _HOST.fullmatch(registry):
+            raise _refusal(text, f"{registry[:80]!r} is no host")
+        if not _REPOSITORY.fullmatch(repository):
+            raise _refusal(text, _why_no_repository(repository))
+        if len(repository) > _REPOSITORY_LENGTH:
+            raise _refusal(text, f"a name has at most {_REPOSITORY_LENGTH} characters")
+        if tag is not None and not _TAG.fullmatch(tag):
+            raise _refusal(text, "a tag has 1 to 128 letters, digits, '_', '.' or '-', and starts with none of the last two")
+        if digest is not None and not _is_digest(digest):
+            raise _refusal(text, f"a digest is one of {', '.join(_DIGEST_LENGTHS)}, ':' and lower-case hexadecimal digits")
+        return cls(registry, repository, tag, digest)
+
+    @property
+    def is_docker_hub(self) -> bool:
+        """Whether pulls of this image use what the docker CLI stores when it signs in to Docker Hub."""
+        return self.registry == DOCKER_HUB
+
+    @property
+    def is_curated(self) -> bool:
+        """Whether it is one of CodeBuild's own images."""
+        return self.registry == CURATED
+
+
+def _split_digest(text: str) -> tuple[str, str | None]:
+    name, at, digest = text.partition("@")
+    return name, digest if at else None
+
+
+def _split_tag(name: str) -> tuple[str, str | None]:
+    # A colon before the last slash is that of a port.
+    colon = name.find(":", name.rfind("/") + 1)
+    return (name, None) if colon < 0 else (name[:colon], name[colon + 1 :])
+
+
+def _split_registry(name: str) -> tuple[str, str]:
+    if name.startswith(_CURATED_PREFIX):
+        return CURATED, name
+    first, slash, rest = name.partition("/")
+    if not slash or not _is_host(first):
+        registry, repository = DOCKER_HUB, name
+    else:
+        registry, repository = DOCKER_HUB if first == "index.docker.io" else first, rest
+    if registry == DOCKER_HUB and "/" not in repository:
+        repository = f"library/{repository}"
+    return registry, repository
+
+
+def _is_host(component: str) -> bool:
+    """Repositories have no capitals, so a first component that has some can only be a host."""
+    return component == "localhost" or "." in component or ":" in component or component.lower() != component
+
+
+def _is_digest(digest: str) -> bool:
+    algorithm, _, value = digest.partition(":")
+    return len(value) == _DIGEST_LENGTHS.get(algorithm) and not value.strip("0123456789abcdef")
+
+
+def _why_no_repository(repository: str) -> str:
+    if repository != repository.lower() and _REPOSITORY.fullmatch(repository.lower()):
+        return "a repository is written in lower case"
+    return f"{repository[:80]!r} is no repository"
+
+
+def _refusal(text: str, reason: str) -> ValueError:
+    return ValueError(f"{text[:120]!r} is no image reference: {reason}")

@@ -1,0 +1,96 @@
+"""Decides whether a project may be repaired after this failure: every guard between a diagnosis and a change."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from remediator.core.build import Build
+from remediator.core.outcome import Ending, Outcome
+from remediator.core.plan import SignIn, takes_registry_credential
+from remediator.core.policy import builds_pull_requests_of_strangers
+from remediator.core.snapshot import Snapshot
+
+Untrusted = Literal["advise", "repair"]
+
+
+def objection(build: Build, snapshot: Snapshot, sign_in: SignIn, untrusted: Untrusted) -> Outcome | None:
+    """The reason to leave the project alone, None when there is none; the first of these guards that objects."""
+    return (
+        _not_this_build(build, snapshot)
+        or _signed_in_already(build, snapshot, sign_in)
+        or stranger_objection(snapshot, untrusted)
+    )
+
+
+def _not_this_build(build: Build, snapshot: Snapshot) -> Outcome | None:
+    """The build is not the project: StartBuild may override role, image and credential."""
+    project_role = snapshot.project.get("serviceRole")
+    if build.service_role != project_role:
+        return Outcome(
+            Ending.ADVISED,
+            f"the build ran with the service role {build.service_role}, the project has {project_role}: an override, "
+            "or the project was edited since",
+            advice=("start the build without the override, or give that role access to the secret by hand",),
+        )
+    image, project_image = build.environment.get("image"), snapshot.environment.get("image")
+    if image != project_image:
+        return Outcome(
+            Ending.ADVISED,
+            f"the build's image {image} is not the project's, {project_image}: an override, or the project was edited "
+            "since",
+            advice=(
+                "give the start of that build a registryCredentialOverride, or set the image in the project",
+            ),
+        )
+    if not takes_registry_credential(snapshot.environment):
+        return Outcome(Ending.SKIPPED, "this build environment takes no Docker Hub credential")
+    return None
+
+
+def _signed_in_already(build: Build, snapshot: Snapshot, sign_in: SignIn) -> Outcome | None:
+    """A build that carried a credential has shown what credentials do here: a verdict, and the end of any loop."""
+    used = (build.environment.get("registryCredential") or {}).get("credential")
+    now = (snapshot.environment.get("registryCredential") or {}).get("credential")
+    if used == sign_in.secret_arn:
+        return Outcome(
+            Ending.GAVE_UP,
+            "the build carried the credentials already and Docker Hub throttled it all the same",
+            advice=("check which account the secret names and what that account may pull",),
+        )
+    if used is not None:
+        return Outcome(
+            Ending.ADVISED,
+            f"the build signs in already, with the credential {used}",
+            advice=("check that account's allowance, or remove the credential and start the build again",),
+        )
+    if now not in (None, sign_in.secret_arn):
+        return Outcome(
+            Ending.ADVISED,
+            f"the project has had a credential of its own, {now}, since this build; it was kept",
+            advice=("start the build again",),
+        )
+    return None
+
+
+def stranger_objection(snapshot: Snapshot, untrusted: Untrusted) -> Outcome | None:
+    """A repair lets every command of every build read the secret, so strangers must have no say in the commands."""
+    if untrusted == "repair":
+        return None
+    reasons = []
+    if snapshot.project.get("projectVisibility") == "PUBLIC_READ":
+        reasons.append("its builds are public (projectVisibility PUBLIC_READ)")
+    if builds_pull_requests_of_strangers(snapshot.project.get("webhook")):
+        reasons.append(
+            "its webhook builds pull requests of anybody, without a comment's approval or an ACTOR_ACCOUNT_ID filter"
+        )
+    if snapshot.role is not None and snapshot.role.strangers:
+        reasons.append(f"its service role may also be assumed by {', '.join(snapshot.role.strangers)}")
+    if not reasons:
+        return None
+    return Outcome(
+        Ending.ADVISED,
+        "strangers could read the secret through this project: " + "; ".join(reasons),
+        advice=(
+            "close that, or deploy with UntrustedProjects=repair if those people may have the credentials",
+        ),
+    )

@@ -1,0 +1,58 @@
+"""The project, its role and its tags as they were read, and who besides their owner could come to use them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from remediator.core.policy import principals_besides
+
+Document = dict[str, Any]
+"""A raw JSON document as CodeBuild keeps it, members that no SDK knows included."""
+
+CODEBUILD = ("codebuild.amazonaws.com", "codebuild.amazonaws.com.cn")
+
+
+@dataclass(frozen=True, slots=True)
+class Role:
+    """A project's service role: its name, who may assume it, and the managed policies attached to it."""
+
+    arn: str
+    trust: Mapping[str, Any]
+    attached: frozenset[str]
+
+    @property
+    def strangers(self) -> tuple[str, ...]:
+        """The principals, besides CodeBuild, that the trust policy lets assume the role."""
+        return principals_besides(CODEBUILD, self.trust)
+
+
+@dataclass(frozen=True, slots=True)
+class Snapshot:
+    """A project's raw document, and its role where it could be read (Intake may not read roles)."""
+
+    project: Document
+    role: Role | None = None
+
+    @property
+    def name(self) -> str:
+        return str(self.project["name"])
+
+    @property
+    def environment(self) -> Document:
+        environment: Document = self.project.get("environment") or {}
+        return environment
+
+    @property
+    def last_modified(self) -> float:
+        """Seconds since 1970, by CodeBuild's own clock."""
+        return float(self.project.get("lastModified") or 0.0)
+
+    @property
+    def buildspec(self) -> str:
+        return str((self.project.get("source") or {}).get("buildspec") or "")
+
+    @property
+    def tags(self) -> dict[str, str]:
+        return {tag["key"]: tag["value"] for tag in self.project.get("tags") or []}

@@ -1,0 +1,50 @@
+"""Entry of Intake: says no to what is not ours, answers commands, and starts Remediator for the rest."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from remediator import commands
+from remediator.core.bad_input import BadInput
+from remediator.core.diagnosis import diagnose
+from remediator.core.failure import BuildFailure
+from remediator.core.outcome import Ending, Outcome
+from remediator.services import Services
+
+_services = Services()
+
+
+def handler(event: Any, _context: Any) -> dict[str, Any]:
+    return answer(event, _services)
+
+
+def answer(event: Any, services: Services) -> dict[str, Any]:
+    """Answer an event of the rule or a person's command; wrong input is answered with what is wrong about it.
+
+    A wrong event is answered, not raised: Lambda would deliver it twice more, and it would be no better.
+    """
+    try:
+        if isinstance(event, Mapping) and "command" in event:
+            return commands.run(event, services)
+        return triage(BuildFailure.from_event(event), services)
+    except BadInput as error:
+        services.log.warning("bad input", extra=error.to_json())
+        return error.to_json()
+
+
+def triage(failure: BuildFailure, services: Services) -> dict[str, Any]:
+    """Decide from the event's own words whether the failure is ours, then let Remediator look for itself."""
+    settings = services.settings
+    diagnosis = diagnose(failure)
+    refusal = diagnosis.refusal
+    if not settings.covers(failure.build.project):
+        refusal = Outcome(
+            Ending.SKIPPED,
+            f"the project does not match ProjectNamePattern, {settings.project_name_pattern}",
+            diagnosis.cause,
+        )
+    if refusal:
+        return services.report.triage(failure.build, refusal, services.now())
+    execution = services.executions.start(settings.remediator, failure.build, attempt=1)
+    return {"project": failure.build.project, "build": str(failure.build), "started": execution}

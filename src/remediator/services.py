@@ -1,0 +1,68 @@
+"""Makes each AWS client and the settings when they are first used: the one place where real parts are wired."""
+
+from __future__ import annotations
+
+import os
+import time
+from functools import cached_property
+from typing import Any
+
+from aws_lambda_powertools import Logger
+from aws_lambda_powertools.metrics import Metrics
+
+from remediator.aws.client import client
+from remediator.aws.codebuild import CodeBuild
+from remediator.aws.executions import Executions
+from remediator.aws.iam import Iam
+from remediator.aws.journal import Journal
+from remediator.aws.report import Report
+from remediator.aws.secret import Secret
+from remediator.settings import Settings
+
+
+class Services:
+    """A resumed execution uses only a few of these, and a client costs tens of milliseconds."""
+
+    def client(self, service: str) -> Any:
+        return client(service)
+
+    @cached_property
+    def settings(self) -> Settings:
+        return Settings.from_environment(os.environ)
+
+    @cached_property
+    def codebuild(self) -> CodeBuild:
+        return CodeBuild(self.client("codebuild"))
+
+    @cached_property
+    def iam(self) -> Iam:
+        return Iam(self.client("iam"))
+
+    @cached_property
+    def secret(self) -> Secret:
+        return Secret(self.client("secretsmanager"), self.settings.sign_in.secret_arn)
+
+    @cached_property
+    def executions(self) -> Executions:
+        return Executions(self.client("lambda"))
+
+    @cached_property
+    def journal(self) -> Journal:
+        return Journal(self.client("dynamodb"), self.settings.journal_table, self.settings.journal_days)
+
+    @cached_property
+    def log(self) -> Logger:
+        return Logger()
+
+    @cached_property
+    def report(self) -> Report:
+        return Report(self.journal, self.log, Metrics())
+
+    @property
+    def own_name(self) -> str:
+        """The function's name, which is also the session name under which its role acts."""
+        return os.environ.get("AWS_LAMBDA_FUNCTION_NAME", "")
+
+    def now(self) -> float:
+        """Seconds since 1970; asked inside steps only, so that a replay sees the same answer."""
+        return time.time()

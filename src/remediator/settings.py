@@ -1,0 +1,115 @@
+"""Reads and checks the functions' environment variables once, so that a wrong one fails at start with its name."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from fnmatch import fnmatchcase
+from typing import Literal, cast
+
+from remediator.core.bad_input import BadInput
+from remediator.core.plan import SignIn
+from remediator.core.review import Untrusted
+
+_LOOPBACK = re.compile(r"http://(127\.0\.0\.1|localhost):\d{1,5}")
+_VARIABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """What the stack's parameters say; README's table explains each of them."""
+
+    journal_table: str
+    sign_in: SignIn
+    mode: Literal["auto", "plan"]
+    retry_build: bool
+    project_name_pattern: str
+    settle_seconds: int
+    untrusted_projects: Untrusted
+    docker_hub_endpoint: str
+    journal_days: int
+    remediator: str = ""
+
+    @classmethod
+    def from_environment(cls, environment: Mapping[str, str]) -> Settings:
+        """Read the variables that template.yaml sets; BadInput names the first wrong one."""
+        read = _Reader(environment)
+        sign_in = SignIn(
+            secret_arn=read.matching(
+                "SECRET_ARN", r"arn:aws[a-z-]*:secretsmanager:.+:secret:.+", "the ARN of a secret"
+            ),
+            policy_arn=read.matching(
+                "GRANT_POLICY_ARN", r"arn:aws[a-z-]*:iam::.+:policy/.+", "the ARN of a policy"
+            ),
+            username_variable=read.variable_name("USERNAME_VARIABLE", "DOCKERHUB_USERNAME"),
+            password_variable=read.variable_name("PASSWORD_VARIABLE", "DOCKERHUB_PASSWORD"),
+            variables=cast(
+                Literal["always", "when-needed"],
+                read.one_of("ENVIRONMENT_VARIABLES", ("always", "when-needed")),
+            ),
+        )
+        if sign_in.username_variable == sign_in.password_variable:
+            raise BadInput(
+                "PASSWORD_VARIABLE", sign_in.password_variable, "it must differ from USERNAME_VARIABLE"
+            )
+        return cls(
+            journal_table=read.matching("JOURNAL_TABLE", r"[A-Za-z0-9_.-]{3,255}", "the name of a table"),
+            sign_in=sign_in,
+            mode=cast("Literal['auto', 'plan']", read.one_of("MODE", ("auto", "plan"))),
+            retry_build=read.one_of("RETRY_BUILD", ("true", "false")) == "true",
+            project_name_pattern=read.matching(
+                "PROJECT_NAME_PATTERN", r"[A-Za-z0-9_*?-]+", "a project name, in which * and ? may stand", "*"
+            ),
+            settle_seconds=read.number("SETTLE_SECONDS", 0, 900, "60"),
+            untrusted_projects=cast("Untrusted", read.one_of("UNTRUSTED_PROJECTS", ("advise", "repair"))),
+            docker_hub_endpoint=read.loopback("DOCKER_HUB_ENDPOINT"),
+            journal_days=read.number("JOURNAL_DAYS", 1, 3650, "365"),
+            remediator=environment.get("REMEDIATOR", ""),
+        )
+
+    def covers(self, project: str) -> bool:
+        """Is this project in scope? The same `*` and `?` as in the ARN patterns of the functions' roles."""
+        return fnmatchcase(project, self.project_name_pattern)
+
+
+@dataclass(frozen=True, slots=True)
+class _Reader:
+    environment: Mapping[str, str]
+
+    def matching(self, name: str, pattern: str, meaning: str, default: str = "") -> str:
+        value = self.environment.get(name) or default
+        if not re.fullmatch(pattern, value):
+            raise BadInput(name, value, f"it must be {meaning}")
+        return value
+
+    def one_of(self, name: str, allowed: tuple[str, ...]) -> str:
+        """The first allowed value is the default."""
+        value = self.environment.get(name) or allowed[0]
+        if value not in allowed:
+            raise BadInput(name, value, f"it must be one of {', '.join(allowed)}")
+        return value
+
+    def number(self, name: str, least: int, most: int, default: str) -> int:
+        value = self.environment.get(name) or default
+        if not value.isdecimal() or not least <= int(value) <= most:
+            raise BadInput(name, value, f"it must be a whole number from {least} to {most}")
+        return int(value)
+
+    def variable_name(self, name: str, default: str) -> str:
+        """CodeBuild keeps names that begin with CODEBUILD_ for itself."""
+        value = self.environment.get(name) or default
+        if not _VARIABLE.fullmatch(value) or value.startswith("CODEBUILD_"):
+            raise BadInput(
+                name, value, "it must be a variable's name (letters, digits, _) that is not CODEBUILD_…"
+            )
+        return value
+
+    def loopback(self, name: str) -> str:
+        """Credentials are sent there, so nothing but Docker Hub and this machine itself is allowed."""
+        value = self.environment.get(name) or ""
+        if value and not _LOOPBACK.fullmatch(value):
+            raise BadInput(
+                name, value, "it must be empty (Docker Hub) or http://127.0.0.1:PORT or http://localhost:PORT"
+            )
+        return value

@@ -1,0 +1,260 @@
+"""What each step of a remediation does: reads with `aws`, decides with `core`, writes with `aws`.
+
+Every method is one step: it may run again after an interruption, and returns names, ARNs and decisions as JSON.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+from botocore.exceptions import ClientError
+
+from remediator.aws.client import code_of, is_transient, message_of
+from remediator.aws.secret import MalformedSecret
+from remediator.core.build import Build
+from remediator.core.case import Case, make_case, refuse_build
+from remediator.core.difference import difference
+from remediator.core.failure import BuildArn
+from remediator.core.order import Order
+from remediator.core.outcome import Ending, Outcome
+from remediator.core.plan import GrantSecretAccess, Plan
+from remediator.core.review import objection
+from remediator.core.snapshot import Document, Snapshot
+from remediator.core.verdict import Verdict, verdict
+from remediator.hub import Answer, try_credentials
+from remediator.services import Services
+
+Json = dict[str, Any]
+
+CLOCK_SKEW = 30
+"""Seconds by which this function's clock may differ from CodeBuild's."""
+
+_CODEBUILDS_OWN = ("lastModified", "environment.dockerServer.status")
+_REFUSED = ("AccessDenied", "AccessDeniedException", "LimitExceeded", "UnmodifiableEntity", "NoSuchEntity")
+
+
+class CouldNotTell(Exception):
+    """Docker Hub gave an answer that says nothing about the credentials; worth asking again."""
+
+
+class Steps:
+    def __init__(self, order: Order, services: Services) -> None:
+        self._order = order
+        self._services = services
+        self._settings = services.settings
+
+    def claim(self) -> Json:
+        """Take the build and the project's lease: `granted`, `held` (look again later) or `duplicate`."""
+        try:
+            claim = self._take("")
+            if claim.project_held_by and not claim.build_held_by:
+                if self._services.executions.is_running(claim.project_held_by):
+                    return {"claim": "held", "by": claim.project_held_by}
+                claim = self._take(claim.project_held_by)
+        except Exception as error:
+            if not is_transient(error):
+                raise
+            return {"claim": "held", "by": "AWS did not answer"}
+        if claim.build_held_by:
+            return {"claim": "duplicate", "by": claim.build_held_by}
+        return {"claim": "granted" if claim.granted else "held", "by": claim.project_held_by}
+
+    def _take(self, evict: str) -> Any:
+        order = self._order
+        return self._services.journal.claim(
+            order.build, order.execution, order.attempt, self._services.now(), evict
+        )
+
+    def diagnose(self) -> Json:
+        """Read the build, its project and the project's role, and decide; nothing is taken from the event."""
+        codebuild, settings = self._services.codebuild, self._settings
+        build = codebuild.build(self._order.build)
+        if build is None:
+            return Case(
+                Outcome(Ending.REJECTED, f"CodeBuild knows no build {self._order.build.id}")
+            ).to_json()
+        refused = refuse_build(build)
+        if refused:
+            return refused.to_json()
+        project = codebuild.project(self._order.build.project)
+        if project is None:
+            return Case(Outcome(Ending.REJECTED, "the project no longer exists")).to_json()
+        snapshot = Snapshot(project)
+        early = objection(build, snapshot, settings.sign_in, settings.untrusted_projects)
+        if early:
+            return Case(early, "anonymous-limit").to_json()
+        try:
+            role = self._services.iam.role(str(project.get("serviceRole", "")))
+        except ClientError as error:
+            if is_transient(error):
+                raise
+            reason = f"the project's service role can't be read: {message_of(error)}"
+            return Case(Outcome(Ending.ADVISED, reason)).to_json()
+        case = make_case(build, Snapshot(project, role), settings.sign_in, settings.untrusted_projects)
+        return replace(case, made_at=self._services.now()).to_json()
+
+    def check(self) -> Json | None:
+        """Are the credentials well formed and accepted? None when they are, else the outcome."""
+        try:
+            credentials = self._services.secret.read()
+        except MalformedSecret as error:
+            return _refusal(Ending.REJECTED, f"the secret can't be used: {error}")
+        except ClientError as error:
+            if is_transient(error):
+                raise
+            return _refusal(Ending.REJECTED, f"the secret can't be read: {message_of(error)}")
+        answer = try_credentials(
+            credentials.username, credentials.password, self._settings.docker_hub_endpoint
+        )
+        if answer is Answer.COULD_NOT_TELL:
+            raise CouldNotTell("Docker Hub could not be asked about the credentials")
+        if answer is Answer.REJECTED:
+            return _refusal(
+                Ending.REJECTED,
+                "Docker Hub does not accept the user name and password of the secret (401)",
+                "put a valid user name and access token into the secret, then use the remediate command",
+            )
+        return None
+
+    def grant(self, change: GrantSecretAccess) -> Json:
+        """Let the project's role read the secret: `granted_at`, or the outcome when IAM refuses."""
+        try:
+            self._services.iam.attach(change.role_name, change.policy_arn)
+        except ClientError as error:
+            if is_transient(error) or code_of(error) not in _REFUSED:
+                raise
+            reason = f"the policy could not be attached to the role {change.role_name}: {message_of(error)}"
+            return {"refusal": _refusal(Ending.ADVISED, reason, f"{change.show()} by hand")}
+        return {"granted_at": self._services.now()}
+
+    def patch(self, case: Case) -> Json:
+        """Send the planned changes, read back and compare: the lines that were changed, or the outcome.
+
+        The project is read again just before: CodeBuild has no revisions, so the last writer wins.
+        """
+        before = self._services.codebuild.project(self._order.build.project)
+        if before is None:
+            return {"refusal": _refusal(Ending.GAVE_UP, "the project was deleted meanwhile")}
+        plan = case.plan
+        if Snapshot(before).last_modified != case.last_modified and difference(before, plan.apply(before)):
+            again = self._plan_again(before, case)
+            if again.refusal:
+                return {"refusal": again.refusal.to_json()}
+            plan = again.plan
+        wanted = plan.apply(before)
+        if difference(before, wanted):
+            self._services.journal.record_repair(self._order.build, plan.record())
+            refusal = self._send(wanted)
+            if refusal:
+                return {"refusal": refusal}
+        return {"changed": [change.show() for change in plan.project_changes], "plan": plan.to_json()}
+
+    def _plan_again(self, project: Document, case: Case) -> Case:
+        """Somebody edited the project since the diagnosis: decide anew, with the role that has been granted."""
+        build = self._services.codebuild.build(self._order.build)
+        if build is None:
+            return Case(Outcome(Ending.GAVE_UP, "the build's record is gone"))
+        role = self._services.iam.role(str(project.get("serviceRole", "")))
+        settings = self._settings
+        again = make_case(build, Snapshot(project, role), settings.sign_in, settings.untrusted_projects)
+        if again.refusal is None and again.plan.grant not in (None, case.plan.grant):
+            return Case(
+                Outcome(Ending.GAVE_UP, "the project was given another service role meanwhile"), case.cause
+            )
+        return again
+
+    def undo(self, plan: Plan) -> Json:
+        """Take back what `patch` changed, where it is still ours."""
+        project = self._services.codebuild.project(self._order.build.project)
+        reverted = plan.revert(project) if project else project
+        if project is None or reverted is None or not difference(project, reverted):
+            return {"undone": False}
+        refusal = self._send(reverted)
+        return {"refusal": refusal} if refusal else {"undone": True}
+
+    def _send(self, wanted: Document) -> Json | None:
+        """UpdateProject, then read back and compare; None when the project is now exactly as wanted."""
+        try:
+            self._services.codebuild.update(wanted)
+        except ClientError as error:
+            if is_transient(error):
+                raise
+            return _update_refused(error)
+        after = self._services.codebuild.project(str(wanted["name"])) or {}
+        paths = [
+            path for path in difference(_ordered(wanted), _ordered(after)) if path not in _CODEBUILDS_OWN
+        ]
+        if not paths:
+            return None
+        reason = f"after the update the project differs from what was sent in {', '.join(paths[:20])}"
+        return _refusal(Ending.FAILED, reason, "compare the project with its definition")
+
+    def retry(self, source_version: str | None, chance: int) -> Json:
+        """Start the build again with the project's settings; the caller sees to it that this runs once."""
+        token = f"{self._order.build.uuid}-{self._order.attempt}-{chance}"
+        return _started(
+            self._services.codebuild.start_build(self._order.build.project, source_version, token)
+        )
+
+    def find_retry(self, case: Case, known: tuple[str, ...]) -> Json | None:
+        """The build that an interrupted `retry` may have started, ours by its initiator; None when there is none."""
+        for build in self._services.codebuild.latest_builds(self._order.build.project):
+            started = _started(build)
+            ours = build.initiator.endswith(f"/{self._services.own_name}") and started["build"] not in known
+            same = (build.document.get("sourceVersion") or None) == case.source_version
+            if ours and same and build.started_at >= case.made_at - CLOCK_SKEW:
+                return started
+        return None
+
+    def look(self, state: Json) -> Json:
+        """Look at the retried build once: its verdict so far. A look that AWS does not answer tells nothing new."""
+        try:
+            build = self._services.codebuild.build(BuildArn.parse(state["build"]))
+        except Exception as error:
+            if not is_transient(error):
+                raise
+            return state
+        if build is None:
+            return {**state, "verdict": Verdict.STOPPED.value, "phase": "", "started_at": 0.0}
+        return {
+            **state,
+            "verdict": verdict(build).value,
+            "phase": build.failure.phase,
+            "started_at": build.started_at,
+        }
+
+    def release(self) -> None:
+        self._services.journal.release(self._order.build, self._order.execution)
+
+    def report(self, outcome: Outcome, release: bool) -> Json:
+        """Journal, log and metric, once; and the lease back where it is still held."""
+        self._services.report.outcome(self._order.build, outcome, self._services.now())
+        if release:
+            self.release()
+        return outcome.to_json()
+
+
+def _ordered(project: Document) -> Document:
+    """Tags are a set: CodeBuild promises no order for them."""
+    return {**project, "tags": sorted(project.get("tags") or [], key=lambda tag: str(tag.get("key")))}
+
+
+def _started(build: Build) -> Json:
+    return {"build": str(build.document["arn"]), "minutes": build.minutes_allowed}
+
+
+def _update_refused(error: ClientError) -> Json:
+    if "iam:PassRole" in message_of(error):
+        return _refusal(
+            Ending.ADVISED,
+            "CodeBuild asked for iam:PassRole on the project's service role, which this stack does not hold",
+            "deploy with GrantPassRole=true, then use the remediate command",
+        )
+    return _refusal(
+        Ending.ADVISED, f"CodeBuild refused the update: {message_of(error)}", "make the change by hand"
+    )
+
+
+def _refusal(ending: Ending, reason: str, *advice: str) -> Json:
+    return Outcome(ending, reason, advice=advice).to_json()

@@ -1,0 +1,282 @@
+"""The durable story of one remediation: claim, diagnose, check, plan, grant, settle, patch, retry, watch, report.
+
+Code here is replayed after every wait, so it only decides what comes next from what the steps returned.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, TypeVar
+
+from aws_durable_execution_sdk_python import DurableContext, DurableOperationError
+from aws_durable_execution_sdk_python.config import Duration, StepConfig, StepSemantics
+from aws_durable_execution_sdk_python.retries import RetryDecision
+from aws_durable_execution_sdk_python.serdes import JsonSerDes
+from aws_durable_execution_sdk_python.waits import WaitForConditionConfig, WaitForConditionDecision
+
+from remediator.aws.client import is_transient
+from remediator.core.case import Case
+from remediator.core.order import Order
+from remediator.core.outcome import Ending, Outcome
+from remediator.core.plan import Plan
+from remediator.core.verdict import Verdict
+from remediator.services import Services
+from remediator.steps import CouldNotTell, Json, Steps
+
+T = TypeVar("T")
+
+PATIENCE_AFTER_GRANT = 600
+"""Seconds after a grant in which a build that can't read the secret says nothing about the repair: IAM is eventually
+consistent and publishes no bound."""
+SECOND_CHANCES = 2
+LEASE_PATIENCE = 3600
+"""Seconds to wait for another execution to finish with the project; it needs minutes."""
+INTERRUPTED = "StepInterruptedError"
+
+
+def remediate(payload: Any, context: DurableContext, services: Services) -> Json:
+    """Follow one failed build from claim to report; returns the outcome as JSON."""
+    order = Order.read(payload, context.execution_context.durable_execution_arn)
+    story = _Story(order, Steps(order, services), context, services)
+    return story.tell()
+
+
+class _Story:
+    def __init__(self, order: Order, steps: Steps, context: DurableContext, services: Services) -> None:
+        self._order = order
+        self._steps = steps
+        self._context = context
+        self._settings = services.settings
+        self._lease_held = False
+        self._changes: tuple[str, ...] = ()
+        self._cause: str | None = None
+
+    def tell(self) -> Json:
+        claim = self._wait_for(
+            "claim", lambda _: self._steps.claim(), {"claim": "held", "by": ""}, _while_held
+        )
+        if claim["claim"] == "duplicate":
+            return Outcome(Ending.SKIPPED, f"the build is with execution {claim['by']}").to_json()
+        self._lease_held = claim["claim"] == "granted"
+        try:
+            outcome = self._repair() if self._lease_held else _never_free(claim["by"])
+        except DurableOperationError as error:
+            outcome = self._broken_off(error)
+        facts = outcome.with_facts(
+            cause=outcome.cause or self._cause, changes=self._changes or outcome.changes
+        )
+        return self._step("report", lambda: self._steps.report(facts, self._lease_held))
+
+    def _repair(self) -> Outcome:
+        case = Case.from_json(self._step("diagnose", self._steps.diagnose))
+        self._cause = case.cause
+        if case.refusal:
+            return case.refusal
+        refused = self._step("check", self._steps.check)
+        if refused:
+            return Outcome.from_json(refused)
+        if self._settings.mode == "plan":
+            return Outcome(
+                Ending.PLANNED,
+                "Mode is plan: nothing was written",
+                changes=case.plan.show(),
+                advice=case.plan.advice,
+            )
+        granted_at, refusal = self._grant(case.plan)
+        if refusal:
+            return refusal
+        plan, refusal = self._patch(case)
+        if refusal:
+            return refusal
+        return self._retry_and_watch(case, plan, granted_at)
+
+    def _grant(self, plan: Plan) -> tuple[float | None, Outcome | None]:
+        """Grant, then wait: nobody can ask IAM whether a grant has arrived, and a variable that the role can't
+        read yet fails every build of the project."""
+        grant = plan.grant
+        if grant is None:
+            return None, None
+        granted = self._step("grant", lambda: self._steps.grant(grant))
+        if "refusal" in granted:
+            return None, Outcome.from_json(granted["refusal"])
+        self._changes += (grant.show(),)
+        self._pause("settle", self._settings.settle_seconds)
+        return granted["granted_at"], None
+
+    def _patch(self, case: Case) -> tuple[Plan, Outcome | None]:
+        if not case.plan.project_changes:
+            return case.plan, None
+        patched = self._step("patch", lambda: self._steps.patch(case))
+        if "refusal" in patched:
+            return case.plan, Outcome.from_json(patched["refusal"])
+        self._changes += tuple(patched["changed"])
+        return Plan.from_json(patched["plan"]), None
+
+    def _retry_and_watch(self, case: Case, plan: Plan, granted_at: float | None) -> Outcome:
+        advice = plan.advice
+        if case.against_retry:
+            return Outcome(
+                Ending.PATCHED, "the build was not run again from here", advice=(*advice, case.against_retry)
+            )
+        if not (self._settings.retry_build and self._order.retry):
+            return Outcome(Ending.PATCHED, "the project is signed in; no retry was asked for", advice=advice)
+        known: tuple[str, ...] = ()
+        seen: Json = {}
+        for chance in range(SECOND_CHANCES + 1):
+            try:
+                started = self._retry(case, chance, known)
+            except DurableOperationError as error:
+                return Outcome(
+                    Ending.PATCHED,
+                    f"the project is signed in, but the build could not be started: {error.message}",
+                    advice=(*advice, "start the build again"),
+                )
+            self._give_back()
+            seen = self._watch(started)
+            if not _too_early(seen, granted_at) or chance == SECOND_CHANCES:
+                break
+            known += (started["build"],)
+            self._pause("settle-again", max(self._settings.settle_seconds, 10) * 2**chance)
+        judged = self._judge(seen, plan)
+        return judged.with_facts(retried_build=seen["build"], advice=(*advice, *judged.advice))
+
+    def _retry(self, case: Case, chance: int, known: tuple[str, ...]) -> Json:
+        """Start the build at most once: after an interruption, look for it before another one is started."""
+
+        def start() -> Json:
+            return self._steps.retry(case.source_version, chance)
+
+        try:
+            return self._step("retry", start, once=True)
+        except DurableOperationError as error:
+            if not error.error_type.endswith(INTERRUPTED):
+                raise
+        found = self._step("find-retry", lambda: self._steps.find_retry(case, known))
+        return found or self._step("retry", start, once=True)
+
+    def _give_back(self) -> None:
+        """The project may be repaired by others while its build runs: whoever comes now finds nothing to change."""
+        if self._lease_held:
+            self._step("release", self._steps.release)
+            self._lease_held = False
+
+    def _watch(self, started: Json) -> Json:
+        """Look at the build with a growing interval until it ends, at most as long as CodeBuild lets it run."""
+        state = {"build": started["build"], "verdict": Verdict.RUNNING.value, "phase": "", "started_at": 0.0}
+        return self._wait_for("watch", self._steps.look, state, _while_running(started["minutes"] * 60 + 900))
+
+    def _judge(self, seen: Json, plan: Plan) -> Outcome:
+        match Verdict(seen["verdict"]):
+            case Verdict.PASSED:
+                return Outcome(Ending.REMEDIATED, "the build was run again and passed")
+            case Verdict.PAST_PULL:
+                reason = f"the build was run again and got past the pull; it then failed in {seen['phase']} by itself"
+                return Outcome(Ending.REMEDIATED, reason)
+            case Verdict.THROTTLED:
+                return Outcome(
+                    Ending.GAVE_UP, "the build was run again with the credentials and throttled all the same"
+                )
+            case Verdict.SECRET_UNREADABLE:
+                return self._undo(plan)
+            case Verdict.STOPPED:
+                return Outcome(
+                    Ending.PATCHED, "the build was run again, and somebody stopped it before its result"
+                )
+            case Verdict.RUNNING:
+                return Outcome(
+                    Ending.GAVE_UP, "the build was run again and had no result within its own time-outs"
+                )
+            case Verdict.BEFORE_PULL:
+                reason = f"the build was run again and failed in {seen['phase']}, before the pull was through"
+                return Outcome(Ending.GAVE_UP, reason)
+
+    def _undo(self, plan: Plan) -> Outcome:
+        """A role that can't read the secret fails every build, also those that would have passed: take it back."""
+        undone = self._step("undo", lambda: self._steps.undo(plan))
+        if "refusal" in undone:
+            return Outcome.from_json(undone["refusal"])
+        state = (
+            "the changes to the project were taken back"
+            if undone["undone"]
+            else "the project was left as it is"
+        )
+        return Outcome(
+            Ending.GAVE_UP,
+            f"the project's role can't read the secret although it was granted; {state}",
+            advice=(
+                "look for a permissions boundary, a service control policy or a KMS key that refuses the role",
+            ),
+        )
+
+    def _broken_off(self, error: DurableOperationError) -> Outcome:
+        """A step that failed for good. What was changed before it stays, and is told."""
+        if error.error_type.endswith(CouldNotTell.__name__):
+            return Outcome(Ending.GAVE_UP, f"{error.message}; nothing was written")
+        left = "what was changed is listed" if self._changes else "nothing was written"
+        return Outcome(Ending.FAILED, f"{error.error_type}: {error.message}; {left}")
+
+    def _step(self, name: str, action: Callable[[], T], once: bool = False) -> T:
+        config = StepConfig(
+            retry_strategy=_never if once else _when_transient,
+            step_semantics=(
+                StepSemantics.AT_MOST_ONCE_PER_RETRY if once else StepSemantics.AT_LEAST_ONCE_PER_RETRY
+            ),
+            serdes=JsonSerDes(),
+        )
+        return self._context.step(lambda _: action(), name=name, config=config)
+
+    def _wait_for(
+        self, name: str, look: Callable[[Json], Json], state: Json, strategy: Callable[[Json, int], Any]
+    ) -> Json:
+        config = WaitForConditionConfig(wait_strategy=strategy, initial_state=state, serdes=JsonSerDes())
+        return self._context.wait_for_condition(lambda seen, _: look(seen), config, name=name)
+
+    def _pause(self, name: str, seconds: int) -> None:
+        if seconds:
+            self._context.wait(Duration.from_seconds(seconds), name=name)
+
+
+def _never(_error: Exception, _attempts: int) -> RetryDecision:
+    return RetryDecision.no_retry()
+
+
+def _when_transient(error: Exception, attempts: int) -> RetryDecision:
+    """Five tries over two minutes for what may pass by itself, none for a refusal."""
+    if attempts >= 5 or not (is_transient(error) or isinstance(error, CouldNotTell)):
+        return RetryDecision.no_retry()
+    return RetryDecision.retry(Duration.from_seconds(4 * 2**attempts))
+
+
+def _interval(looks: int) -> int:
+    """Seconds before the next look: 5, 7, 11 … and 300 at most."""
+    return min(300, round(5 * 1.5 ** min(looks - 1, 12)))
+
+
+def _while_held(state: Json, looks: int) -> WaitForConditionDecision:
+    waited = sum(_interval(look) for look in range(1, looks))
+    if state["claim"] != "held" or waited > LEASE_PATIENCE:
+        return WaitForConditionDecision.stop_polling()
+    return WaitForConditionDecision.continue_waiting(Duration.from_seconds(_interval(looks)))
+
+
+def _while_running(seconds: int) -> Callable[[Json, int], WaitForConditionDecision]:
+    def decide(state: Json, looks: int) -> WaitForConditionDecision:
+        waited = sum(_interval(look) for look in range(1, looks))
+        if state["verdict"] != Verdict.RUNNING or waited > seconds:
+            return WaitForConditionDecision.stop_polling()
+        return WaitForConditionDecision.continue_waiting(Duration.from_seconds(_interval(looks)))
+
+    return decide
+
+
+def _too_early(seen: Json, granted_at: float | None) -> bool:
+    """Did the build ask for the secret before the grant can be trusted to have arrived? Then it is no verdict."""
+    if seen["verdict"] != Verdict.SECRET_UNREADABLE or granted_at is None:
+        return False
+    return bool(seen["started_at"] - granted_at < PATIENCE_AFTER_GRANT)
+
+
+def _never_free(holder: str) -> Outcome:
+    return Outcome(
+        Ending.GAVE_UP, f"another execution held the project for an hour: {holder}; nothing was written"
+    )
