@@ -107,20 +107,21 @@ def _joined(reason: Throttle, last: Throttle) -> Throttle:
 
 def _candidates(text: str) -> Iterator[int]:
     """Positions of the words where evidence may be, the last one first, at most one for each line."""
-    positions = {word: text.rfind(word) for word in _WORDS}
-    while True:
-        word = max(positions, key=positions.__getitem__)
-        at = positions[word]
-        if at < 0:
-            return
-        if not _may_be_evidence(text, at, word):
-            positions[word] = text.rfind(word, 0, at)
-            continue
+    places = {word: _last_place(text, word, len(text)) for word in _WORDS}
+    while (at := max(places.values())) >= 0:
         yield at
         line = _line_start(text, at)
-        for other, position in positions.items():
-            if position >= line:
-                positions[other] = text.rfind(other, 0, line)
+        for word, place in places.items():
+            if place >= line:
+                places[word] = _last_place(text, word, line)
+
+
+def _last_place(text: str, word: str, end: int) -> int:
+    """Where `word` last stands before `end` as it would in evidence; -1 when it does not."""
+    at = text.rfind(word, 0, end)
+    while at >= 0 and not _may_be_evidence(text, at, word):
+        at = text.rfind(word, 0, at)
+    return at
 
 
 def _may_be_evidence(text: str, at: int, word: str) -> bool:
@@ -131,8 +132,13 @@ def _may_be_evidence(text: str, at: int, word: str) -> bool:
         return "reached your" in text[max(0, at - 32) : at]
     if word == "failed login attempts":
         return text[max(0, at - 9) : at].lower() == "too many "
-    # A registry's error code is followed by a colon, or stands in quotes; a terminal's colour may be in between.
-    return text[at + len(word) : at + len(word) + 1] in ":\"'\\\r\n\x1b"
+    # A registry's error code ends in ": ", or stands in quotes; a terminal's colour may be in between.
+    after = text[at + len(word) : at + len(word) + 2]
+    return (
+        after[:1] in "\"'\\\r\n\x1b"
+        or after == ":"
+        or (after[0] == ":" and (after[1].isspace() or after[1] in "<\\\x1b"))
+    )
 
 
 def _line_start(text: str, at: int) -> int:
@@ -175,34 +181,39 @@ def _plain(line: str) -> str:
     return harmless(re.sub(r"\\+u00(?:27|22)", "'", line))
 
 
-# What they say
+# What they say; `re` compiles these at the first use, so that a start that reads no evidence does not pay for it
 
-_ERROR_CODE = re.compile(
-    r"(?<![\w-])(?:toomanyrequests|TOOMANYREQUESTS)(?::(?=\s|$|<)|$)"
+_ERROR_CODE = (
+    r"(?<![\w-])(?:toomanyrequests|TOOMANYREQUESTS)(?::(?=\s|$|<))"
+    r"|(?:^|: )(?:toomanyrequests|TOOMANYREQUESTS)\s*$"
     r"|code[\"'\\]*\s*:\s*[\"'\\]*(?:TOOMANYREQUESTS|toomanyrequests)(?=[\"'\\])"
 )
-_LIMIT_REACHED = re.compile(r"reached your (?:\w+ )?pull rate limit")
-_LOCKED_OUT = re.compile(r"too many failed login attempts(?: for username|.{0,80}docker)", re.IGNORECASE)
-_STATUS = re.compile(r"429.{0,200}Too Many Requests|Too Many Requests.{0,80}429")
-_ABOUT_A_PULL = re.compile(r"/v2/|docker|image|manifest|blob|pull|\bjib\b|HAP429", re.IGNORECASE)
+_LIMIT_REACHED = r"reached your (?:\w+ )?pull rate limit"
+_LOCKED_OUT = r"(?i)too many failed login attempts(?: for username|.{0,80}docker)"
+_STATUS = r"429.{0,200}Too Many Requests|Too Many Requests.{0,80}429"
+_ABOUT_A_PULL = r"(?i)/v2/|docker|image|manifest|blob|pull|\bjib\b|HAP429"
 
 # The agent's announcements, a shell's trace, a builder's echo of a RUN line, and whatever searches for the word.
-_COMMAND_LINE = re.compile(
+_COMMAND_LINE = (
     r"\[Container\].{0,60}(?:Running command|Entering command|Command did not exit successfully) "
-    r"|^\s*\++ |process \"/bin/sh -c |^#\d+ \[[^\]]{0,80}\d+/\d+\] RUN |\b(?:grep|egrep|rg|awk|sed) "
+    r"|^\s*\++ |process \"/bin/sh -c |^#\d+ \[[^\]]{0,80}\d+/\d+\] RUN "
+    r"|\| (?:>>> )?RUN |^Step \d+/\d+ : RUN |\b(?:grep|egrep|rg|awk|sed) "
 )
 _QUOTED = "Error while executing command:"
-_END_OF_QUOTE = re.compile(r"\. Reason: |\n\[Container\] ")
+_END_OF_QUOTE = r"\. Reason: |\n\[Container\] "
 
-_ACCOUNT = re.compile(r"pull rate limit\s+as\b|dckr_jti_|increase the limit by upgrading")
-_ANONYMOUS = re.compile(
+# BuildKit tells the address and the status on one line and the reason on the next; the classic builder has the image
+# in the step before; jib has the address below. What other lines beside it name may be anybody's.
+_SAME_PULL = r"\b429\b|^Step \d+/\d+ : FROM |(?i:error|failed).*/v2/"
+_REQUEST_ALONE = r"\s*(?:GET|HEAD) \S+\s*$"
+
+_ACCOUNT = r"pull rate limit\s+as\b|dckr_jti_|increase the limit by upgrading"
+_ANONYMOUS = (
     r"unauthenticated pull rate limit|pull rate limit\s*[.,;:!)\]}\"'\\<]|limit by authenticating and upgrading"
     r"|https://(?:docs|www)\.docker\.com/[\w/-]*download-rate-limit"
 )
-_LIMIT_AT_END = re.compile(r"pull rate limit\s*$")
-_OTHERS_WORDING = re.compile(
-    r"(?:Rate|Data limit|Quota) exceeded|allowed: ?\d+/(?:second|minute|hour)|retry-after: ", re.IGNORECASE
-)
+_LIMIT_AT_END = r"pull rate limit\s*$"
+_OTHERS_WORDING = r"(?i)(?:Rate|Data limit|Quota) exceeded|allowed: ?\d+/(?:second|minute|hour)|retry-after: "
 
 
 def _read(text: str, at: int) -> Throttle | None:
@@ -210,18 +221,17 @@ def _read(text: str, at: int) -> Throttle | None:
     start, end = _line_start(text, at), _line_end(text, at)
     line = _plain(text[start:end])
     word = _evidence_in(line)
-    if word is None or _COMMAND_LINE.search(line, 0, word) or _is_in_quoted_command(text, at):
+    if word is None or re.search(_COMMAND_LINE, line[:word]) or _is_in_quoted_command(text, at):
         return None
     lines = [line]
     registry = registry_named(line[:word], line[word:])
     if registry is None:
-        # BuildKit tells the address and the status on one line and the reason on the next.
-        told = [other for other in _lines_above(text, start) if "429" in other or "/v2/" in other or "FROM " in other]
+        told = [other for other in _lines_above(text, start) if re.search(_SAME_PULL, other)]
         registry = next(filter(None, map(registry_named, told)), None)
         lines = [*(other for other in reversed(told) if "429" in other), line]
-    if registry is None:
+    if registry is None and line.rstrip().endswith("Too Many Requests"):
         below = _line_below(text, end)
-        registry = registry_named(below) if below.lstrip().startswith(("GET ", "HEAD ")) else None
+        registry = registry_named(below) if re.match(_REQUEST_ALONE, below) else None
     cause = _cause(line, registry, is_whole=text.startswith(("\n", "\r", "\\n"), end))
     if cause in (Cause.OTHER_REGISTRY, Cause.UNKNOWN):
         known = None if registry == DOCKER_HUB and cause is Cause.OTHER_REGISTRY else registry
@@ -232,10 +242,10 @@ def _read(text: str, at: int) -> Throttle | None:
 def _evidence_in(line: str) -> int | None:
     """Where the evidence in a line begins; None when it has none."""
     for pattern in (_ERROR_CODE, _LIMIT_REACHED, _LOCKED_OUT):
-        if match := pattern.search(line):
+        if match := re.search(pattern, line):
             return match.start()
-    status = _STATUS.search(line)
-    if status and _ABOUT_A_PULL.search(line) and not names_other_url(line):
+    status = re.search(_STATUS, line)
+    if status and re.search(_ABOUT_A_PULL, line) and not names_other_url(line):
         return status.start()
     return None
 
@@ -243,22 +253,22 @@ def _evidence_in(line: str) -> int | None:
 def _is_in_quoted_command(text: str, at: int) -> bool:
     """A failed command's phase context quotes the command, which may have many lines, before it says the reason."""
     quote = text.rfind(_QUOTED, max(0, at - _COMMAND), at)
-    return quote >= 0 and not _END_OF_QUOTE.search(text, quote, at)
+    return quote >= 0 and not re.search(_END_OF_QUOTE, text[quote:at])
 
 
 def _cause(line: str, registry: str | None, *, is_whole: bool) -> Cause:
     """`is_whole`: the line ends here. A message that was cut after "pull rate limit" may have gone on " as 'user'"."""
     if registry not in (DOCKER_HUB, None):
         return Cause.OTHER_REGISTRY
-    if _LOCKED_OUT.search(line):
+    if re.search(_LOCKED_OUT, line):
         return Cause.LOGIN_LOCKOUT
-    if _ACCOUNT.search(line):
+    if re.search(_ACCOUNT, line):
         return Cause.ACCOUNT_LIMIT
     if "HAP429" in line:
         return Cause.ABUSE_LIMIT
-    if _ANONYMOUS.search(line) or (is_whole and _LIMIT_AT_END.search(line)):
+    if re.search(_ANONYMOUS, line) or (is_whole and re.search(_LIMIT_AT_END, line)):
         return Cause.ANONYMOUS_LIMIT
-    return Cause.OTHER_REGISTRY if _OTHERS_WORDING.search(line) else Cause.UNKNOWN
+    return Cause.OTHER_REGISTRY if re.search(_OTHERS_WORDING, line) else Cause.UNKNOWN
 
 
 def _excerpt(lines: list[str]) -> str:

@@ -12,11 +12,13 @@ _CURATED_PREFIX = "aws/codebuild/"
 _REPOSITORY_LENGTH = 255
 _DIGEST_LENGTHS = {"sha256": 64, "sha384": 96, "sha512": 128}
 
+# Not compiled here: `re` does that once, at the first use, and a start that parses nothing does not pay for it.
 _LABEL = r"(?:[a-zA-Z0-9]|[a-zA-Z0-9][a-zA-Z0-9-]*[a-zA-Z0-9])"
-_HOST = re.compile(rf"(?:{_LABEL}(?:\.{_LABEL})*|\[[a-fA-F0-9:]+\])(?::[0-9]+)?")
-_REPOSITORY = re.compile(r"[a-z0-9]+(?:(?:[._]|__|-+)[a-z0-9]+)*(?:/[a-z0-9]+(?:(?:[._]|__|-+)[a-z0-9]+)*)*")
-_TAG = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]{0,127}")
-_IDENTIFIER = re.compile(r"[a-f0-9]{64}")
+_HOST = rf"(?:{_LABEL}(?:\.{_LABEL})*|\[[a-fA-F0-9:]+\])(?::[0-9]+)?"
+_COMPONENT = r"[a-z0-9]+(?:(?:[._]|__|-+)[a-z0-9]+)*"
+_REPOSITORY = rf"{_COMPONENT}(?:/{_COMPONENT})*"
+_TAG = r"[A-Za-z0-9_][A-Za-z0-9_.-]{0,127}"
+_IDENTIFIER = r"[a-f0-9]{64}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,21 +38,23 @@ class ImageReference:
     @classmethod
     def parse(cls, text: str) -> ImageReference:
         """Read a reference as the docker CLI would; ValueError when it is none, variables and templates included."""
-        if _IDENTIFIER.fullmatch(text):
+        if re.fullmatch(_IDENTIFIER, text):
             raise _refusal(text, "64 hexadecimal digits are the id of an image, not a name")
         name, digest = _split_digest(text)
         name, tag = _split_tag(name)
         registry, repository = _split_registry(name)
-        if registry != CURATED and not _HOST.fullmatch(registry):
+        if registry != CURATED and not re.fullmatch(_HOST, registry):
             raise _refusal(text, f"{registry[:80]!r} is no host")
-        if not _REPOSITORY.fullmatch(repository):
+        if not re.fullmatch(_REPOSITORY, repository):
             raise _refusal(text, _why_no_repository(repository))
         if len(repository) > _REPOSITORY_LENGTH:
             raise _refusal(text, f"a name has at most {_REPOSITORY_LENGTH} characters")
-        if tag is not None and not _TAG.fullmatch(tag):
-            raise _refusal(text, "a tag has 1 to 128 letters, digits, '_', '.' or '-', and starts with none of the last two")
+        if tag is not None and not re.fullmatch(_TAG, tag):
+            raise _refusal(text, "a tag has 1 to 128 letters, digits, '_', '.' or '-', the first no '.' or '-'")
         if digest is not None and not _is_digest(digest):
-            raise _refusal(text, f"a digest is one of {', '.join(_DIGEST_LENGTHS)}, ':' and lower-case hexadecimal digits")
+            raise _refusal(
+                text, f"a digest is {', '.join(_DIGEST_LENGTHS)}, then ':' and lower-case hexadecimal digits"
+            )
         return cls(registry, repository, tag, digest)
 
     @property
@@ -99,7 +103,7 @@ def _is_digest(digest: str) -> bool:
 
 
 def _why_no_repository(repository: str) -> str:
-    if repository != repository.lower() and _REPOSITORY.fullmatch(repository.lower()):
+    if repository != repository.lower() and re.fullmatch(_REPOSITORY, repository.lower()):
         return "a repository is written in lower case"
     return f"{repository[:80]!r} is no repository"
 

@@ -9,21 +9,20 @@ from remediator.core.image import DOCKER_HUB, ImageReference
 
 # A host never starts in the middle of another word, and ends where it ends: `notdocker.io`,
 # `docker.io.evil.example` and `docker.io@evil.example` are other hosts than docker.io.
-_REFERENCE = re.compile(
-    r"(?<![\w.@/:%+~-])"
+_REFERENCE = (
+    r"(?i)(?<![\w.@/:%+~-])"
     r"(?:(?P<scheme>[a-z][a-z0-9+.-]{1,20})://(?:[^\s/@\"'<>\\]{1,256}@)?)?"
-    r"(?P<host>(?:[a-z0-9-]{1,63}\.){1,12}[a-z0-9-]{1,63}|localhost)(?P<port>:[0-9]{1,5})?"
+    r"(?P<host>(?:[\w-]{1,63}\.){0,12}[\w-]{1,63}|\[[0-9a-f:]{2,45}\])(?:\.(?=[:/]))?(?P<port>:[0-9]{1,5})?"
     r"(?P<path>/[^\s\"'`\\,;()\[\]{}<>]{0,600})?"
-    r"(?=[/\s\"'`\\,;:()\[\]{}<>]|\.\s|$)",
-    re.IGNORECASE,
+    r"(?=[/\s\"'`\\,;:()\[\]{}<>]|\.\s|$)"
 )
-_NAMED_HOST = re.compile(r"\bhost\s{1,4}[\"']?$", re.IGNORECASE)
+_NAMED_HOST = r"(?i)\bhost\s{1,4}[\"']?$"
 
 # What a build tags or caches is not what it pulls.
-_NOT_PULLED = re.compile(r"(?<!\S)(?:-t|--tag|--cache-from|--cache-to|--build-arg|--output|-o)[ =]\S{1,600}")
+_NOT_PULLED = r"(?<!\S)(?:-t|--tag|--cache-from|--cache-to|--build-arg|--output|-o)[ =]\S{1,600}"
 
 # Import paths in the stack traces of tools that are written in Go look like images.
-_SOURCE_CODE = ("github.com", "golang.org", "google.golang.org", "gopkg.in", "go.opentelemetry.io", "k8s.io", "sigs.k8s.io")
+_SOURCE_CODE = ("github.com", "golang.org", "google.golang.org", "gopkg.in", "k8s.io", "sigs.k8s.io")
 
 
 def registry_named(before: str, after: str = "") -> str | None:
@@ -31,20 +30,17 @@ def registry_named(before: str, after: str = "") -> str | None:
 
     `docker.io` for any of Docker Hub's machines, else the host as it is written, with its port; None when none is.
     """
-    found = None
-    for found in _registries(before):
-        pass
-    return found or next(_registries(after), None)
+    return next(iter([*_registries(before)][::-1]), None) or next(_registries(after), None)
 
 
 def names_other_url(line: str) -> bool:
     """Whether the line has a URL, but none of a registry: what it says is then about something else."""
-    return "://" in line and bool(re.search(r"https?://", line)) and next(_registries(line), None) is None
+    return ("http://" in line or "https://" in line) and next(_registries(line), None) is None
 
 
 def _registries(line: str) -> Iterator[str]:
-    line = _NOT_PULLED.sub("", line)
-    for match in _REFERENCE.finditer(line):
+    line = re.sub(_NOT_PULLED, "", line)
+    for match in re.finditer(_REFERENCE, line):
         host = match["host"].lower()
         if _is_registry(match, host, line):
             yield DOCKER_HUB if _is_docker_hub(host) else host + (match["port"] or "")
@@ -59,7 +55,7 @@ def _is_registry(match: re.Match[str], host: str, line: str) -> bool:
     if scheme in ("http", "https"):
         return "/v2/" in path or path in ("/v2", "/token") or path.startswith("/token?") or _is_docker_hub(host)
     if not path:
-        return _NAMED_HOST.search(line, max(0, match.start() - 12), match.start()) is not None
+        return "." in host and re.search(_NAMED_HOST, line[max(0, match.start() - 12) : match.start()]) is not None
     if scheme not in ("", "docker", "oci") or host in _SOURCE_CODE or host.endswith(".docker.com") or ".go:" in path:
         return False
     if not _could_be_host(host, match["port"]):
@@ -71,6 +67,9 @@ def _is_registry(match: re.Match[str], host: str, line: str) -> bool:
 
 
 def _could_be_host(host: str, port: str | None) -> bool:
-    """`v1.41/images` and `0.3.1/bin` are no hosts; `10.0.0.7/team/app` and `registry:5000` are."""
+    """`library/redis`, `v1.41/images` and `0.3.1/bin` name no host; `10.0.0.7/team/app` and `registry:5000/app` do."""
+    if port is not None or host == "localhost":
+        return True
     labels = host.split(".")
-    return port is not None or labels[-1].isalpha() or (len(labels) == 4 and all(label.isdigit() for label in labels))
+    is_address = len(labels) == 4 and all(label.isdigit() for label in labels)
+    return is_address or (len(labels) > 1 and labels[-1].isalpha())

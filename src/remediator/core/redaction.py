@@ -9,40 +9,36 @@ _MASK = "***"
 # How a name is quoted, in plain text and inside JSON, also JSON inside JSON.
 _QUOTE = r"(?:\\*[\"'`]|\\+u00(?:27|22)|&(?:#39|#x27|quot|apos);)"
 
-_SECRETS = (
-    # Docker's own: personal and organization access tokens, and the token ids of Docker Hub's messages.
-    (re.compile(r"dckr_[a-z]{2,8}_[^\s\"'`,;<>()\[\]{}]*", re.IGNORECASE), f"dckr_{_MASK}"),
-    # "pull rate limit as 'hubuser': …": with its quotes, else (a message that was cut) up to the end of the word.
-    (re.compile(rf"\b(as\s{{1,8}}){_QUOTE}[^\n]{{0,256}}?{_QUOTE}", re.IGNORECASE), rf"\g<1>'{_MASK}'"),
-    (re.compile(rf"\b(as\s{{1,8}}){_QUOTE}(?!\*\*\*')[^\n]{{0,256}}", re.IGNORECASE), rf"\g<1>'{_MASK}'"),
-    (re.compile(r"(rate\s{1,8}limit\s{1,8}as\s{1,8})(?!')\S+", re.IGNORECASE), rf"\g<1>'{_MASK}'"),
-    (re.compile(r"(://)[^\s/@\"'<>]{1,512}@"), rf"\g<1>{_MASK}@"),
-    (re.compile(r"\b((?:bearer|basic)\s{1,8})[\w.+/=~-]{6,}", re.IGNORECASE), rf"\g<1>{_MASK}"),
-    (re.compile(r"\beyJ[\w-]{8,}(?:\.[\w-]{0,4096}){0,2}"), _MASK),
-    (
-        re.compile(
-            r"((?:password|passwd|secret_?(?:access_?)?key|token|username|auth)(?:\\*[\"'])?\s{0,8}[=:]\s{0,8})"
-            r"(?!\*\*\*)(?:\\*\"[^\"\n]{0,512}\"?|\\*'[^'\n]{0,512}'?|[^\s\"'&,;]{1,512})",
-            re.IGNORECASE,
-        ),
-        rf"\g<1>{_MASK}",
-    ),
-    (
-        re.compile(
-            r"(?<![\w-])((?:-p|-u|--password|--username)(?:\s{1,8}|=))"
-            r"(?!\*\*\*)(?:\"[^\"\n]{0,512}\"?|'[^'\n]{0,512}'?|\S{1,512})"
-        ),
-        rf"\g<1>{_MASK}",
-    ),
+_ASSIGNED = (
+    r"(?i)((?:password|passwd|secret_?(?:access_?)?key|token|username|auth)(?:\\*[\"'])?\s{0,8}[=:]\s{0,8})"
+    r"(?!\*\*\*)(?:\\*\"[^\"\n]{0,512}\"?|\\*'[^'\n]{0,512}'?|[^\s\"'&,;]{1,512})"
+)
+_OPTION = (
+    r"(?<![\w-])((?:-p|-u|--password|--username)(?:\s{1,8}|=))"
+    r"(?!\*\*\*)(?:\"[^\"\n]{0,512}\"?|'[^'\n]{0,512}'?|\S{1,512})"
 )
 
-_TERMINAL_SEQUENCE = re.compile(r"\x1b(?:\[[0-?]*[ -/]*[@-~]|\][^\x07\x1b]{0,512}(?:\x07|\x1b\\)?|[@-Z\\^_]?)")
+_SECRETS = (
+    # Docker's own: personal and organization access tokens, and the token ids of Docker Hub's messages.
+    (r"(?i)dckr_[a-z]{2,8}_[^\s\"'`,;<>()\[\]{}]*", f"dckr_{_MASK}"),
+    # "pull rate limit as 'hubuser': …", and the same where the closing quote was cut off or there are no quotes.
+    (rf"(?i)\b(as\s{{1,8}}){_QUOTE}[^\n]{{0,256}}?{_QUOTE}", rf"\g<1>'{_MASK}'"),
+    (rf"(?i)\b(as\s{{1,8}}){_QUOTE}(?!\*\*\*')[^\n]{{0,256}}", rf"\g<1>'{_MASK}'"),
+    (r"(?i)(rate\s{1,8}limit\s{1,8}as\s{1,8})(?!')\S+", rf"\g<1>'{_MASK}'"),
+    (r"(://)[^\s/@\"'<>]{1,512}@", rf"\g<1>{_MASK}@"),
+    (r"(?i)\b((?:bearer|basic)\s{1,8})[\w.+/=~-]{6,}", rf"\g<1>{_MASK}"),
+    (r"\beyJ[\w-]{8,}(?:\.[\w-]{0,4096}){0,2}", _MASK),
+    (_ASSIGNED, rf"\g<1>{_MASK}"),
+    (_OPTION, rf"\g<1>{_MASK}"),
+)
+
+_TERMINAL_SEQUENCE = r"\x1b(?:\[[0-?]*[ -/]*[@-~]|\][^\x07\x1b]{0,512}(?:\x07|\x1b\\)?|[@-Z\\^_]?)"
 
 
 def redact(text: str) -> str:
     """The same text without account names, tokens and passwords; what it has redacted it leaves as it is."""
     for pattern, replacement in _SECRETS:
-        text = pattern.sub(replacement, text)
+        text = re.sub(pattern, replacement, text)
     return text
 
 
@@ -50,5 +46,5 @@ def harmless(text: str) -> str:
     """The same text without terminal sequences and invisible characters; every kind of blank is one space."""
     if text.isprintable():
         return text
-    text = _TERMINAL_SEQUENCE.sub("", text)
+    text = re.sub(_TERMINAL_SEQUENCE, "", text)
     return "".join(c if c.isprintable() else " " if c.isspace() else "" for c in text)

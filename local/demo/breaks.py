@@ -1,0 +1,84 @@
+"""The six things that `make demo BREAK=…` breaks on purpose, each in a copy of the functions' source or in the secret.
+
+The demo has a claim of the same name for each: it has to be found broken.
+"""
+
+from __future__ import annotations
+
+import shutil
+from dataclasses import dataclass
+from pathlib import Path
+
+from local.aws.launch import ROOT
+
+COPIED = ("template.yaml", "samconfig.toml", "src", "artifact", "bootstrap.py", "pyproject.toml", "uv.lock")
+
+
+@dataclass(frozen=True)
+class Edit:
+    """Replace `old`, which stands exactly once in the file, by `new`."""
+
+    file: str
+    old: str
+    new: str
+
+
+BREAKS: dict[str, tuple[Edit, ...]] = {
+    "patch-first": (
+        Edit(
+            "workflow.py",
+            "        granted_at, refusal = self._grant(case.plan)\n        if refusal:\n            return refusal\n"
+            "        plan, refusal = self._patch(case)\n        if refusal:\n            return refusal\n",
+            "        plan, refusal = self._patch(case)\n        if refusal:\n            return refusal\n"
+            "        granted_at, refusal = self._grant(case.plan)\n        if refusal:\n            return refusal\n",
+        ),
+    ),
+    "no-grant": (
+        Edit("steps.py", "self._services.iam.attach(change.role_name, change.policy_arn)", "pass"),
+    ),
+    "wrong-password": (),
+    "drop-member": (
+        Edit("aws/codebuild.py", 'params["body"] = json.dumps(self._whole_request).encode()', "pass"),
+    ),
+    "no-lease": (
+        Edit("aws/executions.py", 'f"{build.uuid}-{attempt}"', 'f"{build.uuid}-{__import__(\'time\').time_ns()}"'),
+        Edit("aws/journal.py", '"attribute_not_exists(execution) OR execution = :me OR attempt < :attempt"',
+             '"attribute_not_exists(execution) OR NOT execution = :me OR attempt < :attempt OR execution = :me"'),
+        Edit("aws/journal.py", '"attribute_not_exists(pk) OR execution = :me OR execution = :evict"',
+             '"attribute_not_exists(pk) OR NOT execution = :me OR execution = :evict OR execution = :me"'),
+    ),
+    "other-registry": (
+        Edit("core/diagnosis.py", "    if registry != DOCKER_HUB:\n", "    if False:\n"),
+        Edit("core/diagnosis.py", "    if throttle and registry not in (DOCKER_HUB, None):\n", "    if False:\n"),
+        Edit("core/diagnosis.py", "    if cause is not Cause.ANONYMOUS_LIMIT:\n", "    if False:\n"),
+        Edit("core/diagnosis.py", "    if told not in (DOCKER_HUB, None):\n", "    if False:\n"),
+        Edit("core/plan.py", "return ImageReference.parse(str(environment.get(\"image\", \"\"))).is_docker_hub", "return True"),
+    ),
+}
+"""`wrong-password` breaks the secret, not the source."""
+
+
+def broken_source(name: str, folder: Path) -> Path:
+    """A copy of what `sam build` needs, with this break's edits; ROOT itself when it edits nothing.
+
+    ValueError when an edit's text does not stand exactly once in its file: then the break would break nothing.
+    """
+    if not BREAKS[name]:
+        return ROOT
+    folder.mkdir(parents=True)
+    for item in COPIED:
+        source = ROOT / item
+        copy = shutil.copytree if source.is_dir() else shutil.copy2
+        copy(source, folder / item)  # type: ignore[operator]
+    (folder / ".tools").symlink_to(ROOT / ".tools")
+    for edit in BREAKS[name]:
+        apply(edit, folder / "src" / "remediator")
+    return folder
+
+
+def apply(edit: Edit, package: Path) -> None:
+    path = package / edit.file
+    text = path.read_text(encoding="utf-8")
+    if text.count(edit.old) != 1:
+        raise ValueError(f"{edit.file} holds {text.count(edit.old)} times, not once: {edit.old!r}")
+    path.write_text(text.replace(edit.old, edit.new), encoding="utf-8")

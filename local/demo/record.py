@@ -1,0 +1,77 @@
+"""Counts what the functions did from local AWS's request log and the registry's access log, never from their answers."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Any
+
+from local.aws.launch import LocalAws
+from local.demo.scene import Case
+
+Line = dict[str, Any]
+
+READS = ("BatchGet", "Get", "List", "Describe")
+OWN_KEEPING = (
+    "CheckpointDurableExecution",
+    "GetDurableExecutionState",
+    "Invoke",
+    "TransactWriteItems",
+    "PutItem",
+    "UpdateItem",
+    "DeleteItem",
+    "CreateLogStream",
+    "PutLogEvents",
+    "SendMessage",
+)
+"""What the functions write into the stack's own journal, logs, queues and executions: no project's business."""
+
+
+@dataclass(frozen=True)
+class Record:
+    """Both logs as they stand; `functions` are the role names of Intake and Remediator."""
+
+    requests: tuple[Line, ...]
+    access: tuple[Line, ...]
+    stack: str
+
+    @classmethod
+    def read(cls, aws: LocalAws, stack: str) -> Record:
+        return cls(tuple(aws.read_requests()), tuple(aws.read_access_log()), stack)
+
+    def ours(self, line: Line) -> bool:
+        """Was it one of the stack's own functions that asked?"""
+        principal = str(line["principal"])
+        return f"assumed-role/{self.stack}-" in principal and ("RemediatorRole" in principal or "IntakeRole" in principal)
+
+    def writes(self, case: Case, operation: str = "") -> list[Line]:
+        """Successful requests of the functions that change the case's project, role or builds."""
+        return [
+            line
+            for line in self.requests
+            if self.ours(line)
+            and line["status"] < 300
+            and operation in ("", line["operation"])
+            and not line["operation"].startswith(READS)
+            and line["operation"] not in OWN_KEEPING
+            and _mentions(line, (case.project, case.role))
+        ]
+
+    def pulls(self, image: str, since: float = 0.0) -> list[Line]:
+        """Requests for the image's manifest at the registry, after a time."""
+        repository = image.partition(":")[0]
+        repository = repository if "/" in repository else f"library/{repository}"
+        return [
+            line
+            for line in self.access
+            if line["repository"] == repository and "/manifests/" in line["path"] and line["time"] >= since
+        ]
+
+
+def _mentions(line: Line, names: Iterable[str]) -> bool:
+    values = {json.dumps(name) for name in names}
+    text = json.dumps(line["parameters"])
+    return any(value in text for value in values) or any(
+        str(line["resource"]).endswith(f"/{name}") for name in names
+    )

@@ -1,0 +1,119 @@
+"""Who may pull how often: passwords, allowances, tokens, and what Docker Hub says when none are left."""
+
+import base64
+import json
+import secrets
+import threading
+import time
+import uuid
+from dataclasses import dataclass, field
+
+ANONYMOUS_LIMIT = 100
+ACCOUNT_LIMIT = 200
+_TOKEN_SECONDS = 300
+
+_ANONYMOUS_TEXT = (
+    "You have reached your pull rate limit. You may increase the limit by authenticating and upgrading: "
+    "https://www.docker.com/increase-rate-limit"
+)
+
+
+@dataclass
+class Account:
+    """`pulls` is how many pulls are left, None for no limit; `locked` refuses every login."""
+
+    user: str | None
+    password: str = ""
+    pulls: int | None = None
+    locked: bool = False
+    source: str = field(default_factory=lambda: str(uuid.uuid4()))
+
+    def rate_limit(self, peer: str) -> dict[str, str]:
+        """Docker Hub's headers; none at all where there is no limit."""
+        if self.pulls is None:
+            return {}
+        limit = ANONYMOUS_LIMIT if self.user is None else ACCOUNT_LIMIT
+        return {
+            "ratelimit-limit": f"{limit};w=21600",
+            "ratelimit-remaining": f"{self.pulls};w=21600",
+            "docker-ratelimit-source": peer if self.user is None else self.source,
+        }
+
+    @property
+    def refusal(self) -> str:
+        """The message of a 429 answer."""
+        if self.user is None:
+            return _ANONYMOUS_TEXT
+        return (
+            f"You have reached your pull rate limit as '{self.user}': dckr_jti_{secrets.token_urlsafe(20)}=. "
+            "You may increase the limit by upgrading. https://www.docker.com/increase-rate-limit"
+        )
+
+
+class Accounts:
+    """The accounts of one registry, the anonymous among them. Thread-safe."""
+
+    def __init__(self, anonymous_pulls: int | None) -> None:
+        self._anonymous = Account(None, pulls=anonymous_pulls)
+        self._accounts: dict[str, Account] = {}
+        self._tokens: dict[str, tuple[Account, str, float]] = {}
+        self._lock = threading.Lock()
+
+    def add(self, user: str, password: str, pulls: int | None) -> Account:
+        """Make an account, or give the one of that name a new password and allowance."""
+        with self._lock:
+            account = self._accounts[user] = Account(user, password, pulls)
+            return account
+
+    def set_pulls(self, user: str | None, pulls: int | None) -> None:
+        """Set how many pulls an account (None: the anonymous) has left."""
+        with self._lock:
+            self._of(user).pulls = pulls
+
+    def lock(self, user: str, *, locked: bool = True) -> None:
+        """Refuse every login of an account, as Docker Hub does after too many failed ones."""
+        with self._lock:
+            self._of(user).locked = locked
+
+    def sign_in(self, user: str | None, password: str) -> Account | None:
+        """The account (for no user: the anonymous), or None when user or password are wrong."""
+        with self._lock:
+            if user is None:
+                return self._anonymous
+            account = self._accounts.get(user)
+            return account if account is not None and secrets.compare_digest(account.password, password) else None
+
+    def issue(self, account: Account, repository: str) -> str:
+        """A bearer token for pulls of one repository, in the form of a JWT without a signature."""
+        with self._lock:
+            claims = {
+                "sub": account.user or "",
+                "exp": int(time.time()) + _TOKEN_SECONDS,
+                "jti": str(uuid.uuid4()),
+            }
+            token = ".".join((_encode({"alg": "none", "typ": "JWT"}), _encode(claims), "local"))
+            self._tokens[token] = (account, repository, time.time() + _TOKEN_SECONDS)
+            return token
+
+    def bearer(self, token: str, repository: str) -> Account | None:
+        """Whose token it is; None when it is none, or not for that repository."""
+        with self._lock:
+            account, allowed, expires = self._tokens.get(token, (None, "", 0.0))
+            return account if allowed == repository and time.time() < expires else None
+
+    def take(self, account: Account) -> bool:
+        """Count one pull; False when there are none left."""
+        with self._lock:
+            if account.pulls is None:
+                return True
+            if account.pulls <= 0:
+                return False
+            account.pulls -= 1
+            return True
+
+    def _of(self, user: str | None) -> Account:
+        return self._anonymous if user is None else self._accounts[user]
+
+
+def _encode(document: dict[str, object]) -> str:
+    return base64.urlsafe_b64encode(json.dumps(document).encode()).decode().rstrip("=")

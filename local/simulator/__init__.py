@@ -1,0 +1,26 @@
+"""CodeBuild on a developer's machine: raw documents, AWS's refusals, builds that act with their role."""
+
+from local.simulator.codebuild import Call, CodeBuild
+from local.simulator.errors import ServiceError
+from local.simulator.world import (
+    CommandsAnswer,
+    Credentials,
+    Document,
+    PullAnswer,
+    RunCommands,
+    SecretUnreadable,
+    World,
+)
+
+__all__ = [
+    "Call",
+    "CodeBuild",
+    "CommandsAnswer",
+    "Credentials",
+    "Document",
+    "PullAnswer",
+    "RunCommands",
+    "SecretUnreadable",
+    "ServiceError",
+    "World",
+]

@@ -1,0 +1,83 @@
+"""Every case of the corpora, those kept here and those kept beside the repository, is read as it says."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from remediator.core.evidence import find_throttle
+from remediator.core.image import ImageReference
+from tests.corpora.corpus import OWN, Case, Corpus
+
+Record = Callable[[str, object], None]
+
+
+def wrong_cause(case: Case) -> str | None:
+    throttle = find_throttle(case["line"])
+    cause = throttle.cause.value if throttle else None
+    if cause not in case["cause"]:
+        return f"{case['line']!r}: {cause}, not {case['cause']}"
+    registry = throttle.registry if throttle else None
+    if "registry" in case and registry != case["registry"]:
+        return f"{case['line']!r}: of {registry}, not of {case['registry']}"
+    return None
+
+
+def wrong_parts(case: Case) -> str | None:
+    try:
+        image = ImageReference.parse(case["ref"])
+    except ValueError as error:
+        return f"{case['ref']!r}: refused: {error}" if case["valid"] else None
+    if not case["valid"]:
+        return f"{case['ref']!r}: read as {image}, but is none"
+    wanted = ImageReference(case["registry"], case["repository"], case["tag"], case["digest"])
+    return None if image == wanted else f"{case['ref']!r}: {image}, not {wanted}"
+
+
+def nothing_wrong(case: Case) -> str | None:
+    return None
+
+
+def forget(key: str, value: object) -> None:
+    """Counts nothing: these corpora are made up to fail."""
+
+
+def test_every_published_error_line_gets_one_of_its_causes(record_property: Record) -> None:
+    Corpus.shared("error-lines.yaml").check(wrong_cause, record_property)
+
+
+def test_every_published_image_reference_is_read_as_it_says(record_property: Record) -> None:
+    Corpus.shared("image-refs.yaml").check(wrong_parts, record_property)
+
+
+def test_every_error_line_of_our_own_gets_its_cause_and_registry(record_property: Record) -> None:
+    Corpus.read(OWN / "our-error-lines.yaml").check(wrong_cause, record_property)
+
+
+def test_every_image_reference_of_our_own_is_read_as_it_says(record_property: Record) -> None:
+    Corpus.read(OWN / "our-image-refs.yaml").check(wrong_parts, record_property)
+
+
+def test_a_corpus_of_which_a_case_was_not_run_fails(tmp_path: Path) -> None:
+    path = tmp_path / "lines.yaml"
+    path.write_text("- {line: one, cause: [null]}\n- {line: two, cause: [null]}\n", encoding="utf-8")
+    corpus = Corpus.read(path)
+    shortened = Corpus(corpus.name, corpus.cases[:1], corpus.present)
+    with pytest.raises(AssertionError, match=r"1 of 2 cases of lines\.yaml ran"):
+        shortened.check(nothing_wrong, forget)
+
+
+def test_a_corpus_with_a_wrong_case_fails_and_names_it(tmp_path: Path) -> None:
+    path = tmp_path / "lines.yaml"
+    path.write_text("- {line: nothing at all, cause: [unknown]}\n", encoding="utf-8")
+    with pytest.raises(AssertionError, match="nothing at all"):
+        Corpus.read(path).check(wrong_cause, forget)
+
+
+def test_an_empty_corpus_fails(tmp_path: Path) -> None:
+    path = tmp_path / "lines.yaml"
+    path.write_text("# no cases\n[]\n", encoding="utf-8")
+    with pytest.raises(AssertionError, match="0 of 0"):
+        Corpus.read(path).check(wrong_cause, forget)

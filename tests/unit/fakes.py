@@ -1,0 +1,84 @@
+"""Hand-written stand-ins for what Services wires: each keeps what it was asked."""
+
+from __future__ import annotations
+
+import copy
+import logging
+from dataclasses import dataclass, field
+from typing import Any
+
+from remediator.aws.journal import Entry
+from remediator.core.build import Build
+from remediator.core.failure import BuildArn
+from remediator.core.outcome import Outcome
+from remediator.services import Services
+from remediator.settings import Settings
+from tests.unit import given
+
+NOW = 1_795_000_200.0
+
+
+@dataclass
+class FakeCodeBuild:
+    """Projects by name and builds, newest first; the real one of `aws` writes, so this one has nothing to write with."""
+
+    projects: list[given.Document] = field(default_factory=lambda: [given.project()])
+    builds: list[Build] = field(default_factory=lambda: [given.build()])
+
+    def project(self, name: str) -> given.Document | None:
+        found = next((project for project in self.projects if project["name"] == name), None)
+        return copy.deepcopy(found)
+
+    def latest_builds(self, project: str) -> list[Build]:
+        return [build for build in self.builds if build.document["projectName"] == project]
+
+
+@dataclass
+class FakeExecutions:
+    started: list[tuple[str, BuildArn, int, bool | None]] = field(default_factory=list)
+
+    def start(self, remediator: str, build: BuildArn, attempt: int, retry: bool | None = None) -> str:
+        self.started.append((remediator, build, attempt, retry))
+        return f"{remediator}/durable-execution/{build.uuid}-{attempt}/1"
+
+
+@dataclass
+class FakeJournal:
+    known: dict[str, Entry] = field(default_factory=dict)
+
+    def entry(self, build: BuildArn) -> Entry | None:
+        return self.known.get(build.id)
+
+
+@dataclass
+class FakeReport:
+    told: list[tuple[BuildArn, Outcome, float]] = field(default_factory=list)
+
+    def triage(self, build: BuildArn, outcome: Outcome, now: float) -> dict[str, Any]:
+        self.told.append((build, outcome, now))
+        return {"project": build.project, "build": str(build), **outcome.to_json()}
+
+
+class FakeServices(Services):
+    """Services with its parts replaced before they are first used, so that none of the real ones is made."""
+
+    def __init__(self, **settings: str) -> None:
+        self.codebuild_fake = FakeCodeBuild()
+        self.executions_fake = FakeExecutions()
+        self.journal_fake = FakeJournal()
+        self.report_fake = FakeReport()
+        self._settings = settings
+        self.__dict__.update(
+            codebuild=self.codebuild_fake,
+            executions=self.executions_fake,
+            journal=self.journal_fake,
+            report=self.report_fake,
+            settings=self._read_settings(),
+            log=logging.getLogger("tests"),
+        )
+
+    def _read_settings(self) -> Settings:
+        return given.settings(**self._settings)
+
+    def now(self) -> float:
+        return NOW

@@ -1,0 +1,218 @@
+"""Data that unit tests start from: a project of Docker Hub's image, its throttled build, the event, the settings."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import boto3
+
+from remediator.core.build import Build
+from remediator.core.failure import BuildArn, BuildFailure
+from remediator.core.plan import SignIn
+from remediator.core.snapshot import Role, Snapshot
+from remediator.settings import Settings
+
+Document = dict[str, Any]
+
+ACCOUNT, REGION = "123456789012", "eu-west-1"
+PROJECT = "orders-api"
+UUID = "0f8e7d6c-0000-4000-8000-a1b2c3d4e5f6"
+IMAGE = "bitnami/node:22"
+ROLE_NAME = "codebuild-orders-service-role"
+ROLE = f"arn:aws:iam::{ACCOUNT}:role/service-role/{ROLE_NAME}"
+SECRET = f"arn:aws:secretsmanager:{REGION}:{ACCOUNT}:secret:docker-hub-AbCdEf"
+OTHER_SECRET = f"arn:aws:secretsmanager:{REGION}:{ACCOUNT}:secret:somebody-elses-GhIjKl"
+POLICY = f"arn:aws:iam::{ACCOUNT}:policy/docker-hub-pulls"
+REMEDIATOR = f"arn:aws:lambda:{REGION}:{ACCOUNT}:function:remediator:live"
+EXECUTION = f"{REMEDIATOR[:-5]}:7/durable-execution/{UUID}-1/6b0e"
+COMMIT = "0123456789abcdef0123456789abcdef01234567"
+BUILD_ARN = BuildArn("aws", REGION, ACCOUNT, PROJECT, UUID)
+SIGN_IN = SignIn(SECRET, POLICY)
+REFERENCES = {"DOCKERHUB_USERNAME": f"{SECRET}:username", "DOCKERHUB_PASSWORD": f"{SECRET}:password"}
+CODEBUILD_TRUST = {
+    "Version": "2012-10-17",
+    "Statement": [
+        {"Effect": "Allow", "Principal": {"Service": "codebuild.amazonaws.com"}, "Action": "sts:AssumeRole"}
+    ],
+}
+
+PULL_FAILED = "BUILD_CONTAINER_UNABLE_TO_PULL_IMAGE"
+UNABLE = "Unable to pull customer's container image. CannotPullContainerError: "
+THROTTLED = (
+    f"{UNABLE}Error response from daemon: toomanyrequests: You have reached your unauthenticated pull rate limit. "
+    "https://www.docker.com/increase-rate-limit"
+)
+"""The message of a phase context, without the status code in front."""
+ACCOUNT_LIMIT = (
+    f"{UNABLE}Error response from daemon: toomanyrequests: You have reached your pull rate limit as 'somebody': "
+    "dckr_jti_abc=. You may increase the limit by upgrading. https://www.docker.com/increase-rate-limit"
+)
+
+
+def environment(**members: Any) -> Document:
+    """A build environment; a member given as None is left out."""
+    return _without_none(
+        {
+            "type": "LINUX_CONTAINER",
+            "image": IMAGE,
+            "computeType": "BUILD_GENERAL1_SMALL",
+            "environmentVariables": [{"name": "STAGE", "value": "test", "type": "PLAINTEXT"}],
+            "privilegedMode": False,
+            "imagePullCredentialsType": "CODEBUILD",
+            **members,
+        }
+    )
+
+
+def project(*, env: Document | None = None, **members: Any) -> Document:
+    """A project as BatchGetProjects tells it; `env` edits its environment, None leaves a member out."""
+    return _without_none(
+        {
+            "name": PROJECT,
+            "arn": f"arn:aws:codebuild:{REGION}:{ACCOUNT}:project/{PROJECT}",
+            "source": {"type": "GITHUB", "location": "https://github.com/example/orders-api.git"},
+            "artifacts": {"type": "NO_ARTIFACTS"},
+            "cache": {"type": "NO_CACHE"},
+            "environment": environment(**(env or {})),
+            "serviceRole": ROLE,
+            "timeoutInMinutes": 60,
+            "queuedTimeoutInMinutes": 480,
+            "encryptionKey": f"arn:aws:kms:{REGION}:{ACCOUNT}:alias/aws/s3",
+            "tags": [{"key": "team", "value": "orders"}],
+            "lastModified": 1_795_000_000.25,
+            "projectVisibility": "PRIVATE",
+            **members,
+        }
+    )
+
+
+def repaired_environment(**members: Any) -> Document:
+    """What a repair makes of `environment`."""
+    variables = [
+        {"name": "STAGE", "value": "test", "type": "PLAINTEXT"},
+        *({"name": name, "value": value, "type": "SECRETS_MANAGER"} for name, value in REFERENCES.items()),
+    ]
+    return environment(
+        **{
+            "environmentVariables": variables,
+            "registryCredential": {"credential": SECRET, "credentialProvider": "SECRETS_MANAGER"},
+            "imagePullCredentialsType": "SERVICE_ROLE",
+            **members,
+        }
+    )
+
+
+def phase(kind: str, status: str | None = "SUCCEEDED", code: str = "", message: str = "") -> Document:
+    """A phase as the API tells it."""
+    return _without_none(
+        {"phaseType": kind, "phaseStatus": status, "contexts": [{"statusCode": code, "message": message}]}
+    )
+
+
+def phases(*, failed: str | None = "PROVISIONING", code: str = PULL_FAILED, message: str = THROTTLED) -> list[Document]:
+    """A build's phases in order, up to the one that failed; all of them when none did."""
+    order = ["SUBMITTED", "QUEUED", "PROVISIONING", "DOWNLOAD_SOURCE", "INSTALL", "PRE_BUILD", "BUILD"]
+    until = order.index(failed) if failed else len(order)
+    told = [phase(kind) for kind in order[:until]]
+    if failed:
+        told.append(phase(failed, "FAILED", code, message))
+    return [*told, {"phaseType": "COMPLETED"}]
+
+
+def document(*, env: Document | None = None, **members: Any) -> Document:
+    """One of the `builds` of BatchGetBuilds: throttled in PROVISIONING, started by a person."""
+    shown = project()
+    return _without_none(
+        {
+            "id": BUILD_ARN.id,
+            "arn": str(BUILD_ARN),
+            "buildNumber": 3,
+            "startTime": 1_795_000_100.5,
+            "currentPhase": "COMPLETED",
+            "buildStatus": "FAILED",
+            "buildComplete": True,
+            "projectName": PROJECT,
+            "phases": phases(),
+            "source": shown["source"],
+            "artifacts": {"location": ""},
+            "cache": shown["cache"],
+            "environment": environment(**(env or {})),
+            "serviceRole": ROLE,
+            "timeoutInMinutes": 60,
+            "queuedTimeoutInMinutes": 480,
+            "encryptionKey": shown["encryptionKey"],
+            "initiator": "maria",
+            **members,
+        }
+    )
+
+
+def build(*, env: Document | None = None, **members: Any) -> Build:
+    return Build(document(env=env, **members))
+
+
+def role(*, attached: tuple[str, ...] = (), trust: Document | None = None) -> Role:
+    return Role(ROLE, trust or CODEBUILD_TRUST, frozenset(attached))
+
+
+def snapshot(*, env: Document | None = None, attached: tuple[str, ...] = (), **members: Any) -> Snapshot:
+    """A project with its role read."""
+    return Snapshot(project(env=env, **members), role(attached=attached))
+
+
+def failure(*, phase_type: str = "PROVISIONING", context: str = f"{PULL_FAILED}: {THROTTLED}", image: str = IMAGE) -> (
+    BuildFailure
+):
+    return BuildFailure(BUILD_ARN, "FAILED", phase_type, context, image)
+
+
+def event(*, image: str = IMAGE, context: str = f"{PULL_FAILED}: {THROTTLED}", name: str = PROJECT) -> Document:
+    """The event of a build that failed in PROVISIONING, with the members that matter and some that don't."""
+    return {
+        "version": "0",
+        "source": "aws.codebuild",
+        "detail-type": "CodeBuild Build State Change",
+        "account": ACCOUNT,
+        "region": REGION,
+        "detail": {
+            "build-status": "FAILED",
+            "project-name": name,
+            "build-id": f"arn:aws:codebuild:{REGION}:{ACCOUNT}:build/{name}:{UUID}",
+            "current-phase": "COMPLETED",
+            "current-phase-context": "[]",
+            "additional-information": {
+                "environment": {"image": image},
+                "phases": [
+                    {"phase-context": [], "phase-type": "SUBMITTED", "phase-status": "SUCCEEDED"},
+                    {"phase-context": None, "phase-type": "QUEUED", "phase-status": "SUCCEEDED"},
+                    {"phase-context": [context], "phase-type": "PROVISIONING", "phase-status": "FAILED"},
+                    {"phase-type": "COMPLETED", "start-time": "Nov 20, 2026 9:14:50 AM"},
+                ],
+            },
+        },
+    }
+
+
+def variables(**changes: str) -> dict[str, str]:
+    """The functions' environment variables, as template.yaml sets them."""
+    return {
+        "JOURNAL_TABLE": "journal",
+        "SECRET_ARN": SECRET,
+        "GRANT_POLICY_ARN": POLICY,
+        "REMEDIATOR": REMEDIATOR,
+        **changes,
+    }
+
+
+def settings(**changes: str) -> Settings:
+    return Settings.from_environment(variables(**changes))
+
+
+def aws(service: str) -> Any:
+    """A boto3 client that depends on nothing of the machine; nothing answers it but what the test attaches."""
+    make: Any = boto3.client
+    return make(service, region_name=REGION, aws_access_key_id="testing", aws_secret_access_key="testing")
+
+
+def _without_none(members: Document) -> Document:
+    return {name: value for name, value in members.items() if value is not None}

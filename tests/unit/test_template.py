@@ -1,0 +1,549 @@
+"""What template.yaml promises to whoever deploys it: what stays, what is allowed, and what can't be given wrong."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterator, Mapping
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+ROOT = Path(__file__).parents[2]
+TEXT = (ROOT / "template.yaml").read_text(encoding="utf-8")
+NO_VALUE = {"Ref": "AWS::NoValue"}
+
+WRITES = {"codebuild:UpdateProject", "codebuild:StartBuild", "iam:AttachRolePolicy", "iam:PassRole"}
+
+NEVER_SENT = {
+    "codebuild:serviceRole",
+    "codebuild:vpcConfig",
+    "codebuild:artifacts",
+    "codebuild:secondaryArtifacts",
+    "codebuild:secondarySources",
+    "codebuild:fileSystemLocations.identifier",
+    "codebuild:logsConfig",
+    "codebuild:cache",
+    "codebuild:encryptionKey",
+    "codebuild:buildBatchConfig",
+    "codebuild:concurrentBuildLimit",
+    "codebuild:autoRetryLimit",
+    "codebuild:source",
+    "codebuild:source.buildspec",
+    "codebuild:source.location",
+}
+
+# The only resources that end in a wildcard of their own, and why they have to.
+OPEN_RESOURCES = {
+    "arn:${AWS::Partition}:iam::${AWS::AccountId}:role/*": "which role a project has is known when it is read",
+    "${Remediator.Arn}:*": "executions belong to versions, whose numbers are not known before",
+    "${Remediator.Arn}:*/durable-execution/*": "executions have names that are drawn later",
+}
+
+SHARED_VARIABLES = {
+    "JOURNAL_TABLE",
+    "SECRET_ARN",
+    "GRANT_POLICY_ARN",
+    "MODE",
+    "RETRY_BUILD",
+    "PROJECT_NAME_PATTERN",
+    "ENVIRONMENT_VARIABLES",
+    "USERNAME_VARIABLE",
+    "PASSWORD_VARIABLE",
+    "SETTLE_SECONDS",
+    "UNTRUSTED_PROJECTS",
+    "DOCKER_HUB_ENDPOINT",
+    "JOURNAL_DAYS",
+    "POWERTOOLS_SERVICE_NAME",
+    "POWERTOOLS_METRICS_NAMESPACE",
+    "POWERTOOLS_LOG_LEVEL",
+}
+
+
+class _Loader(yaml.SafeLoader):
+    """YAML with CloudFormation's short forms, read as the long ones: `!Ref X` becomes `{"Ref": "X"}`."""
+
+
+def _long_form(loader: _Loader, name: str, node: yaml.Node) -> dict[str, Any]:
+    value: Any
+    if isinstance(node, yaml.ScalarNode):
+        value = loader.construct_scalar(node)
+    elif isinstance(node, yaml.SequenceNode):
+        value = loader.construct_sequence(node, deep=True)
+    else:
+        assert isinstance(node, yaml.MappingNode)
+        value = loader.construct_mapping(node, deep=True)
+    if name == "GetAtt" and isinstance(value, str):
+        value = value.split(".", 1)
+    return {name if name in {"Ref", "Condition"} else f"Fn::{name}": value}
+
+
+_Loader.add_multi_constructor("!", _long_form)
+
+
+@cache
+def _document() -> Mapping[str, Any]:
+    loaded = yaml.load(TEXT, Loader=_Loader)  # noqa: S506 # a SafeLoader with CloudFormation's tags
+    assert isinstance(loaded, dict)
+    return loaded
+
+
+class Stack:
+    """The template as CloudFormation sees it once the parameters are given: conditions decided, no-values gone."""
+
+    def __init__(self, **parameters: Any) -> None:
+        defaults = {name: given.get("Default", "") for name, given in _document()["Parameters"].items()}
+        defaults["FormerSecretArns"] = [""]
+        self._parameters = {**defaults, **parameters}
+        self.resources: dict[str, Any] = {
+            name: self._decide(resource)
+            for name, resource in _document()["Resources"].items()
+            if "Condition" not in resource or self._holds({"Condition": resource["Condition"]})
+        }
+
+    def statements(self, *names: str) -> Iterator[Mapping[str, Any]]:
+        """Every statement of the roles and identity policies of this name, of all of them when none is named."""
+        for name, resource in self.resources.items():
+            properties = resource.get("Properties", {})
+            if names and name not in names:
+                continue
+            for policy in properties.get("Policies", []):
+                yield from policy["PolicyDocument"]["Statement"]
+            if resource["Type"] in {"AWS::IAM::Policy", "AWS::IAM::ManagedPolicy"}:
+                yield from properties["PolicyDocument"]["Statement"]
+
+    def statement(self, action: str, *names: str) -> Mapping[str, Any]:
+        """The one statement that allows this action."""
+        (found,) = (each for each in self.statements(*names) if action in actions(each))
+        return found
+
+    def actions(self, *names: str) -> set[str]:
+        return {action for each in self.statements(*names) for action in actions(each)}
+
+    def _decide(self, value: Any) -> Any:
+        if isinstance(value, list):
+            decided = [self._decide(each) for each in value]
+            return [each for each in decided if each != NO_VALUE]
+        if not isinstance(value, dict):
+            return value
+        if "Fn::If" in value:
+            condition, then, otherwise = value["Fn::If"]
+            return self._decide(then if self._holds({"Condition": condition}) else otherwise)
+        return {key: self._decide(each) for key, each in value.items()}
+
+    def _holds(self, expression: Any) -> bool:
+        ((function, argument),) = expression.items()
+        match function:
+            case "Condition":
+                return self._holds(_document()["Conditions"][argument])
+            case "Fn::Equals":
+                left, right = (self._plain(each) for each in argument)
+                return bool(left == right)
+            case "Fn::Not":
+                return not self._holds(argument[0])
+            case "Fn::And":
+                return all(self._holds(each) for each in argument)
+            case "Fn::Or":
+                return any(self._holds(each) for each in argument)
+        raise AssertionError(f"no condition function: {function}")
+
+    def _plain(self, value: Any) -> Any:
+        match value:
+            case {"Ref": name}:
+                return self._parameters[name]
+            case {"Fn::Join": [separator, parts]}:
+                return separator.join(self._plain(parts))
+        return value
+
+    def accepted(self) -> bool:
+        """Do the template's rules let these parameters pass?"""
+        rules = _document()["Rules"].values()
+        return all(self._holds(each["Assert"]) for rule in rules for each in rule["Assertions"])
+
+
+def actions(statement: Mapping[str, Any]) -> list[str]:
+    listed = statement["Action"]
+    return [listed] if isinstance(listed, str) else list(listed)
+
+
+def resources(statement: Mapping[str, Any]) -> list[Any]:
+    listed = statement["Resource"]
+    return listed if isinstance(listed, list) else [listed]
+
+
+def pattern_accepts(parameter: str, value: str) -> bool:
+    """CloudFormation matches the whole value."""
+    return re.fullmatch(_document()["Parameters"][parameter]["AllowedPattern"], value) is not None
+
+
+# --- What stays when the stack goes ----------------------------------------------------------------------------------
+
+
+def test_secret_policy_and_journal_outlive_the_stack_and_their_own_replacement() -> None:
+    retained = {name for name, each in Stack().resources.items() if each.get("DeletionPolicy") == "Retain"}
+    assert retained == {"DockerHubSecret", "GrantPolicy", "Journal"}
+    for name in retained:
+        assert Stack().resources[name]["UpdateReplacePolicy"] == "Retain"
+
+
+def test_the_secret_has_a_name_that_no_other_instance_of_the_stack_has() -> None:
+    template, values = Stack().resources["DockerHubSecret"]["Properties"]["Name"]["Fn::Sub"]
+    assert template == "docker-hub/${AWS::StackName}-${Instance}"
+    assert "AWS::StackId" in json.dumps(values)
+
+
+def test_the_grant_names_the_stacks_own_secret_also_after_a_switch_to_another() -> None:
+    other = "arn:aws:secretsmanager:eu-west-1:123456789012:secret:other-AbCdEf"
+    listed = resources(Stack(DockerHubSecretArn=other).statement("secretsmanager:GetSecretValue", "GrantPolicy"))
+    assert listed[0] == {"Ref": "DockerHubSecretArn"}
+    assert listed[1]["Fn::Sub"][0].endswith(":secret:docker-hub/${AWS::StackName}-${Instance}-??????")
+
+
+def test_the_grant_names_former_secrets_only_where_there_are_any() -> None:
+    former = ["arn:aws:secretsmanager:eu-west-1:123456789012:secret:former-AbCdEf"]
+    assert len(list(Stack().statements("GrantPolicy"))) == 1
+    _, kept = Stack(FormerSecretArns=former).statements("GrantPolicy")
+    assert kept["Resource"] == {"Ref": "FormerSecretArns"}
+
+
+def test_the_grant_allows_reading_and_nothing_else() -> None:
+    assert Stack().actions("GrantPolicy") == {"secretsmanager:GetSecretValue"}
+
+
+def test_a_version_keeps_running_for_executions_that_wait_in_it() -> None:
+    remediator = Stack().resources["Remediator"]
+    assert remediator["UpdateReplacePolicy"] == "Retain"
+    assert "DeletionPolicy" not in remediator  # SAM would hand it on to the versions instead of its own Retain
+
+
+# --- What is allowed ------------------------------------------------------------------------------------------------
+
+
+def test_no_action_has_a_wildcard() -> None:
+    assert not {action for action in Stack(GrantPassRole="true").actions() if "*" in action}
+
+
+def test_no_statement_is_on_every_resource_and_each_open_one_has_its_reason() -> None:
+    for statement in Stack(GrantPassRole="true").statements():
+        for resource in resources(statement):
+            text = resource.get("Fn::Sub", "") if isinstance(resource, dict) else resource
+            assert text != "*"
+            if isinstance(text, str) and "*" in text:
+                assert text in OPEN_RESOURCES, f"{statement['Sid']}: no reason is written down for {text}"
+
+
+def test_no_aws_managed_policy_is_attached() -> None:
+    assert "ManagedPolicyArns" not in TEXT
+    for name in ("Intake", "Remediator"):
+        assert "Role" in Stack().resources[name]["Properties"]  # else SAM makes one, with policies on "*"
+
+
+def test_projects_are_written_only_within_the_name_pattern() -> None:
+    for action in ("codebuild:UpdateProject", "codebuild:StartBuild"):
+        (resource,) = resources(Stack().statement(action))
+        assert resource["Fn::Sub"].endswith(":project/${ProjectNamePattern}")
+
+
+def test_projects_and_builds_are_read_only_within_the_name_pattern() -> None:
+    for role in ("IntakeRole", "RemediatorRole"):
+        for action in ("BatchGetBuilds", "BatchGetProjects", "ListBuildsForProject"):
+            (resource,) = resources(Stack().statement(f"codebuild:{action}", role))
+            assert resource["Fn::Sub"].endswith(":project/${ProjectNamePattern}")
+
+
+@pytest.mark.parametrize("action", ["codebuild:UpdateProject", "codebuild:StartBuild"])
+def test_an_update_or_a_start_is_allowed_only_without_the_members_that_are_never_sent(action: str) -> None:
+    condition = Stack().statement(action)["Condition"]
+    assert condition == {"Null": dict.fromkeys(NEVER_SENT, "true")}
+
+
+def test_a_policy_may_be_attached_only_when_it_is_the_one_that_reads_the_secret() -> None:
+    condition = Stack().statement("iam:AttachRolePolicy")["Condition"]
+    assert condition == {"ArnEquals": {"iam:PolicyARN": {"Ref": "GrantPolicy"}}}
+
+
+def test_nothing_else_of_iam_can_be_written() -> None:
+    iam = {action for action in Stack().actions() if action.startswith("iam:")}
+    assert iam == {"iam:GetRole", "iam:ListAttachedRolePolicies", "iam:AttachRolePolicy"}
+
+
+def test_roles_are_passed_only_when_asked_for_and_only_to_codebuild() -> None:
+    assert "iam:PassRole" not in Stack().actions()
+    condition = Stack(GrantPassRole="true").statement("iam:PassRole")["Condition"]
+    assert condition == {"StringEquals": {"iam:PassedToService": "codebuild.amazonaws.com"}}
+
+
+def test_in_plan_mode_nothing_foreign_can_be_written() -> None:
+    assert Stack(GrantPassRole="true").actions() >= WRITES
+    assert not WRITES & Stack(Mode="plan", GrantPassRole="true").actions()
+
+
+def test_without_retries_no_build_can_be_started() -> None:
+    assert "codebuild:StartBuild" not in Stack(RetryBuild="false").actions()
+    assert "codebuild:UpdateProject" in Stack(RetryBuild="false").actions()
+
+
+@pytest.mark.parametrize("given", ["", "arn:aws:secretsmanager:eu-west-1:123456789012:secret:hub-AbCdEf"])
+def test_remediator_reads_the_one_secret_and_intake_none(given: str) -> None:
+    stack = Stack(DockerHubSecretArn=given)
+    expected = {"Ref": "DockerHubSecretArn"} if given else {"Fn::GetAtt": ["DockerHubSecret", "Id"]}
+    assert stack.statement("secretsmanager:GetSecretValue", "RemediatorRole")["Resource"] == expected
+    assert "secretsmanager:GetSecretValue" not in stack.actions("IntakeRole")
+
+
+def test_intake_can_change_nothing_but_the_journal() -> None:
+    assert Stack().actions("IntakeRole") == {
+        "logs:CreateLogStream",
+        "logs:PutLogEvents",
+        "sqs:SendMessage",
+        "codebuild:BatchGetBuilds",
+        "codebuild:BatchGetProjects",
+        "codebuild:ListBuildsForProject",
+        "dynamodb:GetItem",
+        "dynamodb:PutItem",
+        "lambda:InvokeFunction",
+    }
+
+
+def test_only_intake_may_invoke_remediator_and_only_its_alias() -> None:
+    allowed = Stack().statement("lambda:InvokeFunction")
+    assert allowed in list(Stack().statements("IntakeRole"))
+    assert allowed["Resource"] == {"Ref": "RemediatorAliaslive"}
+    permissions = [each for each in Stack().resources.values() if each["Type"] == "AWS::Lambda::Permission"]
+    assert [each["Properties"]["FunctionName"] for each in permissions] == [{"Fn::GetAtt": ["Intake", "Arn"]}]
+
+
+def test_remediator_reads_only_its_own_executions() -> None:
+    for action in ("CheckpointDurableExecution", "GetDurableExecutionState", "GetDurableExecution"):
+        (resource,) = resources(Stack().statement(f"lambda:{action}"))
+        assert resource["Fn::Sub"].startswith("${Remediator.Arn}:")
+
+
+def test_no_partition_is_written_out() -> None:
+    assert "arn:aws:" not in TEXT
+
+
+# --- What can't be given wrong --------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("parameter", ["DockerHubUsername", "DockerHubToken"])
+@pytest.mark.parametrize("breaker", ['"', "\\", "\n", "\r", "\t", "\x00"])
+def test_a_credential_that_would_break_out_of_the_secrets_json_is_refused(parameter: str, breaker: str) -> None:
+    assert pattern_accepts(parameter, "plain")
+    assert not pattern_accepts(parameter, f"be{breaker}fore")
+    assert not pattern_accepts(parameter, f"end{breaker}")
+
+
+def test_every_other_printable_character_makes_a_secret_that_is_json() -> None:
+    printable = "".join(chr(code) for code in range(0x20, 0x7F) if chr(code) not in '"\\')
+    assert pattern_accepts("DockerHubToken", printable)
+    template = Stack().resources["DockerHubSecret"]["Properties"]["SecretString"]["Fn::Sub"]
+    text = template.replace("${DockerHubUsername}", "me").replace("${DockerHubToken}", printable)
+    assert json.loads(text) == {"username": "me", "password": printable}
+
+
+def test_the_token_is_never_shown() -> None:
+    assert _document()["Parameters"]["DockerHubToken"]["NoEcho"] is True
+    assert TEXT.count("${DockerHubToken}") == 1
+    assert not [output for output in _document()["Outputs"].values() if "Token" in json.dumps(output)]
+
+
+@pytest.mark.parametrize(
+    ("parameters", "accepted"),
+    [
+        ({}, False),
+        ({"DockerHubUsername": "me"}, False),
+        ({"DockerHubToken": "token"}, False),
+        ({"DockerHubUsername": "me", "DockerHubToken": "token"}, True),
+        ({"DockerHubSecretArn": "arn"}, True),
+        ({"DockerHubSecretArn": "arn", "UsernameVariable": "X", "PasswordVariable": "X"}, False),
+    ],
+)
+def test_credentials_and_two_different_variable_names_are_required(parameters: dict[str, str], accepted: bool) -> None:
+    assert Stack(**parameters).accepted() is accepted
+
+
+@pytest.mark.parametrize("parameter", ["DockerHubSecretArn", "FormerSecretArns"])
+def test_a_secret_is_named_completely_and_without_wildcards(parameter: str) -> None:
+    arn = "arn:aws:secretsmanager:eu-west-1:123456789012:secret:docker/hub-AbCdEf"
+    assert pattern_accepts(parameter, "")
+    assert pattern_accepts(parameter, arn)
+    assert pattern_accepts(parameter, arn.replace("arn:aws:", "arn:aws-cn:"))
+    for wrong in ("docker/hub", arn[:-7], arn + "*", arn.replace("hub", "*"), f"{arn}:username"):
+        assert not pattern_accepts(parameter, wrong)
+
+
+def test_credentials_can_be_checked_only_at_docker_hub_or_on_this_machine() -> None:
+    for right in ("", "http://127.0.0.1:4567", "http://localhost:4567"):
+        assert pattern_accepts("DockerHubEndpoint", right)
+    for wrong in (
+        "http://127.0.0.1",
+        "https://example.com:443",
+        "http://127.0.0.1:80@example.com",
+        "http://localhost.example.com:80",
+    ):
+        assert not pattern_accepts("DockerHubEndpoint", wrong)
+
+
+def test_a_name_pattern_can_name_nothing_but_projects() -> None:
+    for right in ("*", "orders-*", "team-?-api", "orders_api"):
+        assert pattern_accepts("ProjectNamePattern", right)
+    for wrong in ("", "a/b", "a:b", "${x}", "a,b", "a b"):
+        assert not pattern_accepts("ProjectNamePattern", wrong)
+
+
+def test_variables_that_codebuild_keeps_for_itself_are_refused() -> None:
+    for parameter in ("UsernameVariable", "PasswordVariable"):
+        assert pattern_accepts(parameter, "DOCKERHUB_USERNAME")
+        for wrong in ("", "1ST", "A-B", "CODEBUILD_TOKEN"):
+            assert not pattern_accepts(parameter, wrong)
+
+
+def test_every_parameter_is_described_grouped_labelled_and_says_what_is_allowed() -> None:
+    console = _document()["Metadata"]["AWS::CloudFormation::Interface"]
+    grouped = [name for group in console["ParameterGroups"] for name in group["Parameters"]]
+    parameters = _document()["Parameters"]
+    assert sorted(grouped) == sorted(parameters)
+    assert console["ParameterLabels"].keys() == parameters.keys()
+    for name, given in parameters.items():
+        assert {"Description", "Default", "ConstraintDescription"} <= given.keys(), name
+        assert {"AllowedPattern", "AllowedValues", "MinValue"} & given.keys(), name
+        default = str(given["Default"])
+        assert default in map(str, given.get("AllowedValues", [default])), name
+        assert "AllowedPattern" not in given or pattern_accepts(name, default), name
+
+
+# --- Functions, rule, outputs ---------------------------------------------------------------------------------------
+
+
+def test_the_functions_get_the_variables_that_settings_read() -> None:
+    shared = _document()["Globals"]["Function"]["Environment"]["Variables"]
+    assert shared.keys() == SHARED_VARIABLES
+    functions = Stack().resources
+    assert functions["Intake"]["Properties"]["Environment"]["Variables"].keys() == {"REMEDIATOR"}
+    assert "Environment" not in functions["Remediator"]["Properties"]
+
+
+def test_a_changed_parameter_publishes_a_new_version() -> None:
+    """An alias runs a version, whose environment is fixed; only a changed description replaces it."""
+    shared = _document()["Globals"]["Function"]["Environment"]["Variables"]
+    description, values = _document()["Resources"]["Remediator"]["Properties"]["VersionDescription"]["Fn::Sub"]
+    named = description + json.dumps(values)
+    for parameter in _document()["Parameters"]:
+        if f'"Ref": "{parameter}"' in json.dumps(shared):
+            assert f"${{{parameter}}}" in named or f'"Ref": "{parameter}"' in named, parameter
+
+
+def test_the_longest_version_description_fits() -> None:
+    parameters = _document()["Parameters"]
+    description, _ = _document()["Resources"]["Remediator"]["Properties"]["VersionDescription"]["Fn::Sub"]
+    longest = {"Secret": 76 + 7, "DockerHubEndpoint": len("http://127.0.0.1:65535")}
+
+    def length(name: str) -> int:
+        given = parameters.get(name, {})
+        known = [*given.get("AllowedValues", []), given.get("MaxValue", "")]
+        return longest.get(name) or given.get("MaxLength") or max(len(str(each)) for each in known)
+
+    names = re.findall(r"\$\{(\w+)\}", description)
+    assert "{1,76}-[A-Za-z0-9]{6}" in parameters["DockerHubSecretArn"]["AllowedPattern"]
+    assert sum(map(length, names)) + len(names) - 1 <= 256
+
+
+def test_both_functions_are_one_artifact_for_arm_without_tracing() -> None:
+    common = _document()["Globals"]["Function"]
+    assert (common["Runtime"], common["Architectures"], common["CodeUri"]) == ("python3.13", ["arm64"], "src/")
+    assert "Tracing" not in common
+    for name in ("Intake", "Remediator"):
+        function = Stack().resources[name]
+        assert function["Metadata"]["BuildMethod"] == "makefile"
+        assert not {"CodeUri", "Runtime", "Tracing", "ReservedConcurrentExecutions"} & function["Properties"].keys()
+
+
+def test_an_execution_lasts_longer_than_two_of_the_longest_builds() -> None:
+    two_watches = 2 * (36 + 8) * 3600
+    assert Stack().resources["Remediator"]["Properties"]["DurableConfig"]["ExecutionTimeout"] > two_watches
+
+
+def test_functions_and_rule_have_a_dead_letter_queue_each_encrypted_and_kept_for_two_weeks() -> None:
+    stack = Stack()
+    queues = {name for name, each in stack.resources.items() if each["Type"] == "AWS::SQS::Queue"}
+    assert queues == {"IntakeDeadLetters", "RemediatorDeadLetters", "RuleDeadLetters"}
+    for name in queues:
+        properties = stack.resources[name]["Properties"]
+        assert properties == {"SqsManagedSseEnabled": True, "MessageRetentionPeriod": 14 * 24 * 3600}
+    for function in ("Intake", "Remediator"):
+        queue = {"Fn::GetAtt": [f"{function}DeadLetters", "Arn"]}
+        assert stack.resources[function]["Properties"]["DeadLetterQueue"]["TargetArn"] == queue
+        assert stack.statement("sqs:SendMessage", f"{function}Role")["Resource"] == queue
+
+
+def test_the_rules_dead_letters_come_from_that_rule_alone() -> None:
+    (statement,) = Stack().resources["RuleDeadLettersPolicy"]["Properties"]["PolicyDocument"]["Statement"]
+    assert statement["Condition"] == {"ArnEquals": {"aws:SourceArn": {"Fn::GetAtt": ["ThrottledPull", "Arn"]}}}
+    (target,) = Stack().resources["ThrottledPull"]["Properties"]["Targets"]
+    assert target["DeadLetterConfig"] == {"Arn": {"Fn::GetAtt": ["RuleDeadLetters", "Arn"]}}
+    assert target["RetryPolicy"].keys() == {"MaximumEventAgeInSeconds", "MaximumRetryAttempts"}
+
+
+def test_the_rule_matches_a_phase_whose_context_tells_a_pull_that_failed() -> None:
+    assert Stack().resources["ThrottledPull"]["Properties"]["EventPattern"] == {
+        "source": ["aws.codebuild"],
+        "detail-type": ["CodeBuild Build State Change"],
+        "detail": {
+            "build-status": ["FAILED", "FAULT", "TIMED_OUT"],
+            "additional-information": {
+                "phases": {
+                    "phase-context": [
+                        {"wildcard": "*toomanyrequests*"},
+                        {"prefix": "BUILD_CONTAINER_UNABLE_TO_PULL_IMAGE"},
+                    ]
+                }
+            },
+        },
+    }
+
+
+def test_the_rule_may_invoke_intake() -> None:
+    permission = Stack().resources["ThrottledPullMayInvokeIntake"]["Properties"]
+    assert permission["Principal"] == "events.amazonaws.com"
+    assert permission["SourceArn"] == {"Fn::GetAtt": ["ThrottledPull", "Arn"]}
+
+
+def test_the_journal_is_on_demand_recoverable_encrypted_and_expires() -> None:
+    journal = Stack().resources["Journal"]["Properties"]
+    assert journal["BillingMode"] == "PAY_PER_REQUEST"
+    assert journal["KeySchema"] == [{"AttributeName": "pk", "KeyType": "HASH"}]
+    assert journal["TimeToLiveSpecification"] == {"AttributeName": "expires_at", "Enabled": True}
+    assert journal["PointInTimeRecoverySpecification"] == {"PointInTimeRecoveryEnabled": True}
+    assert journal["SSESpecification"] == {"SSEEnabled": True}
+
+
+def test_logs_end_after_the_days_that_the_parameter_says() -> None:
+    logs = [each for each in Stack().resources.values() if each["Type"] == "AWS::Logs::LogGroup"]
+    assert len(logs) == 2
+    for log in logs:
+        assert log["Properties"]["RetentionInDays"] == {"Ref": "LogRetentionDays"}
+
+
+def test_no_secret_is_made_when_one_is_given() -> None:
+    assert "DockerHubSecret" in Stack().resources
+    assert "DockerHubSecret" not in Stack(DockerHubSecretArn="arn").resources
+
+
+def test_the_outputs_name_what_people_and_programs_look_for() -> None:
+    assert _document()["Outputs"].keys() == {
+        "IntakeFunction",
+        "RemediatorFunction",
+        "RemediatorAlias",
+        "JournalTable",
+        "GrantPolicyArn",
+        "SecretArn",
+        "ThrottledPullRule",
+        "IntakeDeadLetters",
+        "RemediatorDeadLetters",
+        "RuleDeadLetters",
+    }
+    assert all(output["Description"] for output in _document()["Outputs"].values())
