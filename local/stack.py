@@ -1,4 +1,4 @@
-"""Builds the real artifact and deploys the real template to a local AWS, as anybody does to AWS: `sam build`, `sam deploy`."""
+"""Builds the real artifact and deploys the real template to a local AWS: `sam build`, `sam deploy`."""
 
 from __future__ import annotations
 

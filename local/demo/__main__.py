@@ -26,15 +26,17 @@ def main() -> int:
             screen.say(f"demo: {error}")
             return 2
     failed = [claim["name"] for claim in document["claims"] if not claim["holds"]]
-    wrong = [
-        case["name"]
-        for case in document["cases"]
-        if case["reported"] != case["expected"] or (case["verdict"] == "remediated") != (case["expected"] == "remediated")
-    ]
+    wrong = [case["name"] for case in document["cases"] if not _as_expected(case)]
     document["ok"] = not failed and not wrong
     arguments.json.write_text(json.dumps(document, indent=2) + "\n", encoding="utf-8")
     screen.title(_summary(document, failed, wrong, arguments.broken))
     return 0 if document["ok"] else 1
+
+
+def _as_expected(case: dict[str, str]) -> bool:
+    """The journal says so, and the logs say the same: only the repaired project was changed."""
+    shown = "remediated" if case["expected"] == "remediated" else "left alone"
+    return case["reported"] == case["expected"] and case["verdict"] == shown
 
 
 def _summary(document: dict[str, object], failed: list[str], wrong: list[str], broken: str) -> str:

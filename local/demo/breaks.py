@@ -33,26 +33,32 @@ BREAKS: dict[str, tuple[Edit, ...]] = {
             "        granted_at, refusal = self._grant(case.plan)\n        if refusal:\n            return refusal\n",
         ),
     ),
-    "no-grant": (
-        Edit("steps.py", "self._services.iam.attach(change.role_name, change.policy_arn)", "pass"),
-    ),
+    "no-grant": (Edit("steps.py", "self._services.iam.attach(change.role_name, change.policy_arn)", "pass"),),
     "wrong-password": (),
-    "drop-member": (
-        Edit("aws/codebuild.py", 'params["body"] = json.dumps(self._whole_request).encode()', "pass"),
-    ),
+    "drop-member": (Edit("aws/codebuild.py", 'params["body"] = json.dumps(self._whole_request).encode()', "pass"),),
     "no-lease": (
-        Edit("aws/executions.py", 'f"{build.uuid}-{attempt}"', 'f"{build.uuid}-{__import__(\'time\').time_ns()}"'),
-        Edit("aws/journal.py", '"attribute_not_exists(execution) OR execution = :me OR attempt < :attempt"',
-             '"attribute_not_exists(execution) OR NOT execution = :me OR attempt < :attempt OR execution = :me"'),
-        Edit("aws/journal.py", '"attribute_not_exists(pk) OR execution = :me OR execution = :evict"',
-             '"attribute_not_exists(pk) OR NOT execution = :me OR execution = :evict OR execution = :me"'),
+        Edit("aws/executions.py", 'f"{build.uuid}-{attempt}"', "f\"{build.uuid}-{__import__('time').time_ns()}\""),
+        Edit(
+            "aws/journal.py",
+            '"attribute_not_exists(execution) OR execution = :me OR attempt < :attempt"',
+            '"attribute_not_exists(execution) OR NOT execution = :me OR attempt < :attempt OR execution = :me"',
+        ),
+        Edit(
+            "aws/journal.py",
+            '"attribute_not_exists(pk) OR execution = :me OR execution = :evict"',
+            '"attribute_not_exists(pk) OR NOT execution = :me OR execution = :evict OR execution = :me"',
+        ),
     ),
     "other-registry": (
         Edit("core/diagnosis.py", "    if registry != DOCKER_HUB:\n", "    if False:\n"),
         Edit("core/diagnosis.py", "    if throttle and registry not in (DOCKER_HUB, None):\n", "    if False:\n"),
         Edit("core/diagnosis.py", "    if cause is not Cause.ANONYMOUS_LIMIT:\n", "    if False:\n"),
         Edit("core/diagnosis.py", "    if told not in (DOCKER_HUB, None):\n", "    if False:\n"),
-        Edit("core/plan.py", "return ImageReference.parse(str(environment.get(\"image\", \"\"))).is_docker_hub", "return True"),
+        Edit(
+            "core/plan.py",
+            'return ImageReference.parse(str(environment.get("image", ""))).is_docker_hub',
+            "return True",
+        ),
     ),
 }
 """`wrong-password` breaks the secret, not the source."""
@@ -68,8 +74,10 @@ def broken_source(name: str, folder: Path) -> Path:
     folder.mkdir(parents=True)
     for item in COPIED:
         source = ROOT / item
-        copy = shutil.copytree if source.is_dir() else shutil.copy2
-        copy(source, folder / item)  # type: ignore[operator]
+        if source.is_dir():
+            shutil.copytree(source, folder / item)
+        else:
+            shutil.copy2(source, folder / item)
     (folder / ".tools").symlink_to(ROOT / ".tools")
     for edit in BREAKS[name]:
         apply(edit, folder / "src" / "remediator")

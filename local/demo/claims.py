@@ -19,18 +19,30 @@ class Claim:
     holds: bool
 
 
-def repaired(case: Case, record: Record, before: Document, after: Document, secret: str, stack: "StackFacts") -> list[Claim]:
+@dataclass(frozen=True)
+class StackFacts:
+    """What the claims need to know of the deployed stack."""
+
+    policy: str
+    user: str
+    settle_seconds: int
+
+
+def repaired(
+    case: Case, record: Record, before: Document, after: Document, secret: str, stack: StackFacts
+) -> list[Claim]:
     """The claims about the project that must come back."""
     grants = record.writes(case, "AttachRolePolicy")
     patches = record.writes(case, "UpdateProject")
     retries = record.writes(case, "StartBuild")
+    counted = [len(grants), len(patches), len(retries)]
     granted, patched = _time(grants), _time(patches)
     settled = bool(grants and patches) and patched - granted >= stack.settle_seconds
     pulls = record.pulls(case.image, since=_time(retries)) if retries else []
     signed_in = [pull for pull in pulls if pull["status"] == 200 and pull["account"] == stack.user]
     right_policy = all(line["parameters"].get("PolicyArn") == stack.policy for line in grants)
     return [
-        Claim("no-grant", "the role was given the stack's policy, which may read the secret", bool(grants) and right_policy),
+        Claim("no-grant", "the role was given the stack's policy to read the secret", bool(grants) and right_policy),
         Claim("patch-first", f"the project was changed {stack.settle_seconds} s after the grant or later", settled),
         Claim(
             "drop-member",
@@ -39,8 +51,8 @@ def repaired(case: Case, record: Record, before: Document, after: Document, secr
         ),
         Claim(
             "no-lease",
-            f"five deliveries led to one grant, one update, one retry (counted: {len(grants)}, {len(patches)}, {len(retries)})",
-            len(grants) == len(patches) == len(retries) == 1,
+            f"five deliveries led to one grant, one update, one retry (counted: {', '.join(map(str, counted))})",
+            counted == [1, 1, 1],
         ),
         Claim(
             "wrong-password",
@@ -54,16 +66,8 @@ def left_alone(case: Case, record: Record, before: Document, after: Document) ->
     """Nothing was written for a look-alike."""
     writes = [line["operation"] for line in record.writes(case)]
     text = f"{case.name}: nothing was written, nothing was retried"
-    return Claim("other-registry", text + (f" (found: {', '.join(writes)})" if writes else ""), not writes and before == after)
-
-
-@dataclass(frozen=True)
-class StackFacts:
-    """What the claims need to know of the deployed stack."""
-
-    policy: str
-    user: str
-    settle_seconds: int
+    found = f" (found: {', '.join(writes)})" if writes else ""
+    return Claim("other-registry", text + found, not writes and before == after)
 
 
 def _planned(before: Document, secret: str) -> Document:

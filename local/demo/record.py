@@ -1,4 +1,4 @@
-"""Counts what the functions did from local AWS's request log and the registry's access log, never from their answers."""
+"""Counts what the functions did, from the request log and the registry's access log, never from their answers."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ class Record:
     def ours(self, line: Line) -> bool:
         """Was it one of the stack's own functions that asked?"""
         principal = str(line["principal"])
-        return f"assumed-role/{self.stack}-" in principal and ("RemediatorRole" in principal or "IntakeRole" in principal)
+        return any(f"assumed-role/{self.stack}-{role}" in principal for role in ("RemediatorRole", "IntakeRole"))
 
     def writes(self, case: Case, operation: str = "") -> list[Line]:
         """Successful requests of the functions that change the case's project, role or builds."""
@@ -72,6 +72,4 @@ class Record:
 def _mentions(line: Line, names: Iterable[str]) -> bool:
     values = {json.dumps(name) for name in names}
     text = json.dumps(line["parameters"])
-    return any(value in text for value in values) or any(
-        str(line["resource"]).endswith(f"/{name}") for name in names
-    )
+    return any(value in text for value in values) or any(str(line["resource"]).endswith(f"/{name}") for name in names)

@@ -1,4 +1,4 @@
-"""Runs the demo: local AWS, the deployed stack, a throttled build that must come back, two look-alikes that must not."""
+"""Runs the demo: the stack on local AWS, a throttled build that must come back, two look-alikes left alone."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from typing import Any
 
 from local.aws.launch import LocalAws, start
 from local.demo.breaks import broken_source
-from local.demo.claims import Claim, StackFacts, left_alone, repaired
+from local.demo.claims import StackFacts, left_alone, repaired
 from local.demo.record import Record
 from local.demo.scene import Case, Names, Scene
 from local.demo.screen import Screen
@@ -81,11 +81,14 @@ class _Demo:
             self._screen.claim(claim.name, claim.text, claim.holds)
         return {
             "drawn": {
-                "stack": self._names.stack, "secret": self._names.secret, "user": self._names.user,
-                "endpoint": self._aws.endpoint, "registry": self._aws.registry,
+                "stack": self._names.stack,
+                "secret": self._names.secret,
+                "user": self._names.user,
+                "endpoint": self._aws.endpoint,
+                "registry": self._aws.registry,
             },
             "times": {**times, **lookalikes},
-            "cases": [self._told(case, record, claims) for case in cases],
+            "cases": [self._told(case, record) for case in cases],
             "claims": [{"name": claim.name, "text": claim.text, "holds": claim.holds} for claim in claims],
         }
 
@@ -98,13 +101,11 @@ class _Demo:
         self._aws.order("account", user=poor, password=password, pulls=0)
         own = scene.make_secret(f"{names.secret}-free", poor, password)
         credential = {"credential": own, "credentialProvider": "SECRETS_MANAGER"}
-        account = scene.make_case("account-limit", names.words[2], names.hub_image, "advised", registryCredential=credential)
+        account = scene.make_case(
+            "account-limit", names.words[2], names.hub_image, "advised", registryCredential=credential
+        )
         scene.let_read(account, own)
-        self._settle_setup()
         return main, public, account
-
-    def _settle_setup(self) -> None:
-        """The owner's own grants are old by the time a build fails."""
 
     def _main_case(self, case: Case) -> dict[str, float]:
         self._screen.title(f"{case.project} builds in {case.image}, which Docker Hub throttles")
@@ -119,7 +120,8 @@ class _Demo:
         caught = failed and watch.until("the first write", lambda: self._caught(hold) or self._has_outcome(case), 30)
         if caught and self._caught(hold):
             self._aws.order("deliver-again", build=case.build, times=DELIVERIES - 1)
-            self._screen.event(time.time() - began, "again", f"the event is delivered {DELIVERIES - 1} more times", "yellow")
+            again = f"while the first write is held, the event is delivered {DELIVERIES - 1} more times"
+            self._screen.event(time.time() - began, "again", again, "yellow")
             time.sleep(3)
             watch.show()
         self._aws.order("release")
@@ -147,7 +149,7 @@ class _Demo:
             self._screen.event(time.time() - began, "verdict", line, "green" if good else "red")
         return {"lookalikes": round(time.time() - began, 1)}
 
-    def _told(self, case: Case, record: Record, claims: list[Claim]) -> Document:
+    def _told(self, case: Case, record: Record) -> Document:
         """The verdict is what the logs show; `reported` is what the journal says, beside it."""
         writes = record.writes(case)
         retried = record.writes(case, "StartBuild")

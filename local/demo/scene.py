@@ -81,28 +81,31 @@ class Scene:
         project = f"{self.names.prefix}-{word}"
         case = Case(name, project, image, expected, role=f"{project}-build")
         case.role_arn = self._make_role(case.role)
-        self.aws.order("plant-project", project={
-            "name": project,
-            "description": f"builds {word}",
-            "source": {"type": "NO_SOURCE", "buildspec": "version: 0.2\nphases:\n  build:\n    commands: [make]\n"},
-            "artifacts": {"type": "NO_ARTIFACTS"},
-            "cache": {"type": "NO_CACHE"},
-            "environment": {
-                "type": "LINUX_CONTAINER",
-                "image": image,
-                "computeType": "BUILD_GENERAL1_SMALL",
-                "privilegedMode": False,
-                "imagePullCredentialsType": "SERVICE_ROLE",
-                "environmentVariables": [{"name": "STAGE", "value": "test", "type": "PLAINTEXT"}],
-                "settingOfNextYear": {"level": 3},
-                **environment,
+        self.aws.order(
+            "plant-project",
+            project={
+                "name": project,
+                "description": f"builds {word}",
+                "source": {"type": "NO_SOURCE", "buildspec": "version: 0.2\nphases:\n  build:\n    commands: [make]\n"},
+                "artifacts": {"type": "NO_ARTIFACTS"},
+                "cache": {"type": "NO_CACHE"},
+                "environment": {
+                    "type": "LINUX_CONTAINER",
+                    "image": image,
+                    "computeType": "BUILD_GENERAL1_SMALL",
+                    "privilegedMode": False,
+                    "imagePullCredentialsType": "SERVICE_ROLE",
+                    "environmentVariables": [{"name": "STAGE", "value": "test", "type": "PLAINTEXT"}],
+                    "settingOfNextYear": {"level": 3},
+                    **environment,
+                },
+                "serviceRole": case.role_arn,
+                "tags": [{"key": "team", "value": word}],
+                "timeoutInMinutes": 20,
+                "queuedTimeoutInMinutes": 60,
+                "memberOfNextYear": ["kept"],
             },
-            "serviceRole": case.role_arn,
-            "tags": [{"key": "team", "value": word}],
-            "timeoutInMinutes": 20,
-            "queuedTimeoutInMinutes": 60,
-            "memberOfNextYear": ["kept"],
-        })
+        )
         return case
 
     def let_read(self, case: Case, secret_arn: str) -> None:

@@ -45,9 +45,11 @@ class Screen:
         if self._coloured:
             print(f"  {what} …", end="\r", file=self._out, flush=True)
         yield
-        self.say(f"  {what} {self.paint(f'({time.monotonic() - began:.1f} s)', 'grey')}\033[K".removesuffix(
-            "" if self._coloured else "\033[K"
-        ))
+        self.say(
+            f"  {what} {self.paint(f'({time.monotonic() - began:.1f} s)', 'grey')}\033[K".removesuffix(
+                "" if self._coloured else "\033[K"
+            )
+        )
 
     def difference(self, before: Any, after: Any) -> None:
         """Two JSON documents as a diff of their lines."""

@@ -73,9 +73,7 @@ _COMMANDS: dict[str, Callable[[Mapping[str, Any], Services], Answer]] = {"plan":
 def _case(build: Build | None, snapshot: Snapshot, services: Services) -> Case:
     settings = services.settings
     if build is not None:
-        return refuse_build(build) or make_case(
-            build, snapshot, settings.sign_in, settings.untrusted_projects
-        )
+        return refuse_build(build) or make_case(build, snapshot, settings.sign_in, settings.untrusted_projects)
     if not takes_registry_credential(snapshot.environment):
         return Case(Outcome(Ending.SKIPPED, "the project's image does not come from Docker Hub"))
     refusal = stranger_objection(snapshot, settings.untrusted_projects)

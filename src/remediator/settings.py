@@ -39,20 +39,16 @@ class Settings:
             secret_arn=read.matching(
                 "SECRET_ARN", r"arn:aws[a-z-]*:secretsmanager:.+:secret:.+", "the ARN of a secret"
             ),
-            policy_arn=read.matching(
-                "GRANT_POLICY_ARN", r"arn:aws[a-z-]*:iam::.+:policy/.+", "the ARN of a policy"
-            ),
+            policy_arn=read.matching("GRANT_POLICY_ARN", r"arn:aws[a-z-]*:iam::.+:policy/.+", "the ARN of a policy"),
             username_variable=read.variable_name("USERNAME_VARIABLE", "DOCKERHUB_USERNAME"),
             password_variable=read.variable_name("PASSWORD_VARIABLE", "DOCKERHUB_PASSWORD"),
             variables=cast(
-                Literal["always", "when-needed"],
+                "Literal['always', 'when-needed']",
                 read.one_of("ENVIRONMENT_VARIABLES", ("always", "when-needed")),
             ),
         )
         if sign_in.username_variable == sign_in.password_variable:
-            raise BadInput(
-                "PASSWORD_VARIABLE", sign_in.password_variable, "it must differ from USERNAME_VARIABLE"
-            )
+            raise BadInput("PASSWORD_VARIABLE", sign_in.password_variable, "it must differ from USERNAME_VARIABLE")
         return cls(
             journal_table=read.matching("JOURNAL_TABLE", r"[A-Za-z0-9_.-]{3,255}", "the name of a table"),
             sign_in=sign_in,
@@ -100,9 +96,7 @@ class _Reader:
         """CodeBuild keeps names that begin with CODEBUILD_ for itself."""
         value = self.environment.get(name) or default
         if not _VARIABLE.fullmatch(value) or value.startswith("CODEBUILD_"):
-            raise BadInput(
-                name, value, "it must be a variable's name (letters, digits, _) that is not CODEBUILD_…"
-            )
+            raise BadInput(name, value, "it must be a variable's name (letters, digits, _) that is not CODEBUILD_…")
         return value
 
     def loopback(self, name: str) -> str:

@@ -19,7 +19,6 @@ from remediator.core.failure import BuildArn
 from remediator.core.order import Order
 from remediator.core.outcome import Ending, Outcome
 from remediator.core.plan import GrantSecretAccess, Plan
-from remediator.core.review import objection
 from remediator.core.snapshot import Document, Snapshot
 from remediator.core.verdict import Verdict, verdict
 from remediator.hub import Answer, try_credentials
@@ -62,35 +61,30 @@ class Steps:
 
     def _take(self, evict: str) -> Any:
         order = self._order
-        return self._services.journal.claim(
-            order.build, order.execution, order.attempt, self._services.now(), evict
-        )
+        return self._services.journal.claim(order.build, order.execution, order.attempt, self._services.now(), evict)
 
     def diagnose(self) -> Json:
         """Read the build, its project and the project's role, and decide; nothing is taken from the event."""
         codebuild, settings = self._services.codebuild, self._settings
         build = codebuild.build(self._order.build)
         if build is None:
-            return Case(
-                Outcome(Ending.REJECTED, f"CodeBuild knows no build {self._order.build.id}")
-            ).to_json()
+            return Case(Outcome(Ending.REJECTED, f"CodeBuild knows no build {self._order.build.id}")).to_json()
         refused = refuse_build(build)
         if refused:
             return refused.to_json()
         project = codebuild.project(self._order.build.project)
         if project is None:
             return Case(Outcome(Ending.REJECTED, "the project no longer exists")).to_json()
-        snapshot = Snapshot(project)
-        early = objection(build, snapshot, settings.sign_in, settings.untrusted_projects)
-        if early:
-            return Case(early, "anonymous-limit").to_json()
+        unread = make_case(build, Snapshot(project), settings.sign_in, settings.untrusted_projects)
+        if unread.refusal:
+            return unread.to_json()
         try:
             role = self._services.iam.role(str(project.get("serviceRole", "")))
         except ClientError as error:
             if is_transient(error):
                 raise
             reason = f"the project's service role can't be read: {message_of(error)}"
-            return Case(Outcome(Ending.ADVISED, reason)).to_json()
+            return Case(Outcome(Ending.ADVISED, reason), unread.cause).to_json()
         case = make_case(build, Snapshot(project, role), settings.sign_in, settings.untrusted_projects)
         return replace(case, made_at=self._services.now()).to_json()
 
@@ -104,9 +98,7 @@ class Steps:
             if is_transient(error):
                 raise
             return _refusal(Ending.REJECTED, f"the secret can't be read: {message_of(error)}")
-        answer = try_credentials(
-            credentials.username, credentials.password, self._settings.docker_hub_endpoint
-        )
+        answer = try_credentials(credentials.username, credentials.password, self._settings.docker_hub_endpoint)
         if answer is Answer.COULD_NOT_TELL:
             raise CouldNotTell("Docker Hub could not be asked about the credentials")
         if answer is Answer.REJECTED:
@@ -159,9 +151,7 @@ class Steps:
         settings = self._settings
         again = make_case(build, Snapshot(project, role), settings.sign_in, settings.untrusted_projects)
         if again.refusal is None and again.plan.grant not in (None, case.plan.grant):
-            return Case(
-                Outcome(Ending.GAVE_UP, "the project was given another service role meanwhile"), case.cause
-            )
+            return Case(Outcome(Ending.GAVE_UP, "the project was given another service role meanwhile"), case.cause)
         return again
 
     def undo(self, plan: Plan) -> Json:
@@ -182,9 +172,7 @@ class Steps:
                 raise
             return _update_refused(error)
         after = self._services.codebuild.project(str(wanted["name"])) or {}
-        paths = [
-            path for path in difference(_ordered(wanted), _ordered(after)) if path not in _CODEBUILDS_OWN
-        ]
+        paths = [path for path in difference(_ordered(wanted), _ordered(after)) if path not in _CODEBUILDS_OWN]
         if not paths:
             return None
         reason = f"after the update the project differs from what was sent in {', '.join(paths[:20])}"
@@ -193,9 +181,7 @@ class Steps:
     def retry(self, source_version: str | None, chance: int) -> Json:
         """Start the build again with the project's settings; the caller sees to it that this runs once."""
         token = f"{self._order.build.uuid}-{self._order.attempt}-{chance}"
-        return _started(
-            self._services.codebuild.start_build(self._order.build.project, source_version, token)
-        )
+        return _started(self._services.codebuild.start_build(self._order.build.project, source_version, token))
 
     def find_retry(self, case: Case, known: tuple[str, ...]) -> Json | None:
         """The build that an interrupted `retry` may have started, ours by its initiator; None when there is none."""
@@ -251,9 +237,7 @@ def _update_refused(error: ClientError) -> Json:
             "CodeBuild asked for iam:PassRole on the project's service role, which this stack does not hold",
             "deploy with GrantPassRole=true, then use the remediate command",
         )
-    return _refusal(
-        Ending.ADVISED, f"CodeBuild refused the update: {message_of(error)}", "make the change by hand"
-    )
+    return _refusal(Ending.ADVISED, f"CodeBuild refused the update: {message_of(error)}", "make the change by hand")
 
 
 def _refusal(ending: Ending, reason: str, *advice: str) -> Json:

@@ -52,9 +52,7 @@ class _Story:
         self._cause: str | None = None
 
     def tell(self) -> Json:
-        claim = self._wait_for(
-            "claim", lambda _: self._steps.claim(), {"claim": "held", "by": ""}, _while_held
-        )
+        claim = self._wait_for("claim", lambda _: self._steps.claim(), {"claim": "held", "by": ""}, _while_held)
         if claim["claim"] == "duplicate":
             return Outcome(Ending.SKIPPED, f"the build is with execution {claim['by']}").to_json()
         self._lease_held = claim["claim"] == "granted"
@@ -62,9 +60,7 @@ class _Story:
             outcome = self._repair() if self._lease_held else _never_free(claim["by"])
         except DurableOperationError as error:
             outcome = self._broken_off(error)
-        facts = outcome.with_facts(
-            cause=outcome.cause or self._cause, changes=self._changes or outcome.changes
-        )
+        facts = outcome.with_facts(cause=outcome.cause or self._cause, changes=self._changes or outcome.changes)
         return self._step("report", lambda: self._steps.report(facts, self._lease_held))
 
     def _repair(self) -> Outcome:
@@ -179,13 +175,9 @@ class _Story:
             case Verdict.SECRET_UNREADABLE:
                 return self._undo(plan)
             case Verdict.STOPPED:
-                return Outcome(
-                    Ending.PATCHED, "the build was run again, and somebody stopped it before its result"
-                )
+                return Outcome(Ending.PATCHED, "the build was run again, and somebody stopped it before its result")
             case Verdict.RUNNING:
-                return Outcome(
-                    Ending.GAVE_UP, "the build was run again and had no result within its own time-outs"
-                )
+                return Outcome(Ending.GAVE_UP, "the build was run again and had no result within its own time-outs")
             case Verdict.BEFORE_PULL:
                 reason = f"the build was run again and failed in {seen['phase']}, before the pull was through"
                 return Outcome(Ending.GAVE_UP, reason)
@@ -195,17 +187,11 @@ class _Story:
         undone = self._step("undo", lambda: self._steps.undo(plan))
         if "refusal" in undone:
             return Outcome.from_json(undone["refusal"])
-        state = (
-            "the changes to the project were taken back"
-            if undone["undone"]
-            else "the project was left as it is"
-        )
+        state = "the changes to the project were taken back" if undone["undone"] else "the project was left as it is"
         return Outcome(
             Ending.GAVE_UP,
             f"the project's role can't read the secret although it was granted; {state}",
-            advice=(
-                "look for a permissions boundary, a service control policy or a KMS key that refuses the role",
-            ),
+            advice=("look for a permissions boundary, a service control policy or a KMS key that refuses the role",),
         )
 
     def _broken_off(self, error: DurableOperationError) -> Outcome:
@@ -218,9 +204,7 @@ class _Story:
     def _step(self, name: str, action: Callable[[], T], once: bool = False) -> T:
         config = StepConfig(
             retry_strategy=_never if once else _when_transient,
-            step_semantics=(
-                StepSemantics.AT_MOST_ONCE_PER_RETRY if once else StepSemantics.AT_LEAST_ONCE_PER_RETRY
-            ),
+            step_semantics=(StepSemantics.AT_MOST_ONCE_PER_RETRY if once else StepSemantics.AT_LEAST_ONCE_PER_RETRY),
             serdes=JsonSerDes(),
         )
         return self._context.step(lambda _: action(), name=name, config=config)
@@ -277,6 +261,4 @@ def _too_early(seen: Json, granted_at: float | None) -> bool:
 
 
 def _never_free(holder: str) -> Outcome:
-    return Outcome(
-        Ending.GAVE_UP, f"another execution held the project for an hour: {holder}; nothing was written"
-    )
+    return Outcome(Ending.GAVE_UP, f"another execution held the project for an hour: {holder}; nothing was written")

@@ -89,9 +89,7 @@ def _without_output(environment: Document) -> Document:
 def _known(value: Any, shape: Any) -> Any:
     """`value` without the members that botocore's `shape` does not know."""
     if shape.type_name == "structure":
-        return {
-            k: _known(v, shape.members[k]) for k, v in value.items() if k in shape.members and v is not None
-        }
+        return {k: _known(v, shape.members[k]) for k, v in value.items() if k in shape.members and v is not None}
     if shape.type_name == "list":
         return [_known(item, shape.member) for item in value]
     return value

@@ -97,9 +97,7 @@ class Journal:
         """Keep the outcome of a failure that needs no execution; False when the build has an entry already."""
         item = {"pk": _text(_build_key(build)), "attempt": _number(0), **self._outcome(outcome, now)}
         try:
-            self._client.put_item(
-                TableName=self._table, Item=item, ConditionExpression="attribute_not_exists(pk)"
-            )
+            self._client.put_item(TableName=self._table, Item=item, ConditionExpression="attribute_not_exists(pk)")
         except ClientError as error:
             if code_of(error) != "ConditionalCheckFailedException":
                 raise

@@ -6,7 +6,6 @@ import json
 from dataclasses import dataclass, field
 from typing import Any
 
-
 KEYS = ("username", "password")
 
 
@@ -31,17 +30,13 @@ class Secret:
         """The secret's current user name and password; MalformedSecret names the key that is wrong."""
         text = self._client.get_secret_value(SecretId=self._arn).get("SecretString")
         if text is None:
-            raise MalformedSecret(
-                "it is binary; it has to be a JSON object with the keys username and password"
-            )
+            raise MalformedSecret("it is binary; it has to be a JSON object with the keys username and password")
         try:
             content = json.loads(text)
         except ValueError:
             content = None
         if not isinstance(content, dict):
-            raise MalformedSecret(
-                "it is no JSON object; it has to be one, with the keys username and password"
-            )
+            raise MalformedSecret("it is no JSON object; it has to be one, with the keys username and password")
         for key in KEYS:
             if not isinstance(content.get(key), str) or not content[key].strip():
                 raise MalformedSecret(f"its key {key} is missing, empty or no string")

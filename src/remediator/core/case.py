@@ -15,7 +15,6 @@ from remediator.core.retry import reason_against_retry
 from remediator.core.review import Untrusted, objection
 from remediator.core.snapshot import Snapshot
 
-
 NO_PLAN = Plan()
 
 

@@ -78,20 +78,14 @@ def _registry(image: str) -> str | None:
         return None
 
 
-def _refusal(
-    failure: BuildFailure, registry: str | None, cause: Cause | None, told: str | None
-) -> Outcome | None:
+def _refusal(failure: BuildFailure, registry: str | None, cause: Cause | None, told: str | None) -> Outcome | None:
     if failure.phase != "PROVISIONING":
         phase = failure.phase or "no phase that is told"
-        return Outcome(
-            Ending.SKIPPED, f"the build failed in {phase}, not while its own image was pulled", cause
-        )
+        return Outcome(Ending.SKIPPED, f"the build failed in {phase}, not while its own image was pulled", cause)
     if registry is None:
         return Outcome(Ending.SKIPPED, "the build's image is no readable image reference", cause)
     if registry == CURATED:
-        return Outcome(
-            Ending.SKIPPED, "the image is one of CodeBuild's own, which CodeBuild pulls for itself", cause
-        )
+        return Outcome(Ending.SKIPPED, "the image is one of CodeBuild's own, which CodeBuild pulls for itself", cause)
     if registry != DOCKER_HUB:
         return Outcome(Ending.SKIPPED, f"the image comes from {registry}, not from Docker Hub", cause)
     if cause is None:
@@ -100,9 +94,7 @@ def _refusal(
         ending, reason, advice = _NO_CURE[cause]
         return Outcome(ending, reason, cause, advice=(advice,) if advice else ())
     if told not in (DOCKER_HUB, None):
-        return Outcome(
-            Ending.SKIPPED, f"the message speaks of {told}, not of Docker Hub", Cause.OTHER_REGISTRY
-        )
+        return Outcome(Ending.SKIPPED, f"the message speaks of {told}, not of Docker Hub", Cause.OTHER_REGISTRY)
     return None
 
 
@@ -114,7 +106,5 @@ def _not_throttled(failure: BuildFailure) -> Outcome:
     return Outcome(
         Ending.ADVISED,
         "the image could not be pulled from Docker Hub, and the message was cut before the reason",
-        advice=(
-            "look at the build's PROVISIONING phase; if it was the pull limit, use the remediate command",
-        ),
+        advice=("look at the build's PROVISIONING phase; if it was the pull limit, use the remediate command",),
     )

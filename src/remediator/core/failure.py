@@ -111,9 +111,7 @@ def _event_context(phase: Mapping[str, Any]) -> str:
 
 def _api_context(phase: Mapping[str, Any]) -> str:
     """Contexts in the API are an array of {statusCode, message}; an event joins them with ": "."""
-    return "\n".join(
-        f"{c.get('statusCode', '')}: {c.get('message', '')}" for c in phase.get("contexts") or []
-    )
+    return "\n".join(f"{c.get('statusCode', '')}: {c.get('message', '')}" for c in phase.get("contexts") or [])
 
 
 def _expect(event: Mapping[str, Any], field: str, wanted: str) -> None:

@@ -67,14 +67,8 @@ class SetRegistryCredential:
         """The environment as it was, unless somebody has set another credential since."""
         if (environment.get("registryCredential") or {}).get("credential") != self.secret_arn:
             return environment
-        rest = {
-            k: v
-            for k, v in environment.items()
-            if k not in ("registryCredential", "imagePullCredentialsType")
-        }
-        return (
-            rest if self.old_pull_type is None else {**rest, "imagePullCredentialsType": self.old_pull_type}
-        )
+        rest = {k: v for k, v in environment.items() if k not in ("registryCredential", "imagePullCredentialsType")}
+        return rest if self.old_pull_type is None else {**rest, "imagePullCredentialsType": self.old_pull_type}
 
     def record(self) -> dict[str, Any]:
         return {
@@ -90,9 +84,7 @@ class SetEnvironmentVariables:
     references: tuple[tuple[str, str], ...]
 
     def show(self) -> str:
-        return "set the environment variables " + " and ".join(
-            f"{name} = {value}" for name, value in self.references
-        )
+        return "set the environment variables " + " and ".join(f"{name} = {value}" for name, value in self.references)
 
     def apply(self, environment: Document) -> Document:
         present = environment.get("environmentVariables") or []
@@ -114,9 +106,7 @@ class SetEnvironmentVariables:
         return {**environment, "environmentVariables": kept}
 
     def record(self) -> dict[str, Any]:
-        return {
-            f"environmentVariables.{name}": {"old": ABSENT, "new": value} for name, value in self.references
-        }
+        return {f"environmentVariables.{name}": {"old": ABSENT, "new": value} for name, value in self.references}
 
 
 ProjectChange = SetRegistryCredential | SetEnvironmentVariables
@@ -161,9 +151,7 @@ class Plan:
 
     def record(self) -> dict[str, Any]:
         """Old and new value of each member that the plan touches: references, never values of other variables."""
-        return {
-            member: values for change in self.project_changes for member, values in change.record().items()
-        }
+        return {member: values for change in self.project_changes for member, values in change.record().items()}
 
     def to_json(self) -> dict[str, Any]:
         return {"changes": [_change_to_json(change) for change in self.changes], "advice": list(self.advice)}
@@ -229,9 +217,7 @@ def _registry_credential(snapshot: Snapshot, sign_in: SignIn) -> SetRegistryCred
     return SetRegistryCredential(sign_in.secret_arn, environment.get("imagePullCredentialsType"))
 
 
-def _environment_variables(
-    snapshot: Snapshot, sign_in: SignIn, advice: list[str]
-) -> SetEnvironmentVariables | None:
+def _environment_variables(snapshot: Snapshot, sign_in: SignIn, advice: list[str]) -> SetEnvironmentVariables | None:
     if sign_in.variables == "when-needed" and not _commands_can_use(snapshot, sign_in):
         return None
     theirs = {v.get("name"): v.get("value") for v in snapshot.environment.get("environmentVariables") or []}

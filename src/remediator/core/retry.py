@@ -29,15 +29,11 @@ def reason_against_retry(build: Build, snapshot: Snapshot, sign_in: SignIn) -> s
     if any(word in initiator.lower() for word in ("hookshot", "bitbucket", "gitlab")):
         return "retry the build (RetryBuild, or push again): its webhook's variables exist only there"
     auto = document.get("autoRetryConfig") or {}
-    if auto.get("nextAutoRetry") or int(auto.get("autoRetryNumber") or 0) < int(
-        auto.get("autoRetryLimit") or 0
-    ):
+    if auto.get("nextAutoRetry") or int(auto.get("autoRetryNumber") or 0) < int(auto.get("autoRetryLimit") or 0):
         return "nothing: CodeBuild retries the build itself (autoRetryLimit)"
     differing = overrides(build, snapshot.project, sign_in)
     if differing:
-        return (
-            f"start the build again with its overrides; it differs from the project in {', '.join(differing)}"
-        )
+        return f"start the build again with its overrides; it differs from the project in {', '.join(differing)}"
     return None
 
 
@@ -53,9 +49,7 @@ def overrides(build: Build, project: Mapping[str, Any], sign_in: SignIn) -> tupl
         found.append("environment.environmentVariables")
     source, project_source = build.document.get("source") or {}, project.get("source") or {}
     found += [f"source.{name}" for name in _SOURCE if _differs(source, project_source, name)]
-    found += [
-        name for name in _COMPARED if name in build.document and _differs(build.document, project, name)
-    ]
+    found += [name for name in _COMPARED if name in build.document and _differs(build.document, project, name)]
     if _versions(build.document) != _versions(project):
         found.append("secondarySourceVersions")
     return tuple(found)
@@ -76,8 +70,7 @@ def _variables(environment: Mapping[str, Any], ours: Collection[str]) -> dict[st
 
 def _versions(document: Mapping[str, Any]) -> dict[str, str]:
     return {
-        v.get("sourceIdentifier", ""): v.get("sourceVersion", "")
-        for v in document.get("secondarySourceVersions") or []
+        v.get("sourceIdentifier", ""): v.get("sourceVersion", "") for v in document.get("secondarySourceVersions") or []
     }
 
 

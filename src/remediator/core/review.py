@@ -17,6 +17,7 @@ def objection(build: Build, snapshot: Snapshot, sign_in: SignIn, untrusted: Untr
     """The reason to leave the project alone, None when there is none; the first of these guards that objects."""
     return (
         _not_this_build(build, snapshot)
+        or _foreign_role(build)
         or _signed_in_already(build, snapshot, sign_in)
         or stranger_objection(snapshot, untrusted)
     )
@@ -38,13 +39,23 @@ def _not_this_build(build: Build, snapshot: Snapshot) -> Outcome | None:
             Ending.ADVISED,
             f"the build's image {image} is not the project's, {project_image}: an override, or the project was edited "
             "since",
-            advice=(
-                "give the start of that build a registryCredentialOverride, or set the image in the project",
-            ),
+            advice=("give the start of that build a registryCredentialOverride, or set the image in the project",),
         )
     if not takes_registry_credential(snapshot.environment):
         return Outcome(Ending.SKIPPED, "this build environment takes no Docker Hub credential")
     return None
+
+
+def _foreign_role(build: Build) -> Outcome | None:
+    """IAM is asked by a role's name: a role of another account would be mistaken for one of that name here."""
+    account = build.failure.build.account
+    if f":iam::{account}:role/" in build.service_role:
+        return None
+    return Outcome(
+        Ending.ADVISED,
+        f"the project's service role {build.service_role} is not of this account, {account}",
+        advice=("let that role read the secret in its own account, then set the registry credential by hand",),
+    )
 
 
 def _signed_in_already(build: Build, snapshot: Snapshot, sign_in: SignIn) -> Outcome | None:
@@ -90,7 +101,5 @@ def stranger_objection(snapshot: Snapshot, untrusted: Untrusted) -> Outcome | No
     return Outcome(
         Ending.ADVISED,
         "strangers could read the secret through this project: " + "; ".join(reasons),
-        advice=(
-            "close that, or deploy with UntrustedProjects=repair if those people may have the credentials",
-        ),
+        advice=("close that, or deploy with UntrustedProjects=repair if those people may have the credentials",),
     )

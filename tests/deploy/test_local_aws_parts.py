@@ -1,0 +1,153 @@
+"""The parts of local AWS that need no MiniStack: condition keys, durable executions, the request log, holds."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Any
+
+import pytest
+
+from local.aws import requests
+from local.aws.condition_keys import codebuild_keys
+from local.aws.executions import Execution, Refused
+from local.aws.holds import Holds
+
+FUNCTION = "arn:aws:lambda:eu-central-1:123456789012:function:worker"
+ARN = f"{FUNCTION}:1/durable-execution/name/2f1c"
+
+
+def execution() -> Execution:
+    return Execution(ARN, "name", FUNCTION, "1", '"event"', started=100.0, timeout=3600, retention_days=1)
+
+
+def checkpoint(running: Execution, now: float, *updates: dict[str, Any]) -> dict[str, Any]:
+    return running.checkpoint({"CheckpointToken": running.token, "Updates": list(updates)}, now)
+
+
+def test_an_update_without_a_service_role_carries_no_key_for_it() -> None:
+    keys = codebuild_keys("UpdateProject", {"name": "web", "environment": {"image": "team/base:1"}})
+    assert keys == {"codebuild:environment": "true", "codebuild:environment.image": "team/base:1"}
+
+
+def test_every_member_that_an_update_carries_has_its_key() -> None:
+    request = {
+        "name": "web",
+        "serviceRole": "arn:aws:iam::123456789012:role/other",
+        "vpcConfig": {"vpcId": "vpc-1"},
+        "fileSystemLocations": [{"identifier": "disk", "type": "EFS"}],
+        "concurrentBuildLimit": -1,
+        "source": {"type": "NO_SOURCE", "buildspec": "version: 0.2"},
+        "environment": {
+            "registryCredential": {"credential": "one"},
+            "environmentVariables": [{"name": "A", "value": "b"}],
+        },
+    }
+    keys = codebuild_keys("UpdateProject", request)
+    assert keys["codebuild:serviceRole"] == request["serviceRole"]
+    assert keys["codebuild:vpcConfig.vpcId"] == "vpc-1"
+    assert keys["codebuild:fileSystemLocations.identifier"] == ["disk"]
+    assert keys["codebuild:concurrentBuildLimit"] == "-1"
+    assert keys["codebuild:environment.registryCredential.credential"] == "one"
+    assert keys["codebuild:environment.environmentVariables/A.value"] == "b"
+    assert keys["codebuild:source.buildspec"] == "true", "the text of a buildspec is no value of a key"
+    assert "codebuild:fileSystemLocations" not in keys, "there is no key of that name"
+
+
+def test_an_override_of_a_build_has_the_key_of_the_member_that_it_overrides() -> None:
+    keys = codebuild_keys("StartBuild", {"projectName": "web", "serviceRoleOverride": "r", "buildspecOverride": "x"})
+    assert keys == {
+        "codebuild:serviceRole": "r",
+        "codebuild:source": "true",
+        "codebuild:source.buildspec": "true",
+    }
+    assert codebuild_keys("StartBuild", {"projectName": "web", "sourceVersion": "main"}) == {}
+
+
+def test_a_wait_is_over_when_its_time_has_come_and_not_before() -> None:
+    running = execution()
+    running.begin_invocation()
+    checkpoint(running, 101.0, {"Id": "w", "Type": "WAIT", "Action": "START", "WaitOptions": {"WaitSeconds": 60}})
+    assert running.due() == 161.0
+    assert not running.settle(160.9)
+    assert running.settle(161.0)
+    event = running.begin_invocation()
+    assert event["UpdatedOperationIds"] == ["w"]
+    waited = event["InitialExecutionState"]["Operations"][1]
+    assert (waited["Status"], waited["EndTimestamp"]) == ("SUCCEEDED", 161_000)
+
+
+def test_a_step_that_is_retried_is_ready_when_its_delay_is_over() -> None:
+    running = execution()
+    running.begin_invocation()
+    checkpoint(running, 101.0, {"Id": "s", "Type": "STEP", "Action": "START"})
+    retry = {"Id": "s", "Type": "STEP", "Action": "RETRY", "StepOptions": {"NextAttemptDelaySeconds": 5}}
+    answer = checkpoint(running, 102.0, {**retry, "Error": {"ErrorMessage": "no"}})
+    step = answer["NewExecutionState"]["Operations"][0]
+    assert (step["Status"], step["StepDetails"]["Attempt"]) == ("PENDING", 1)
+    assert running.due() == 107.0
+    assert running.settle(107.0)
+    assert running.operations["s"]["Status"] == "READY"
+
+
+def test_a_checkpoint_with_the_token_of_an_earlier_invocation_is_refused() -> None:
+    running = execution()
+    old = running.begin_invocation()["CheckpointToken"]
+    running.begin_invocation()
+    with pytest.raises(Refused, match=r"^Invalid checkpoint token$"):
+        running.checkpoint({"CheckpointToken": old, "Updates": []}, 101.0)
+
+
+def test_a_finished_operation_cannot_be_changed() -> None:
+    running = execution()
+    running.begin_invocation()
+    checkpoint(running, 101.0, {"Id": "s", "Type": "STEP", "Action": "SUCCEED", "Payload": "1"})
+    with pytest.raises(Refused, match="already completed"):
+        checkpoint(running, 102.0, {"Id": "s", "Type": "STEP", "Action": "FAIL"})
+
+
+def test_an_execution_that_has_ended_takes_no_more_checkpoints() -> None:
+    running = execution()
+    running.begin_invocation()
+    running.finish("STOPPED", None, {"ErrorMessage": "enough"}, 101.0)
+    with pytest.raises(Refused):
+        checkpoint(running, 102.0)
+
+
+def test_the_request_log_keeps_no_secret() -> None:
+    kept = requests.clean(
+        {
+            "SecretId": "hub",
+            "SecretString": "hush",
+            "variables": [
+                {"name": "A", "value": "hush"},
+                {"name": "B", "type": "SECRETS_MANAGER", "value": "arn:x:username"},
+            ],
+        }
+    )
+    assert kept["SecretId"] == "hub"
+    assert kept["variables"][1]["value"] == "arn:x:username"
+    assert "hush" not in str(kept)
+
+
+def test_the_error_code_is_found_in_header_json_and_xml() -> None:
+    assert (
+        requests.error_code(400, {"x-amzn-errortype": "AccessDeniedException:http://x"}, b"") == "AccessDeniedException"
+    )
+    assert requests.error_code(400, {}, b'{"__type": "com.aws#InvalidInputException"}') == "InvalidInputException"
+    assert requests.error_code(404, {}, b"<Error><Code>NoSuchEntity</Code></Error>") == "NoSuchEntity"
+    assert requests.error_code(200, {}, b'{"code": "none"}') is None
+
+
+def test_a_hold_catches_one_request_of_the_principal_that_it_names() -> None:
+    async def caught() -> list[bool]:
+        holds = Holds()
+        holds.add("codebuild", "UpdateProject", "role/fixer")
+        seen = [
+            ("codebuild", "UpdateProject", "role/other", False),
+            ("codebuild", "UpdateProject", "role/fixer", True),
+            ("codebuild", "UpdateProject", "role/fixer", False),
+            ("codebuild", "UpdateProject", "role/fixer", False),
+        ]
+        return [holds.catch(*request) is not None for request in seen]
+
+    assert asyncio.run(caught()) == [False, False, True, False]
