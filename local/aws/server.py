@@ -27,7 +27,7 @@ HOST = "127.0.0.1"
 def main(settings: Settings) -> int:
     """Serve until a signal or the end of standard input; the exit status."""
     settings.folder.mkdir(parents=True, exist_ok=True)
-    scratch = Path(tempfile.mkdtemp(prefix="local-aws-"))
+    scratch = Path(tempfile.mkdtemp(prefix="scratch-", dir=settings.folder))
     port = settings.port or _free_port()
     _environment(settings, scratch, port)
     print(f"local AWS: seed {settings.seed}, account {settings.account}, port {port}", flush=True)
@@ -78,13 +78,18 @@ def _environment(settings: Settings, scratch: Path, port: int) -> None:
 async def _serve(settings: Settings, scratch: Path, port: int) -> None:
     from local.aws.front import serve
 
-    stop = asyncio.Event()
+    front, facts, close = assemble(settings, scratch, port)
+    stopped = asyncio.Event()
+
+    def stop() -> None:
+        front.holds.release(None)  # nobody is left to do it
+        stopped.set()
+
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
-        loop.add_signal_handler(number, stop.set)
+        loop.add_signal_handler(number, stop)
     if settings.parent_pipe:
         _follow_parent(loop, stop)
-    front, facts, close = assemble(settings, scratch, port)
 
     def ready() -> None:
         unfinished = settings.port_file.with_suffix(".part")
@@ -93,18 +98,18 @@ async def _serve(settings: Settings, scratch: Path, port: int) -> None:
         print(f"local AWS: ready at {facts['endpoint']}", flush=True)
 
     try:
-        await serve(front, HOST, port, stop, ready)
+        await serve(front, HOST, port, stopped, ready)
     finally:
         close()
 
 
-def _follow_parent(loop: asyncio.AbstractEventLoop, stop: asyncio.Event) -> None:
+def _follow_parent(loop: asyncio.AbstractEventLoop, stop: Callable[[], None]) -> None:
     """Stop when whoever started us is gone: the pipe from there ends with it."""
 
     def wait() -> None:
         while os.read(sys.stdin.fileno(), 1024):  # unbuffered: a buffer's lock would block the interpreter's end
             pass
-        loop.call_soon_threadsafe(stop.set)
+        loop.call_soon_threadsafe(stop)
 
     threading.Thread(target=wait, daemon=True, name="parent").start()
 
@@ -150,7 +155,6 @@ def assemble(settings: Settings, scratch: Path, port: int) -> tuple[Any, dict[st
     stacks.install()
 
     def close() -> None:
-        holds.release(None)
         durable.stop()
         running.stop()
         registry.stop()

@@ -14,12 +14,11 @@ from remediator.aws.client import code_of, is_transient, message_of
 from remediator.aws.secret import MalformedSecret
 from remediator.core.build import Build
 from remediator.core.case import Case, make_case, refuse_build
-from remediator.core.difference import difference
 from remediator.core.failure import BuildArn
 from remediator.core.order import Order
 from remediator.core.outcome import Ending, Outcome
-from remediator.core.plan import GrantSecretAccess, Plan
-from remediator.core.snapshot import Document, Snapshot
+from remediator.core.plan import GrantSecretAccess
+from remediator.core.snapshot import Snapshot
 from remediator.core.verdict import Verdict, verdict
 from remediator.hub import Answer, try_credentials
 from remediator.services import Services
@@ -29,7 +28,6 @@ Json = dict[str, Any]
 CLOCK_SKEW = 30
 """Seconds by which this function's clock may differ from CodeBuild's."""
 
-_CODEBUILDS_OWN = ("lastModified", "environment.dockerServer.status")
 _REFUSED = ("AccessDenied", "AccessDeniedException", "LimitExceeded", "UnmodifiableEntity", "NoSuchEntity")
 
 
@@ -120,64 +118,6 @@ class Steps:
             return {"refusal": _refusal(Ending.ADVISED, reason, f"{change.show()} by hand")}
         return {"granted_at": self._services.now()}
 
-    def patch(self, case: Case) -> Json:
-        """Send the planned changes, read back and compare: the lines that were changed, or the outcome.
-
-        The project is read again just before: CodeBuild has no revisions, so the last writer wins.
-        """
-        before = self._services.codebuild.project(self._order.build.project)
-        if before is None:
-            return {"refusal": _refusal(Ending.GAVE_UP, "the project was deleted meanwhile")}
-        plan = case.plan
-        if Snapshot(before).last_modified != case.last_modified and difference(before, plan.apply(before)):
-            again = self._plan_again(before, case)
-            if again.refusal:
-                return {"refusal": again.refusal.to_json()}
-            plan = again.plan
-        wanted = plan.apply(before)
-        if difference(before, wanted):
-            self._services.journal.record_repair(self._order.build, plan.record())
-            refusal = self._send(wanted)
-            if refusal:
-                return {"refusal": refusal}
-        return {"changed": [change.show() for change in plan.project_changes], "plan": plan.to_json()}
-
-    def _plan_again(self, project: Document, case: Case) -> Case:
-        """Somebody edited the project since the diagnosis: decide anew, with the role that has been granted."""
-        build = self._services.codebuild.build(self._order.build)
-        if build is None:
-            return Case(Outcome(Ending.GAVE_UP, "the build's record is gone"))
-        role = self._services.iam.role(str(project.get("serviceRole", "")))
-        settings = self._settings
-        again = make_case(build, Snapshot(project, role), settings.sign_in, settings.untrusted_projects)
-        if again.refusal is None and again.plan.grant not in (None, case.plan.grant):
-            return Case(Outcome(Ending.GAVE_UP, "the project was given another service role meanwhile"), case.cause)
-        return again
-
-    def undo(self, plan: Plan) -> Json:
-        """Take back what `patch` changed, where it is still ours."""
-        project = self._services.codebuild.project(self._order.build.project)
-        reverted = plan.revert(project) if project else project
-        if project is None or reverted is None or not difference(project, reverted):
-            return {"undone": False}
-        refusal = self._send(reverted)
-        return {"refusal": refusal} if refusal else {"undone": True}
-
-    def _send(self, wanted: Document) -> Json | None:
-        """UpdateProject, then read back and compare; None when the project is now exactly as wanted."""
-        try:
-            self._services.codebuild.update(wanted)
-        except ClientError as error:
-            if is_transient(error):
-                raise
-            return _update_refused(error)
-        after = self._services.codebuild.project(str(wanted["name"])) or {}
-        paths = [path for path in difference(_ordered(wanted), _ordered(after)) if path not in _CODEBUILDS_OWN]
-        if not paths:
-            return None
-        reason = f"after the update the project differs from what was sent in {', '.join(paths[:20])}"
-        return _refusal(Ending.FAILED, reason, "compare the project with its definition")
-
     def retry(self, source_version: str | None, chance: int) -> Json:
         """Start the build again with the project's settings; the caller sees to it that this runs once."""
         token = f"{self._order.build.uuid}-{self._order.attempt}-{chance}"
@@ -221,23 +161,8 @@ class Steps:
         return outcome.to_json()
 
 
-def _ordered(project: Document) -> Document:
-    """Tags are a set: CodeBuild promises no order for them."""
-    return {**project, "tags": sorted(project.get("tags") or [], key=lambda tag: str(tag.get("key")))}
-
-
 def _started(build: Build) -> Json:
     return {"build": str(build.document["arn"]), "minutes": build.minutes_allowed}
-
-
-def _update_refused(error: ClientError) -> Json:
-    if "iam:PassRole" in message_of(error):
-        return _refusal(
-            Ending.ADVISED,
-            "CodeBuild asked for iam:PassRole on the project's service role, which this stack does not hold",
-            "deploy with GrantPassRole=true, then use the remediate command",
-        )
-    return _refusal(Ending.ADVISED, f"CodeBuild refused the update: {message_of(error)}", "make the change by hand")
 
 
 def _refusal(ending: Ending, reason: str, *advice: str) -> Json:

@@ -10,18 +10,18 @@ from typing import Any, TypeVar
 
 from aws_durable_execution_sdk_python import DurableContext, DurableOperationError
 from aws_durable_execution_sdk_python.config import Duration, StepConfig, StepSemantics
-from aws_durable_execution_sdk_python.retries import RetryDecision
 from aws_durable_execution_sdk_python.serdes import JsonSerDes
-from aws_durable_execution_sdk_python.waits import WaitForConditionConfig, WaitForConditionDecision
+from aws_durable_execution_sdk_python.waits import WaitForConditionConfig
 
-from remediator.aws.client import is_transient
 from remediator.core.case import Case
 from remediator.core.order import Order
 from remediator.core.outcome import Ending, Outcome
 from remediator.core.plan import Plan
 from remediator.core.verdict import Verdict
+from remediator.patch import Patch
 from remediator.services import Services
 from remediator.steps import CouldNotTell, Json, Steps
+from remediator.waiting import never, when_transient, while_held, while_running
 
 T = TypeVar("T")
 
@@ -29,30 +29,28 @@ PATIENCE_AFTER_GRANT = 600
 """Seconds after a grant in which a build that can't read the secret says nothing about the repair: IAM is eventually
 consistent and publishes no bound."""
 SECOND_CHANCES = 2
-LEASE_PATIENCE = 3600
-"""Seconds to wait for another execution to finish with the project; it needs minutes."""
 INTERRUPTED = "StepInterruptedError"
 
 
 def remediate(payload: Any, context: DurableContext, services: Services) -> Json:
     """Follow one failed build from claim to report; returns the outcome as JSON."""
     order = Order.read(payload, context.execution_context.durable_execution_arn)
-    story = _Story(order, Steps(order, services), context, services)
-    return story.tell()
+    return _Story(order, services, context).tell()
 
 
 class _Story:
-    def __init__(self, order: Order, steps: Steps, context: DurableContext, services: Services) -> None:
+    def __init__(self, order: Order, services: Services, context: DurableContext) -> None:
         self._order = order
-        self._steps = steps
         self._context = context
+        self._steps = Steps(order, services)
+        self._project = Patch(order, services)
         self._settings = services.settings
         self._lease_held = False
         self._changes: tuple[str, ...] = ()
         self._cause: str | None = None
 
     def tell(self) -> Json:
-        claim = self._wait_for("claim", lambda _: self._steps.claim(), {"claim": "held", "by": ""}, _while_held)
+        claim = self._wait_for("claim", lambda _: self._steps.claim(), {"claim": "held", "by": ""}, while_held)
         if claim["claim"] == "duplicate":
             return Outcome(Ending.SKIPPED, f"the build is with execution {claim['by']}").to_json()
         self._lease_held = claim["claim"] == "granted"
@@ -102,7 +100,7 @@ class _Story:
     def _patch(self, case: Case) -> tuple[Plan, Outcome | None]:
         if not case.plan.project_changes:
             return case.plan, None
-        patched = self._step("patch", lambda: self._steps.patch(case))
+        patched = self._step("patch", lambda: self._project.apply(case))
         if "refusal" in patched:
             return case.plan, Outcome.from_json(patched["refusal"])
         self._changes += tuple(patched["changed"])
@@ -159,7 +157,7 @@ class _Story:
     def _watch(self, started: Json) -> Json:
         """Look at the build with a growing interval until it ends, at most as long as CodeBuild lets it run."""
         state = {"build": started["build"], "verdict": Verdict.RUNNING.value, "phase": "", "started_at": 0.0}
-        return self._wait_for("watch", self._steps.look, state, _while_running(started["minutes"] * 60 + 900))
+        return self._wait_for("watch", self._steps.look, state, while_running(started["minutes"] * 60 + 900))
 
     def _judge(self, seen: Json, plan: Plan) -> Outcome:
         match Verdict(seen["verdict"]):
@@ -184,7 +182,7 @@ class _Story:
 
     def _undo(self, plan: Plan) -> Outcome:
         """A role that can't read the secret fails every build, also those that would have passed: take it back."""
-        undone = self._step("undo", lambda: self._steps.undo(plan))
+        undone = self._step("undo", lambda: self._project.undo(plan))
         if "refusal" in undone:
             return Outcome.from_json(undone["refusal"])
         state = "the changes to the project were taken back" if undone["undone"] else "the project was left as it is"
@@ -203,7 +201,7 @@ class _Story:
 
     def _step(self, name: str, action: Callable[[], T], once: bool = False) -> T:
         config = StepConfig(
-            retry_strategy=_never if once else _when_transient,
+            retry_strategy=never if once else when_transient,
             step_semantics=(StepSemantics.AT_MOST_ONCE_PER_RETRY if once else StepSemantics.AT_LEAST_ONCE_PER_RETRY),
             serdes=JsonSerDes(),
         )
@@ -218,39 +216,6 @@ class _Story:
     def _pause(self, name: str, seconds: int) -> None:
         if seconds:
             self._context.wait(Duration.from_seconds(seconds), name=name)
-
-
-def _never(_error: Exception, _attempts: int) -> RetryDecision:
-    return RetryDecision.no_retry()
-
-
-def _when_transient(error: Exception, attempts: int) -> RetryDecision:
-    """Five tries over two minutes for what may pass by itself, none for a refusal."""
-    if attempts >= 5 or not (is_transient(error) or isinstance(error, CouldNotTell)):
-        return RetryDecision.no_retry()
-    return RetryDecision.retry(Duration.from_seconds(4 * 2**attempts))
-
-
-def _interval(looks: int) -> int:
-    """Seconds before the next look: 5, 7, 11 … and 300 at most."""
-    return min(300, round(5 * 1.5 ** min(looks - 1, 12)))
-
-
-def _while_held(state: Json, looks: int) -> WaitForConditionDecision:
-    waited = sum(_interval(look) for look in range(1, looks))
-    if state["claim"] != "held" or waited > LEASE_PATIENCE:
-        return WaitForConditionDecision.stop_polling()
-    return WaitForConditionDecision.continue_waiting(Duration.from_seconds(_interval(looks)))
-
-
-def _while_running(seconds: int) -> Callable[[Json, int], WaitForConditionDecision]:
-    def decide(state: Json, looks: int) -> WaitForConditionDecision:
-        waited = sum(_interval(look) for look in range(1, looks))
-        if state["verdict"] != Verdict.RUNNING or waited > seconds:
-            return WaitForConditionDecision.stop_polling()
-        return WaitForConditionDecision.continue_waiting(Duration.from_seconds(_interval(looks)))
-
-    return decide
 
 
 def _too_early(seen: Json, granted_at: float | None) -> bool:

@@ -5,81 +5,60 @@ from __future__ import annotations
 import json
 import threading
 from collections import Counter
-from dataclasses import dataclass, field
+from collections.abc import Callable, Mapping
+from dataclasses import replace
 from functools import cached_property
 from typing import Any
-from urllib.parse import unquote, urlsplit
+from uuid import uuid4
 
 import boto3
 from aws_durable_execution_sdk_python import durable_execution
 from aws_durable_execution_sdk_python_testing import DurableFunctionTestRunner
-from botocore.awsrequest import AWSResponse
+from botocore.exceptions import ClientError
 
 from local.registry import Registry
 from local.simulator import CodeBuild as Simulator
+from local.simulator import PullAnswer
 from local.simulator.testing import FakeWorld, simulate
 from local.simulator.transport import attach
+from remediator import intake
 from remediator.services import Services
 from remediator.settings import Settings
 from remediator.workflow import remediate
+from tests.workflow.fake_lambda import REMEDIATOR, FakeLambda, execution_arn
 
 ACCOUNT, REGION = "123456789012", "eu-west-1"
 OWNER = f"arn:aws:iam::{ACCOUNT}:user/maria"
 OURS = f"arn:aws:sts::{ACCOUNT}:assumed-role/stack-RemediatorRole/remediator"
-REMEDIATOR = f"arn:aws:lambda:{REGION}:{ACCOUNT}:function:remediator:live"
-GRANT = {"Effect": "Allow", "Action": "secretsmanager:GetSecretValue", "Resource": "*"}
+USER, PASSWORD = "hubuser", "dckr_pat_right"
+WRITES = ("AttachRolePolicy", "UpdateProject", "StartBuild", "RetryBuild", "StopBuild", "PutRolePolicy")
 Json = dict[str, Any]
+Hook = Callable[[str], None]
 
 
-class Body:
-    def __init__(self, content: bytes) -> None:
-        self._content = content
-
-    def stream(self, **_: object) -> Any:
-        yield self._content
-
-
-@dataclass
-class FakeLambda:
-    """Answers Lambda's calls in process: keeps what was started, by name, and says what still runs."""
-
-    started: dict[str, Json] = field(default_factory=dict)
-    running: set[str] = field(default_factory=set)
-
-    def attach(self, client: Any) -> Any:
-        client.meta.events.register("before-send.lambda", self._send)
-        return client
-
-    def _send(self, request: Any, **_: object) -> AWSResponse:
-        path = unquote(urlsplit(request.url).path)
-        if path.endswith("/invocations"):
-            name = request.headers["X-Amz-Durable-Execution-Name"]
-            name = name.decode() if isinstance(name, bytes) else name
-            body = request.body.read() if hasattr(request.body, "read") else request.body
-            self.started.setdefault(name, json.loads(body))
-            arn = f"{REMEDIATOR}/durable-execution/{name}/1".encode()
-            return AWSResponse(request.url, 202, {"X-Amz-Durable-Execution-Arn": arn.decode()}, Body(b""))
-        arn = path.rpartition("/durable-executions/")[2]
-        status = "RUNNING" if arn in self.running else "SUCCEEDED"
-        document = {"DurableExecutionArn": arn, "DurableExecutionName": "x", "FunctionArn": REMEDIATOR}
-        answer = {**document, "StartTimestamp": 1.0, "Status": status, "Version": "1"}
-        return AWSResponse(request.url, 200, {}, Body(json.dumps(answer).encode()))
+class Killed(BaseException):
+    """The invocation ends here, as when Lambda's machine is lost: nothing after it runs."""
 
 
 class Account:
     """One project of one owner, a secret, the stack's policy and journal, and everything that was asked of AWS.
 
-    Use it inside moto's `mock_aws`.
+    Use it inside moto's `mock_aws`. Hooks in `before` are told the name of every AWS operation that a function asks
+    for, before it is sent; one that raises refuses it, one that blocks holds it back. Hooks in `after` are told when it
+    was done and before its answer is there. `simulator.before_call` does the same for everybody's calls of CodeBuild.
     """
 
     def __init__(self, world: FakeWorld, registry: Registry, **settings: str) -> None:
         self.world = world
         self.registry = registry
         self.calls: list[str] = []
-        self.requests: list[tuple[str, Any]] = []
+        self.before: list[Hook] = []
+        self.after: list[Hook] = []
         self.lambda_ = FakeLambda()
+        self.journal_lock = threading.RLock()
+        self._boto_lock = threading.Lock()
         self.secret_arn = self._make_secret()
-        self.policy_arn = self._make_policy()
+        self.policy_arn = self.make_policy("grant")
         self.role_arn = self.make_role("orders-build")
         self._make_journal()
         self.simulator: Simulator
@@ -93,20 +72,26 @@ class Account:
             "SETTLE_SECONDS": "60",
             **settings,
         }
-        world.secrets[self.secret_arn] = self.secret_text
-
-    secret_text = json.dumps({"username": "hubuser", "password": "dckr_pat_right"})
+        world.secrets[self.secret_arn] = json.dumps({"username": USER, "password": PASSWORD})
 
     def boto(self, service: str) -> Any:
-        client: Any = boto3.client(service, region_name=REGION)  # type: ignore[call-overload]
+        with self._boto_lock:
+            client: Any = boto3.client(service, region_name=REGION)  # type: ignore[call-overload]
         return client
 
-    def _make_secret(self) -> str:
-        return str(self.boto("secretsmanager").create_secret(Name="hub", SecretString=self.secret_text)["ARN"])
+    # What the owner has
 
-    def _make_policy(self) -> str:
-        document = json.dumps({"Version": "2012-10-17", "Statement": [GRANT]})
-        return str(self.boto("iam").create_policy(PolicyName="grant", PolicyDocument=document)["Policy"]["Arn"])
+    def _make_secret(self) -> str:
+        text = json.dumps({"username": USER, "password": PASSWORD})
+        return str(self.boto("secretsmanager").create_secret(Name="hub", SecretString=text)["ARN"])
+
+    def put_secret(self, text: str) -> None:
+        self.boto("secretsmanager").put_secret_value(SecretId=self.secret_arn, SecretString=text)
+
+    def make_policy(self, name: str) -> str:
+        grant = {"Effect": "Allow", "Action": "secretsmanager:GetSecretValue", "Resource": "*"}
+        document = json.dumps({"Version": "2012-10-17", "Statement": [grant]})
+        return str(self.boto("iam").create_policy(PolicyName=name, PolicyDocument=document)["Policy"]["Arn"])
 
     def make_role(self, name: str, principal: Any = None) -> str:
         principal = principal or {"Service": "codebuild.amazonaws.com"}
@@ -114,6 +99,15 @@ class Account:
         document = json.dumps({"Version": "2012-10-17", "Statement": [trust]})
         role = self.boto("iam").create_role(RoleName=name, Path="/service-role/", AssumeRolePolicyDocument=document)
         return str(role["Role"]["Arn"])
+
+    def attach_policy(self, role_arn: str = "") -> None:
+        name = (role_arn or self.role_arn).rpartition("/")[2]
+        self.boto("iam").attach_role_policy(RoleName=name, PolicyArn=self.policy_arn)
+
+    def attached(self, role_arn: str = "") -> list[str]:
+        name = (role_arn or self.role_arn).rpartition("/")[2]
+        answer = self.boto("iam").list_attached_role_policies(RoleName=name)
+        return [policy["PolicyArn"] for policy in answer["AttachedPolicies"]]
 
     def _make_journal(self) -> None:
         self.boto("dynamodb").create_table(
@@ -125,10 +119,7 @@ class Account:
 
     def may_read(self, role_arn: str, secret_arn: str) -> bool:
         """The grant as IAM has it: is the stack's policy attached to the role?"""
-        attached = self.boto("iam").list_attached_role_policies(RoleName=role_arn.rpartition("/")[2])
-        return secret_arn == self.secret_arn and any(
-            policy["PolicyArn"] == self.policy_arn for policy in attached["AttachedPolicies"]
-        )
+        return secret_arn == self.secret_arn and self.policy_arn in self.attached(role_arn)
 
     def create_project(self, name: str = "orders", **members: Any) -> Json:
         environment = {
@@ -147,12 +138,26 @@ class Account:
             "tags": [{"key": "team", "value": "orders"}],
             **members,
         }
-        project: Json = self.simulator.call("CreateProject", request, OWNER)["project"]
-        return project
+        self.simulator.call("CreateProject", request, OWNER)
+        return self.project(name)
 
     def project(self, name: str = "orders") -> Json:
+        """The project as BatchGetProjects tells it."""
         project: Json = self.simulator.call("BatchGetProjects", {"names": [name]}, OWNER)["projects"][0]
         return project
+
+    def edit(self, name: str = "orders", **members: Any) -> None:
+        """Edit the project as its owner would, environment members given as `environment`."""
+        before = self.project(name)
+        if "environment" in members:
+            members["environment"] = {**before["environment"], **members["environment"]}
+        self.simulator.call("UpdateProject", {"name": name, "tags": before["tags"], **members}, OWNER)
+
+    def plant(self, name: str = "orders", **members: Any) -> None:
+        """Put members into the project that no UpdateProject takes; lastModified stays."""
+        self.simulator.plant_project({**self.simulator.project(name), **members})
+
+    # Builds
 
     def failed_build(self, project: str = "orders", caller: str = OWNER, **overrides: Any) -> Json:
         """Start a build as its owner would, and take it to its end; returns its record."""
@@ -160,9 +165,35 @@ class Account:
         self.world.finish(started["id"])
         return self.build(started["id"])
 
+    def failed_build_of(self, initiator: str, project: str = "orders", **members: Any) -> Json:
+        """The same for a build that no caller of StartBuild started."""
+        batch_arn = members.pop("batch_arn", None)
+        started = self.simulator.start_build({"projectName": project, **members}, initiator, batch_arn=batch_arn)
+        self.world.finish(started["id"])
+        return self.build(started["id"])
+
+    def build_that_says(self, message: str, **members: Any) -> Json:
+        """A failed build whose PROVISIONING ended with this message, and with these members in its record."""
+        build = self.failed_build()
+        document = self.simulator._builds.find(build["id"]).document
+        for phase in document["phases"]:
+            if phase["phaseType"] == "PROVISIONING":
+                phase["contexts"][0]["message"] = message
+        document.update(members)
+        return self.build(build["id"])
+
+    def throttle(self, answer: PullAnswer) -> None:
+        """Have the registry answer every pull like this from now on."""
+        self.world._pull = lambda _image, _credentials: answer
+
     def build(self, build_id: str) -> Json:
         build: Json = self.simulator.build(build_id)
         return build
+
+    def builds(self, project: str = "orders") -> list[Json]:
+        """All builds of the project, oldest first."""
+        ids = self.simulator.call("ListBuildsForProject", {"projectName": project, "sortOrder": "ASCENDING"}, OWNER)
+        return [self.build(build_id) for build_id in ids["ids"]]
 
     def event_of(self, build: Json) -> Json:
         """The event that CodeBuild published when this build ended."""
@@ -174,27 +205,81 @@ class Account:
             and event["detail"]["build-status"] != "IN_PROGRESS"
         )
 
-    def services(self, **settings: str) -> Services:
+    # What the functions do
+
+    def services(self, **settings: str) -> AccountServices:
         return AccountServices(self, {**self.environment, **settings})
+
+    def ask(self, event: Any, **settings: str) -> Json:
+        """Give Intake an event or a command; returns its answer."""
+        return intake.answer(event, self.services(**settings))
 
     def remediate(self, build: Json, attempt: int = 1, retry: bool | None = None, **settings: str) -> Json:
         """Run Remediator's durable execution for this build to its end, waits skipped; returns the outcome."""
-        result = self.run(build, attempt, retry, **settings)
-        assert result.status.value == "SUCCEEDED", result.error
-        outcome: Json = json.loads(result.result)
-        return outcome
+        return outcome_of(self.run(build, attempt, retry, **settings))
 
     def run(self, build: Json, attempt: int = 1, retry: bool | None = None, **settings: str) -> Any:
-        services = self.services(**settings)
-        handler = durable_execution(lambda event, context: remediate(event, context, services))
+        """The same; returns what the runner knows of the execution, its operations included."""
         payload: Any = build["arn"] if retry is None else {"build": build["arn"], "retry": retry}
-        uuid = build["arn"].rpartition(":")[2]
-        with DurableFunctionTestRunner(handler=handler, poll_interval=0.02, region=REGION) as runner:
-            return runner.run(json.dumps(payload), execution_timeout=600, execution_name=f"{uuid}-{attempt}")
+        return self.execute(f"{build['arn'].rpartition(':')[2]}-{attempt}", payload, **settings)
+
+    def execute(self, name: str, payload: Any, **settings: str) -> Any:
+        """Run one execution of this name to its end, whether or not another of that name has run."""
+        services = self.services(**settings)
+        arn = execution_arn(name, uuid4().hex)
+        story = durable_execution(lambda event, context: remediate(event, _named(context, arn), services))
+
+        def invoke(event: Any, context: Any) -> Any:
+            services.resumed()
+            try:
+                return story(event, context)
+            except Killed as error:
+                raise RuntimeError(f"the invocation was killed: {error}") from None
+
+        self.lambda_.begin(arn)
+        try:
+            with DurableFunctionTestRunner(handler=invoke, poll_interval=0.02, region=REGION) as runner:
+                return runner.run(json.dumps(payload), execution_timeout=600, execution_name=name)
+        finally:
+            self.lambda_.end(arn)
+
+    def follow(self, **settings: str) -> list[Json]:
+        """Deliver the events of failed builds, also those that follow from them, until nothing is left to deliver.
+
+        Returns the outcomes in order. It gives up after 30 events: a loop never ends.
+        """
+        outcomes: list[Json] = []
+        delivered, ran = 0, set[str]()
+        while delivered < 30:
+            self.world.finish()
+            failed = [e for e in self.world.events if e["detail"].get("build-status") == "FAILED"]
+            if delivered == len(failed):
+                return outcomes
+            answer = self.ask(failed[delivered], **settings)
+            delivered += 1
+            if "started" not in answer:
+                outcomes.append(answer)
+            for name in [name for name in self.lambda_.started if name not in ran]:
+                ran.add(name)
+                outcomes.append(outcome_of(self.execute(name, self.lambda_.started[name], **settings)))
+        raise AssertionError("the events did not end")
+
+    # What came of it
+
+    def writes(self) -> list[str]:
+        """The calls of the functions that change something outside the journal, in order."""
+        return [call for call in self.calls if call in WRITES]
+
+    def updates(self) -> int:
+        return self.calls.count("UpdateProject")
 
     def journal(self) -> dict[str, Json]:
         items = self.boto("dynamodb").scan(TableName="journal")["Items"]
         return {item["pk"]["S"]: {k: next(iter(v.values())) for k, v in item.items()} for item in items}
+
+    def entry(self, build: Json) -> Json:
+        """The journal's item of a failed build."""
+        return self.journal()[f"build#{build['id']}"]
 
     def asked(self, *operations: str) -> Counter[str]:
         """How often the functions asked AWS for each of these operations."""
@@ -207,26 +292,23 @@ class AccountServices(Services):
     def __init__(self, account: Account, environment: dict[str, str]) -> None:
         self._account = account
         self._environment = environment
-        self.lines: list[Json] = []
-        self._lock = threading.Lock()
 
     @cached_property
     def settings(self) -> Settings:
         return Settings.from_environment(self._environment)
 
+    def resumed(self) -> None:
+        """Lambda may resume an execution anywhere: what the last invocation had made is not there any more."""
+        for name in ("codebuild", "iam", "secret", "executions", "journal", "report"):
+            self.__dict__.pop(name, None)
+
     def client(self, service: str) -> Any:
         client = self._account.boto(service)
-        client.meta.events.register(f"before-call.{service}", self._count)
         if service == "codebuild":
             attach(client, self._account.simulator, caller=OURS)
         if service == "lambda":
             self._account.lambda_.attach(client)
-        return client
-
-    def _count(self, model: Any, params: Any, **_: object) -> None:
-        with self._lock:
-            self._account.calls.append(model.name)
-            self._account.requests.append((model.name, params.get("body")))
+        return Watched(client, self._account, exclusive=service == "dynamodb")
 
     @property
     def own_name(self) -> str:
@@ -234,3 +316,87 @@ class AccountServices(Services):
 
     def now(self) -> float:
         return self._account.world.now()
+
+
+class Watched:
+    """A client whose calls are counted and pass the account's hooks. moto's tables take one call at a time only."""
+
+    def __init__(self, client: Any, account: Account, *, exclusive: bool) -> None:
+        self._client = client
+        self._account = account
+        self._exclusive = exclusive
+
+    def __getattr__(self, name: str) -> Any:
+        operation = self._client.meta.method_to_api_mapping.get(name)
+        if operation is None:
+            return getattr(self._client, name)
+        return lambda **request: self._call(operation, getattr(self._client, name), request)
+
+    def get_paginator(self, name: str) -> Any:
+        """Of one page, which is what these tests have."""
+        return _OnePage(getattr(self, name))
+
+    def _call(self, operation: str, call: Callable[..., Any], request: Mapping[str, Any]) -> Any:
+        account = self._account
+        account.calls.append(operation)
+        for hook in list(account.before):
+            hook(operation)
+        if self._exclusive:
+            with account.journal_lock:
+                answer = call(**request)
+        else:
+            answer = call(**request)
+        for hook in list(account.after):
+            hook(operation)
+        return answer
+
+
+class _OnePage:
+    def __init__(self, call: Callable[..., Any]) -> None:
+        self._call = call
+
+    def paginate(self, **request: Any) -> list[Any]:
+        return [self._call(**request)]
+
+
+def outcome_of(result: Any) -> Json:
+    assert result.status.value == "SUCCEEDED", result.error
+    outcome: Json = json.loads(result.result)
+    return outcome
+
+
+def refused(operation: str, code: str, message: str = "no", status: int = 400, **more: Any) -> ClientError:
+    """AWS's refusal of a call, as botocore raises it."""
+    answer = {"Error": {"Code": code, "Message": message}, "ResponseMetadata": {"HTTPStatusCode": status}, **more}
+    return ClientError(answer, operation)  # type: ignore[arg-type]
+
+
+def refusing(operation: str, error: Exception | BaseException, times: int = 1_000) -> Hook:
+    """A hook that raises this at the first `times` calls of the operation."""
+    left = [times]
+
+    def hook(called: str) -> None:
+        if called == operation and left[0] > 0:
+            left[0] -= 1
+            raise error
+
+    return hook
+
+
+def once(operation: str, action: Callable[[], object], at: int = 1) -> Hook:
+    """A hook that does something at the `at`th call of the operation, and only then."""
+    seen = [0]
+
+    def hook(called: str) -> None:
+        if called == operation:
+            seen[0] += 1
+            if seen[0] == at:
+                action()
+
+    return hook
+
+
+def _named(context: Any, arn: str) -> Any:
+    """The durable context with an execution's ARN as Lambda makes it: the runner's is a bare id."""
+    context.execution_context = replace(context.execution_context, durable_execution_arn=arn)
+    return context

@@ -5,17 +5,24 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 import pytest
+from aws_durable_execution_sdk_python import state
 from moto import mock_aws
 
 from local.registry import Registry
 from local.simulator.testing import FakeWorld
-from tests.workflow.account import REGION, Account
+from tests.workflow.account import PASSWORD, REGION, USER, Account
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _brisk_engine() -> None:
+    """The engine looks ten times a second whether it may stop, which every suspension waits for."""
+    state._STOP_SIGNAL_POLL_SECONDS = 0.002
 
 
 @pytest.fixture(scope="session")
 def registry() -> Iterator[Registry]:
     with Registry() as registry:
-        registry.add_account("hubuser", "dckr_pat_right")
+        registry.add_account(USER, PASSWORD)
         yield registry
 
 
@@ -27,7 +34,7 @@ def account(registry: Registry, monkeypatch: pytest.MonkeyPatch) -> Iterator[Acc
     monkeypatch.setenv("POWERTOOLS_METRICS_NAMESPACE", "DockerHubRemediator")
     # moto lacks the CodeBuild calls that matter, and Lambda's of durable functions: those are answered by `Account`.
     with mock_aws(config={"core": {"passthrough": {"services": ["codebuild", "lambda"]}}}):
-        world = FakeWorld(may_read=lambda role, secret: account.may_read(role, secret))
-        world.accounts["hubuser"] = "dckr_pat_right"
-        account = Account(world, registry)
-        yield account
+        world = FakeWorld(may_read=lambda role, secret: made.may_read(role, secret))
+        world.accounts[USER] = PASSWORD
+        made = Account(world, registry)
+        yield made
