@@ -218,12 +218,21 @@ class Account:
         """Run Remediator's durable execution for this build to its end, waits skipped; returns the outcome."""
         return outcome_of(self.run(build, attempt, retry, **settings))
 
-    def run(self, build: Json, attempt: int = 1, retry: bool | None = None, **settings: str) -> Any:
+    def run(
+        self,
+        build: Json,
+        attempt: int = 1,
+        retry: bool | None = None,
+        on_invocation: Callable[[], object] = lambda: None,
+        **settings: str,
+    ) -> Any:
         """The same; returns what the runner knows of the execution, its operations included."""
         payload: Any = build["arn"] if retry is None else {"build": build["arn"], "retry": retry}
-        return self.execute(f"{build['arn'].rpartition(':')[2]}-{attempt}", payload, **settings)
+        return self.execute(f"{build['arn'].rpartition(':')[2]}-{attempt}", payload, on_invocation, **settings)
 
-    def execute(self, name: str, payload: Any, **settings: str) -> Any:
+    def execute(
+        self, name: str, payload: Any, on_invocation: Callable[[], object] = lambda: None, **settings: str
+    ) -> Any:
         """Run one execution of this name to its end, whether or not another of that name has run."""
         services = self.services(**settings)
         arn = execution_arn(name, uuid4().hex)
@@ -231,6 +240,7 @@ class Account:
 
         def invoke(event: Any, context: Any) -> Any:
             services.resumed()
+            on_invocation()
             try:
                 return story(event, context)
             except Killed as error:

@@ -1,0 +1,85 @@
+"""What a remediation asks of AWS, call by call: every call is time, money and a permission."""
+
+from __future__ import annotations
+
+from tests.workflow.account import Account, Json
+from tests.workflow.test_main_job import credential_of, variables_of
+
+REPAIR = [
+    "Invoke",
+    "TransactWriteItems",
+    "BatchGetBuilds",
+    "BatchGetProjects",
+    "GetRole",
+    "ListAttachedRolePolicies",
+    "GetSecretValue",
+    "AttachRolePolicy",
+    "BatchGetProjects",
+    "UpdateItem",
+    "UpdateProject",
+    "BatchGetProjects",
+    "StartBuild",
+]
+REPAIRED_ALREADY = [
+    "Invoke",
+    "TransactWriteItems",
+    "BatchGetBuilds",
+    "BatchGetProjects",
+    "GetRole",
+    "ListAttachedRolePolicies",
+    "GetSecretValue",
+    "StartBuild",
+]
+
+
+def from_event_to_retry(account: Account, event: Json) -> list[str]:
+    answer = account.ask(event)
+    name = account.lambda_.starts[-1]
+    assert name in answer["started"]
+    account.execute(name, account.lambda_.started[name])
+    return account.calls[: account.calls.index("StartBuild") + 1]
+
+
+def test_a_repair_takes_at_most_fourteen_calls_up_to_the_retry(account: Account) -> None:
+    account.create_project()
+    calls = from_event_to_retry(account, account.event_of(account.failed_build()))
+    assert calls == REPAIR
+    assert len(calls) <= 14
+
+
+def test_a_project_that_is_repaired_already_takes_at_most_nine(account: Account) -> None:
+    account.create_project()
+    build = account.failed_build()
+    account.attach_policy()
+    account.edit(
+        environment={"registryCredential": credential_of(account), "environmentVariables": variables_of(account)}
+    )
+    calls = from_event_to_retry(account, account.event_of(build))
+    assert calls == REPAIRED_ALREADY
+    assert len(calls) <= 9
+
+
+def test_a_look_alike_that_the_event_tells_takes_one(account: Account) -> None:
+    account.world.others_throttled = True
+    account.create_project(environment={"image": "public.ecr.aws/docker/library/python:3.12"})
+    answer = account.ask(account.event_of(account.failed_build()))
+    assert answer["outcome"] == "skipped"
+    assert account.calls == ["PutItem"]
+
+
+def test_the_engine_checkpoints_each_step_and_wait_at_most_once(account: Account) -> None:
+    account.create_project()
+    result = account.run(account.failed_build())
+    names = [operation.name for operation in reversed(result.get_all_operations())]
+    assert names == [
+        "claim",
+        "diagnose",
+        "check",
+        "grant",
+        "settle",
+        "patch",
+        "retry",
+        "release",
+        "watch",
+        "report",
+    ]
