@@ -43,6 +43,9 @@ def every_member(name: str, service_role: str, *, without: tuple[str, ...] = ())
     Generated from the service model, so that a member which a newer botocore brings is in it by itself.
     """
     chosen = {**_CHOSEN, "name": name, "serviceRole": service_role}
+    if "environment.registryCredential" not in without:
+        # CodeBuild takes a registry credential with this pull type only.
+        chosen["environment.imagePullCredentialsType"] = "SERVICE_ROLE"
     document: Document = _value(_project_shape(), "", chosen, frozenset(without))
     return document
 

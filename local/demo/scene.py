@@ -77,36 +77,42 @@ class Scene:
         return str(self._secrets.create_secret(Name=name, SecretString=text)["ARN"])
 
     def make_case(self, name: str, word: str, image: str, expected: str, **environment: Any) -> Case:
-        """A project as its owner would have it, with a setting that is newer than any SDK."""
+        """A project of the demo, and what is expected of it."""
         project = f"{self.names.prefix}-{word}"
         case = Case(name, project, image, expected, role=f"{project}-build")
-        case.role_arn = self._make_role(case.role)
-        self.aws.order(
-            "plant-project",
-            project={
-                "name": project,
-                "description": f"builds {word}",
-                "source": {"type": "NO_SOURCE", "buildspec": "version: 0.2\nphases:\n  build:\n    commands: [make]\n"},
-                "artifacts": {"type": "NO_ARTIFACTS"},
-                "cache": {"type": "NO_CACHE"},
-                "environment": {
-                    "type": "LINUX_CONTAINER",
-                    "image": image,
-                    "computeType": "BUILD_GENERAL1_SMALL",
-                    "privilegedMode": False,
-                    "imagePullCredentialsType": "SERVICE_ROLE",
-                    "environmentVariables": [{"name": "STAGE", "value": "test", "type": "PLAINTEXT"}],
-                    "settingOfNextYear": {"level": 3},
-                    **environment,
-                },
-                "serviceRole": case.role_arn,
-                "tags": [{"key": "team", "value": word}],
-                "timeoutInMinutes": 20,
-                "queuedTimeoutInMinutes": 60,
-                "memberOfNextYear": ["kept"],
-            },
-        )
+        case.role_arn = self.make_project(project, image, **environment)
         return case
+
+    def make_project(self, project: str, image: str, **environment: Any) -> str:
+        """A project and its role as their owner would have them, with a setting that is newer than any SDK.
+
+        Returns the role's ARN.
+        """
+        role_arn = self._make_role(f"{project}-build")
+        document = {
+            "name": project,
+            "description": "builds with make",
+            "source": {"type": "NO_SOURCE", "buildspec": "version: 0.2\nphases:\n  build:\n    commands: [make]\n"},
+            "artifacts": {"type": "NO_ARTIFACTS"},
+            "cache": {"type": "NO_CACHE"},
+            "environment": {
+                "type": "LINUX_CONTAINER",
+                "image": image,
+                "computeType": "BUILD_GENERAL1_SMALL",
+                "privilegedMode": False,
+                "imagePullCredentialsType": "SERVICE_ROLE",
+                "environmentVariables": [{"name": "STAGE", "value": "test", "type": "PLAINTEXT"}],
+                "settingOfNextYear": {"level": 3},
+                **environment,
+            },
+            "serviceRole": role_arn,
+            "tags": [{"key": "team", "value": project}],
+            "timeoutInMinutes": 20,
+            "queuedTimeoutInMinutes": 60,
+            "memberOfNextYear": ["kept"],
+        }
+        self.aws.order("plant-project", project=document)
+        return role_arn
 
     def let_read(self, case: Case, secret_arn: str) -> None:
         """Give a role access to a secret, as the owner of a signed-in project has done."""

@@ -185,6 +185,9 @@ class _Story:
         undone = self._step("undo", lambda: self._project.undo(plan))
         if "refusal" in undone:
             return Outcome.from_json(undone["refusal"])
+        if undone["undone"]:
+            taken_back = [change.show() for change in plan.project_changes]
+            self._changes = tuple(line for line in self._changes if line not in taken_back)
         state = "the changes to the project were taken back" if undone["undone"] else "the project was left as it is"
         return Outcome(
             Ending.GAVE_UP,

@@ -20,7 +20,7 @@ NOW = 1_795_000_200.0
 
 @dataclass
 class FakeCodeBuild:
-    """Projects by name and builds, newest first; the real one of `aws` writes, so this one has nothing to write with."""
+    """Projects by name and builds, newest first; Intake only reads, so there is nothing to write with."""
 
     projects: list[given.Document] = field(default_factory=lambda: [given.project()])
     builds: list[Build] = field(default_factory=lambda: [given.build()])

@@ -31,9 +31,7 @@ SIGN_IN = SignIn(SECRET, POLICY)
 REFERENCES = {"DOCKERHUB_USERNAME": f"{SECRET}:username", "DOCKERHUB_PASSWORD": f"{SECRET}:password"}
 CODEBUILD_TRUST = {
     "Version": "2012-10-17",
-    "Statement": [
-        {"Effect": "Allow", "Principal": {"Service": "codebuild.amazonaws.com"}, "Action": "sts:AssumeRole"}
-    ],
+    "Statement": [{"Effect": "Allow", "Principal": {"Service": "codebuild.amazonaws.com"}, "Action": "sts:AssumeRole"}],
 }
 
 PULL_FAILED = "BUILD_CONTAINER_UNABLE_TO_PULL_IMAGE"
@@ -160,9 +158,9 @@ def snapshot(*, env: Document | None = None, attached: tuple[str, ...] = (), **m
     return Snapshot(project(env=env, **members), role(attached=attached))
 
 
-def failure(*, phase_type: str = "PROVISIONING", context: str = f"{PULL_FAILED}: {THROTTLED}", image: str = IMAGE) -> (
-    BuildFailure
-):
+def failure(
+    *, phase_type: str = "PROVISIONING", context: str = f"{PULL_FAILED}: {THROTTLED}", image: str = IMAGE
+) -> BuildFailure:
     return BuildFailure(BUILD_ARN, "FAILED", phase_type, context, image)
 
 

@@ -59,7 +59,7 @@ def test_what_is_no_arn_of_a_build_is_refused_with_the_name_of_its_field(text: o
 
 @pytest.mark.parametrize("event", [None, [], "text", 7, True, [{"source": "aws.codebuild"}]])
 def test_an_event_that_is_no_object_is_refused(event: object) -> None:
-    with pytest.raises(BadInput, match="event: .* it must be an object"):
+    with pytest.raises(BadInput, match=r"event: .* it must be an object"):
         BuildFailure.from_event(event)
 
 
@@ -105,7 +105,7 @@ def test_an_event_without_additional_information_is_refused(more: object) -> Non
     event = given.event()
     event["detail"]["additional-information"] = more
 
-    with pytest.raises(BadInput, match="detail.additional-information"):
+    with pytest.raises(BadInput, match=r"detail\.additional-information"):
         BuildFailure.from_event(event)
 
 

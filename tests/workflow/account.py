@@ -7,7 +7,7 @@ import threading
 from collections import Counter
 from collections.abc import Callable, Mapping
 from dataclasses import replace
-from functools import cached_property
+from functools import cache, cached_property
 from typing import Any
 from uuid import uuid4
 
@@ -36,6 +36,15 @@ Json = dict[str, Any]
 Hook = Callable[[str], None]
 
 
+_one_at_a_time = threading.Lock()
+
+
+@cache
+def _session() -> boto3.session.Session:
+    """One for all tests: each session reads the service models anew. It is not safe to share between threads."""
+    return boto3.session.Session("k", "s", region_name=REGION)
+
+
 class Killed(BaseException):
     """The invocation ends here, as when Lambda's machine is lost: nothing after it runs."""
 
@@ -56,7 +65,7 @@ class Account:
         self.after: list[Hook] = []
         self.lambda_ = FakeLambda()
         self.journal_lock = threading.RLock()
-        self._boto_lock = threading.Lock()
+        self._owners: dict[str, Any] = {}
         self.secret_arn = self._make_secret()
         self.policy_arn = self.make_policy("grant")
         self.role_arn = self.make_role("orders-build")
@@ -74,10 +83,16 @@ class Account:
         }
         world.secrets[self.secret_arn] = json.dumps({"username": USER, "password": PASSWORD})
 
-    def boto(self, service: str) -> Any:
-        with self._boto_lock:
-            client: Any = boto3.client(service, region_name=REGION)  # type: ignore[call-overload]
+    def new_client(self, service: str) -> Any:
+        with _one_at_a_time:
+            client: Any = _session().client(service)  # type: ignore[call-overload]
         return client
+
+    def boto(self, service: str) -> Any:
+        """The owner's client, whose calls are not counted."""
+        if service not in self._owners:
+            self._owners[service] = self.new_client(service)
+        return self._owners[service]
 
     # What the owner has
 
@@ -313,7 +328,7 @@ class AccountServices(Services):
             self.__dict__.pop(name, None)
 
     def client(self, service: str) -> Any:
-        client = self._account.boto(service)
+        client = self._account.new_client(service)
         if service == "codebuild":
             attach(client, self._account.simulator, caller=OURS)
         if service == "lambda":

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import io
+import sys
 from collections.abc import Iterator
 
 import pytest
 from aws_durable_execution_sdk_python import state
+from aws_durable_execution_sdk_python_testing.executor import Executor
+from aws_lambda_powertools import Logger
 from moto import mock_aws
 
 from local.registry import Registry
@@ -15,8 +19,22 @@ from tests.workflow.account import PASSWORD, REGION, USER, Account
 
 @pytest.fixture(scope="session", autouse=True)
 def _brisk_engine() -> None:
-    """The engine looks ten times a second whether it may stop, which every suspension waits for."""
+    """The engine looks ten times a second whether it may stop, which every suspension waits for; the runner lets
+    five seconds pass before it resumes an execution whose invocation failed."""
     state._STOP_SIGNAL_POLL_SECONDS = 0.002
+    Executor.RETRY_BACKOFF_SECONDS = 0
+
+
+class _Stdout(io.TextIOBase):
+    """What is the standard output at the moment: a logger keeps the stream that it was made with."""
+
+    def write(self, text: str) -> int:
+        return sys.stdout.write(text)
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _logger() -> None:
+    Logger(service="remediator", stream=_Stdout())
 
 
 @pytest.fixture(scope="session")

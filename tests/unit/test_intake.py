@@ -1,0 +1,110 @@
+"""What Intake answers to events: no at once to what is not ours, a start for the rest, kindness to all."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from remediator import intake
+from remediator.core.outcome import Ending
+from tests.unit import given
+from tests.unit.fakes import NOW, FakeServices
+
+EVENTS = Path(__file__).parents[3] / "shared" / "corpora" / "events"
+SAMPLES = sorted(EVENTS.glob("*.json"))
+OURS = {"assembled-provisioning-failed"}
+OF_A_FAILED_BUILD = {
+    "webhook-state-failed-build",
+    "codepipeline-state-failed",
+    "codepipeline-state-failed-yaml-file-error",
+}
+
+
+@pytest.fixture
+def services() -> FakeServices:
+    return FakeServices()
+
+
+def test_a_throttled_build_starts_its_first_execution_and_nothing_is_told_yet(services: FakeServices) -> None:
+    answer = intake.answer(given.event(), services)
+
+    assert services.executions_fake.started == [(given.REMEDIATOR, given.BUILD_ARN, 1, None)]
+    assert services.report_fake.told == []
+    assert answer == {
+        "project": given.PROJECT,
+        "build": str(given.BUILD_ARN),
+        "started": f"{given.REMEDIATOR}/durable-execution/{given.UUID}-1/1",
+    }
+
+
+@pytest.mark.parametrize(
+    ("event", "ending"),
+    [
+        (given.event(image="public.ecr.aws/docker/library/node:22"), "skipped"),
+        (given.event(image="aws/codebuild/standard:7.0"), "skipped"),
+        (given.event(context=f"{given.PULL_FAILED}: {given.ACCOUNT_LIMIT}"), "advised"),
+        (given.event(context="CLIENT_ERROR: something else"), "skipped"),
+    ],
+)
+def test_a_look_alike_is_told_by_its_event_alone(services: FakeServices, event: Any, ending: str) -> None:
+    answer = intake.answer(event, services)
+
+    assert answer["outcome"] == ending
+    assert services.executions_fake.started == []
+    [(build, outcome, now)] = services.report_fake.told
+    assert (build, outcome.ending, now) == (given.BUILD_ARN, Ending(ending), NOW)
+
+
+def test_a_project_out_of_scope_is_skipped_whatever_throttled_it() -> None:
+    services = FakeServices(PROJECT_NAME_PATTERN="team-*")
+
+    answer = intake.answer(given.event(), services)
+
+    assert services.executions_fake.started == []
+    assert (answer["outcome"], answer["cause"]) == ("skipped", "anonymous-limit")
+    assert "ProjectNamePattern, team-*" in answer["reason"]
+
+
+@pytest.mark.parametrize("event", [None, [], "text", 7, {}, {"detail": {}}, {"command": None}])
+def test_what_is_no_event_is_answered_with_what_is_wrong_about_it(services: FakeServices, event: Any) -> None:
+    answer = intake.answer(event, services)
+
+    assert set(answer) == {"error", "field", "value", "allowed"}
+    assert "Nothing was changed." in answer["error"]
+    assert services.executions_fake.started == []
+    assert services.report_fake.told == []
+
+
+@pytest.mark.skipif(not SAMPLES, reason="the shared corpora are not here")
+@pytest.mark.parametrize("sample", SAMPLES, ids=lambda path: path.stem)
+def test_every_published_event_is_answered_kindly(services: FakeServices, sample: Path) -> None:
+    answer = intake.answer(json.loads(sample.read_text()), services)
+
+    assert bool(services.executions_fake.started) is (sample.stem in OURS)
+    assert bool(services.report_fake.told) is (sample.stem in OF_A_FAILED_BUILD)
+    assert ("error" in answer) is (sample.stem not in OURS | OF_A_FAILED_BUILD)
+    assert json.dumps(answer)
+
+
+@pytest.mark.parametrize(
+    "name", ["two\nlines", "x" * 100_000, "../../etc/passwd", "<script>", "name\u202ereversed", "a:b:c"]
+)
+def test_a_hostile_project_name_is_refused_in_one_short_line(services: FakeServices, name: str) -> None:
+    answer = intake.answer(given.event(name=name), services)
+
+    assert answer["field"] == "detail.build-id"
+    assert len(answer["error"]) < 500
+    assert answer["error"].isprintable()
+
+
+def test_a_command_is_answered_as_a_command(services: FakeServices) -> None:
+    assert intake.answer({"command": "plan", "project": given.PROJECT}, services)["outcome"] == "planned"
+
+
+def test_the_handler_answers_with_services_of_its_own(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(intake, "_services", FakeServices())
+
+    assert intake.handler({"command": "no such command"}, None)["field"] == "command"

@@ -1,0 +1,117 @@
+"""An outcome is told once: to the journal, to the log as one line, as a metric."""
+
+from __future__ import annotations
+
+import io
+import json
+from dataclasses import dataclass, field
+from typing import Any
+
+import pytest
+from aws_lambda_powertools import Logger
+from aws_lambda_powertools.metrics import Metrics
+
+from remediator.aws.report import Report
+from remediator.core.failure import BuildArn
+from remediator.core.outcome import Ending, Outcome
+from tests.unit import given
+
+NOW = 1_795_000_200.0
+OUTCOME = Outcome(
+    Ending.REMEDIATED, "the build passed\nagain", "anonymous-limit", ("a change",), ("an advice",), "arn:retried"
+)
+
+
+@dataclass
+class FakeJournal:
+    """Keeps outcomes; `fails` as a table that can't be reached does."""
+
+    outcomes: list[tuple[BuildArn, dict[str, Any], float]] = field(default_factory=list)
+    triaged: bool = True
+    fails: bool = False
+
+    def record_outcome(self, build: BuildArn, outcome: dict[str, Any], now: float) -> None:
+        if self.fails:
+            raise OSError("no table")
+        self.outcomes.append((build, outcome, now))
+
+    def record_triage(self, build: BuildArn, outcome: dict[str, Any], now: float) -> bool:
+        self.record_outcome(build, outcome, now)
+        return self.triaged
+
+
+@dataclass
+class Told:
+    report: Report
+    journal: FakeJournal
+    stream: io.StringIO
+    capsys: pytest.CaptureFixture[str]
+
+    def lines(self) -> list[dict[str, Any]]:
+        return [json.loads(line) for line in self.stream.getvalue().splitlines()]
+
+    def metrics(self) -> list[dict[str, Any]]:
+        return [json.loads(line) for line in self.capsys.readouterr().out.splitlines()]
+
+
+@pytest.fixture
+def told(capsys: pytest.CaptureFixture[str], request: pytest.FixtureRequest) -> Told:
+    journal, stream = FakeJournal(), io.StringIO()
+    logger = Logger(service=f"remediator-{request.node.name}", stream=stream)
+    metrics = Metrics(namespace="DockerHubRemediator", service="remediator")
+    journal_like: Any = journal
+    return Told(Report(journal_like, logger, metrics), journal, stream, capsys)
+
+
+def test_an_outcome_is_one_entry_one_line_and_one_metric(told: Told) -> None:
+    told.report.outcome(given.BUILD_ARN, OUTCOME, NOW)
+
+    entry = {"project": given.PROJECT, "build": str(given.BUILD_ARN), **OUTCOME.to_json()}
+    assert told.journal.outcomes == [(given.BUILD_ARN, entry, NOW)]
+    [line] = told.lines()
+    assert line["message"] == "outcome"
+    assert {name: line[name] for name in entry} == entry
+    [metric] = told.metrics()
+    assert (metric["Outcomes"], metric["outcome"]) == ([1.0], "remediated")
+
+
+def test_each_outcome_is_counted_by_its_own_name(told: Told) -> None:
+    told.report.outcome(given.BUILD_ARN, OUTCOME, NOW)
+    told.report.outcome(given.BUILD_ARN, Outcome(Ending.GAVE_UP, "no"), NOW)
+
+    assert [metric["outcome"] for metric in told.metrics()] == ["remediated", "gave-up"]
+    assert [line["outcome"] for line in told.lines()] == ["remediated", "gave-up"]
+
+
+def test_a_line_keeps_nothing_of_the_line_before_it(told: Told) -> None:
+    told.report.outcome(given.BUILD_ARN, OUTCOME, NOW)
+    told.report.outcome(given.BUILD_ARN, Outcome(Ending.SKIPPED, "no"), NOW)
+
+    assert "retried_build" not in told.lines()[1]
+    assert told.lines()[1]["changes"] == []
+
+
+def test_a_triaged_failure_is_told_the_first_time(told: Told) -> None:
+    entry = told.report.triage(given.BUILD_ARN, OUTCOME, NOW)
+
+    assert entry["outcome"] == "remediated"
+    assert len(told.lines()) == 1
+    assert len(told.metrics()) == 1
+
+
+def test_a_triaged_failure_that_comes_again_is_answered_but_not_told_again(told: Told) -> None:
+    told.journal.triaged = False
+
+    assert told.report.triage(given.BUILD_ARN, OUTCOME, NOW)["outcome"] == "remediated"
+    assert told.lines() == []
+    assert told.metrics() == []
+
+
+def test_what_could_not_be_written_down_is_not_logged_as_an_outcome(told: Told) -> None:
+    told.journal.fails = True
+
+    with pytest.raises(OSError, match="no table"):
+        told.report.outcome(given.BUILD_ARN, OUTCOME, NOW)
+
+    assert told.lines() == []
+    assert told.metrics() == []

@@ -1,0 +1,139 @@
+"""The guards between a diagnosis and a change: each of them says no here."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from remediator.core.outcome import Ending
+from remediator.core.review import Untrusted, objection, stranger_objection
+from remediator.core.snapshot import Role, Snapshot
+from tests.unit import given
+
+OTHER_ROLE = f"arn:aws:iam::{given.ACCOUNT}:role/admin"
+PULL_REQUESTS = {"filterGroups": [[{"type": "EVENT", "pattern": "PULL_REQUEST_CREATED"}]]}
+OPEN_TRUST = {"Statement": [{"Effect": "Allow", "Principal": {"AWS": "*"}, "Action": "sts:AssumeRole"}]}
+
+
+def credential(secret: str) -> dict[str, Any]:
+    return {"registryCredential": {"credential": secret, "credentialProvider": "SECRETS_MANAGER"}}
+
+
+def object_to(build: Any, snapshot: Snapshot, untrusted: Untrusted = "advise") -> tuple[Ending, str]:
+    found = objection(build, snapshot, given.SIGN_IN, untrusted)
+    assert found is not None
+    return found.ending, found.reason
+
+
+def test_a_plain_project_meets_no_objection() -> None:
+    assert objection(given.build(), given.snapshot(), given.SIGN_IN, "advise") is None
+
+
+def test_a_project_that_was_repaired_after_the_build_started_meets_no_objection() -> None:
+    snapshot = given.snapshot(env=given.repaired_environment())
+
+    assert objection(given.build(), snapshot, given.SIGN_IN, "advise") is None
+
+
+def test_a_build_with_another_role_than_the_projects_leaves_the_project_alone() -> None:
+    ending, reason = object_to(given.build(serviceRole=OTHER_ROLE), given.snapshot())
+
+    assert ending is Ending.ADVISED
+    assert OTHER_ROLE in reason
+    assert given.ROLE in reason
+
+
+@pytest.mark.parametrize("role", ["arn:aws:iam::999999999999:role/codebuild", "codebuild", None])
+def test_a_role_that_is_not_of_this_account_is_left_alone(role: str | None) -> None:
+    """IAM is asked by name, and would tell of the wrong one."""
+    found = objection(given.build(serviceRole=role), given.snapshot(serviceRole=role), given.SIGN_IN, "repair")
+
+    assert found is not None
+    assert found.ending is Ending.ADVISED
+
+
+def test_a_build_with_another_image_than_the_projects_leaves_the_project_alone() -> None:
+    ending, reason = object_to(given.build(env={"image": "bitnami/node:20"}), given.snapshot())
+
+    assert ending is Ending.ADVISED
+    assert "bitnami/node:20" in reason
+
+
+@pytest.mark.parametrize("environment", [{"image": "ghcr.io/example/x"}, {"type": "LINUX_LAMBDA_CONTAINER"}])
+def test_an_environment_that_takes_no_credential_is_skipped(environment: dict[str, str]) -> None:
+    ending, _ = object_to(given.build(env=environment), given.snapshot(env=environment))
+
+    assert ending is Ending.SKIPPED
+
+
+def test_a_build_that_carried_our_credential_already_is_given_up() -> None:
+    environment = given.repaired_environment()
+
+    ending, reason = object_to(given.build(env=environment), given.snapshot(env=environment))
+
+    assert ending is Ending.GAVE_UP
+    assert "carried the credentials already" in reason
+
+
+@pytest.mark.parametrize("project", [{}, credential(given.OTHER_SECRET)])
+def test_a_build_that_signed_in_with_another_credential_leaves_the_project_alone(project: dict[str, Any]) -> None:
+    build = given.build(env=credential(given.OTHER_SECRET))
+
+    ending, reason = object_to(build, given.snapshot(env=project))
+
+    assert ending is Ending.ADVISED
+    assert given.OTHER_SECRET in reason
+
+
+def test_a_credential_that_the_project_got_since_is_kept() -> None:
+    ending, reason = object_to(given.build(), given.snapshot(env=credential(given.OTHER_SECRET)))
+
+    assert ending is Ending.ADVISED
+    assert "it was kept" in reason
+
+
+STRANGERS = [
+    ({"projectVisibility": "PUBLIC_READ"}, given.CODEBUILD_TRUST, "PUBLIC_READ"),
+    ({"webhook": PULL_REQUESTS}, given.CODEBUILD_TRUST, "webhook"),
+    ({}, OPEN_TRUST, "assumed by *"),
+]
+
+
+@pytest.mark.parametrize(("members", "trust", "word"), STRANGERS)
+def test_a_project_that_strangers_can_make_build_or_read_is_left_alone(
+    members: dict[str, Any], trust: dict[str, Any], word: str
+) -> None:
+    snapshot = Snapshot(given.project(**members), given.role(trust=trust))
+
+    ending, reason = object_to(given.build(), snapshot)
+
+    assert ending is Ending.ADVISED
+    assert word in reason
+
+
+@pytest.mark.parametrize(("members", "trust", "word"), STRANGERS)
+def test_the_word_repair_lets_strangers_have_the_credentials(
+    members: dict[str, Any], trust: dict[str, Any], word: str
+) -> None:
+    snapshot = Snapshot(given.project(**members), given.role(trust=trust))
+
+    assert objection(given.build(), snapshot, given.SIGN_IN, "repair") is None
+
+
+def test_the_word_repair_lifts_no_other_guard() -> None:
+    assert object_to(given.build(serviceRole=OTHER_ROLE), given.snapshot(), "repair")[0] is Ending.ADVISED
+
+
+def test_every_way_in_for_strangers_is_told_at_once() -> None:
+    project = given.project(projectVisibility="PUBLIC_READ", webhook=PULL_REQUESTS)
+
+    found = stranger_objection(Snapshot(project, Role(given.ROLE, OPEN_TRUST, frozenset())), "advise")
+
+    assert found is not None
+    assert found.reason.count(";") == 2
+
+
+def test_without_its_role_read_a_project_is_judged_by_the_rest() -> None:
+    assert stranger_objection(Snapshot(given.project()), "advise") is None
+    assert stranger_objection(Snapshot(given.project(webhook=PULL_REQUESTS)), "advise") is not None

@@ -1,0 +1,133 @@
+"""The functions' environment variables: a wrong one is told by its name."""
+
+from __future__ import annotations
+
+import pytest
+
+from remediator.core.bad_input import BadInput
+from remediator.core.plan import SignIn
+from remediator.settings import Settings
+from tests.unit import given
+
+
+def test_what_is_not_set_has_its_default() -> None:
+    assert given.settings() == Settings(
+        journal_table="journal",
+        sign_in=SignIn(given.SECRET, given.POLICY, "DOCKERHUB_USERNAME", "DOCKERHUB_PASSWORD", "always"),
+        mode="auto",
+        retry_build=True,
+        project_name_pattern="*",
+        settle_seconds=60,
+        untrusted_projects="advise",
+        docker_hub_endpoint="",
+        journal_days=365,
+        remediator=given.REMEDIATOR,
+    )
+
+
+def test_an_empty_variable_is_one_that_is_not_set() -> None:
+    empty = dict.fromkeys(("MODE", "RETRY_BUILD", "SETTLE_SECONDS", "USERNAME_VARIABLE", "PROJECT_NAME_PATTERN"), "")
+
+    assert given.settings(**empty) == given.settings()
+
+
+def test_every_variable_is_read() -> None:
+    settings = given.settings(
+        MODE="plan",
+        RETRY_BUILD="false",
+        PROJECT_NAME_PATTERN="team-*",
+        ENVIRONMENT_VARIABLES="when-needed",
+        USERNAME_VARIABLE="HUB_USER",
+        PASSWORD_VARIABLE="_TOKEN2",
+        SETTLE_SECONDS="0",
+        UNTRUSTED_PROJECTS="repair",
+        DOCKER_HUB_ENDPOINT="http://localhost:5000",
+        JOURNAL_DAYS="30",
+    )
+
+    assert settings == Settings(
+        journal_table="journal",
+        sign_in=SignIn(given.SECRET, given.POLICY, "HUB_USER", "_TOKEN2", "when-needed"),
+        mode="plan",
+        retry_build=False,
+        project_name_pattern="team-*",
+        settle_seconds=0,
+        untrusted_projects="repair",
+        docker_hub_endpoint="http://localhost:5000",
+        journal_days=30,
+        remediator=given.REMEDIATOR,
+    )
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("JOURNAL_TABLE", ""),
+        ("JOURNAL_TABLE", "a b"),
+        ("JOURNAL_TABLE", "journal\n"),
+        ("SECRET_ARN", ""),
+        ("SECRET_ARN", "docker-hub"),
+        ("SECRET_ARN", given.POLICY),
+        ("SECRET_ARN", f"{given.SECRET}\nx"),
+        ("GRANT_POLICY_ARN", ""),
+        ("GRANT_POLICY_ARN", given.ROLE),
+        ("MODE", "Auto"),
+        ("MODE", "approve"),
+        ("RETRY_BUILD", "yes"),
+        ("RETRY_BUILD", "True"),
+        ("PROJECT_NAME_PATTERN", "[a-z]*"),
+        ("PROJECT_NAME_PATTERN", "a*\n"),
+        ("PROJECT_NAME_PATTERN", "arn:aws:*"),
+        ("ENVIRONMENT_VARIABLES", "never"),
+        ("USERNAME_VARIABLE", "2ND"),
+        ("USERNAME_VARIABLE", "WITH-DASH"),
+        ("USERNAME_VARIABLE", "CODEBUILD_USER"),
+        ("PASSWORD_VARIABLE", "A B"),
+        ("PASSWORD_VARIABLE", "DOCKERHUB_USERNAME"),
+        ("SETTLE_SECONDS", "-1"),
+        ("SETTLE_SECONDS", "901"),
+        ("SETTLE_SECONDS", "1.5"),
+        ("SETTLE_SECONDS", "soon"),
+        ("UNTRUSTED_PROJECTS", "trust"),
+        ("JOURNAL_DAYS", "0"),
+        ("JOURNAL_DAYS", "3651"),
+        ("DOCKER_HUB_ENDPOINT", "https://auth.docker.io"),
+        ("DOCKER_HUB_ENDPOINT", "http://example.com:80"),
+        ("DOCKER_HUB_ENDPOINT", "http://127.0.0.1"),
+        ("DOCKER_HUB_ENDPOINT", "http://127.0.0.1:80@example.com"),
+        ("DOCKER_HUB_ENDPOINT", "http://127.0.0.1:80/path"),
+        ("DOCKER_HUB_ENDPOINT", "http://127.0.0.1.example.com:80"),
+        ("DOCKER_HUB_ENDPOINT", "http://localhost:5000\n"),
+        ("DOCKER_HUB_ENDPOINT", "http://LOCALHOST:5000"),
+    ],
+)
+def test_a_wrong_variable_is_refused_by_its_name(name: str, value: str) -> None:
+    with pytest.raises(BadInput) as refused:
+        given.settings(**{name: value})
+
+    assert refused.value.field == name
+
+
+@pytest.mark.parametrize("name", ["JOURNAL_TABLE", "SECRET_ARN", "GRANT_POLICY_ARN"])
+def test_a_variable_that_has_no_default_is_missed(name: str) -> None:
+    variables = given.variables()
+    del variables[name]
+
+    with pytest.raises(BadInput, match=name):
+        Settings.from_environment(variables)
+
+
+@pytest.mark.parametrize(
+    ("pattern", "project", "covered"),
+    [
+        ("*", "anything", True),
+        ("team-*", "team-a", True),
+        ("team-*", "team-", True),
+        ("team-*", "Team-a", False),
+        ("team-*", "other-team-a", False),
+        ("team-?", "team-ab", False),
+        ("orders", "orders-api", False),
+    ],
+)
+def test_the_pattern_says_which_projects_are_in_scope(pattern: str, project: str, covered: bool) -> None:
+    assert given.settings(PROJECT_NAME_PATTERN=pattern).covers(project) is covered

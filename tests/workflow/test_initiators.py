@@ -1,0 +1,101 @@
+"""Builds that somebody else has to run again: the project is repaired, the build is not started, the advice says who."""
+
+from __future__ import annotations
+
+import pytest
+
+from tests.workflow.account import Account, Json
+
+
+def patched_without_retry(account: Account, build: Json, *words: str) -> None:
+    outcome = account.remediate(build)
+    assert outcome["outcome"] == "patched", outcome
+    assert account.writes() == ["AttachRolePolicy", "UpdateProject"]
+    assert "registryCredential" in account.project()["environment"]
+    advice = " ".join(outcome["advice"])
+    for word in words:
+        assert word in advice, outcome
+    assert account.entry(build)["outcome"] == "patched"
+
+
+@pytest.mark.parametrize("initiator", ["GitHub-Hookshot/0a1b2c3", "Bitbucket-Webhooks/2.0", "GitLab/17.1"])
+def test_a_webhooks_build_is_left_to_retry_build(account: Account, initiator: str) -> None:
+    account.create_project()
+    patched_without_retry(account, account.failed_build_of(initiator), "RetryBuild", "webhook")
+
+
+def test_a_pipelines_build_is_left_to_the_pipeline(account: Account) -> None:
+    account.create_project(source={"type": "CODEPIPELINE"}, artifacts={"type": "CODEPIPELINE"})
+    patched_without_retry(account, account.failed_build_of("codepipeline/release"), "pipeline release")
+
+
+def test_a_batchs_build_is_left_to_the_batch(account: Account) -> None:
+    account.create_project()
+    arn = "arn:aws:codebuild:eu-west-1:123456789012:build-batch/orders:1"
+    patched_without_retry(account, account.failed_build_of("maria", batch_arn=arn), "RetryBuildBatch")
+
+
+def test_a_build_that_codebuild_will_retry_itself_is_left_to_codebuild(account: Account) -> None:
+    account.create_project(autoRetryLimit=1)
+    account.world.when = "told"
+    build = account.failed_build()
+    patched_without_retry(account, build, "autoRetryLimit")
+
+
+def test_a_runners_build_is_left_to_github(account: Account) -> None:
+    account.create_project()
+    group = [{"type": "EVENT", "pattern": "WORKFLOW_JOB_QUEUED"}]
+    account.plant(webhook={"url": "https://x", "filterGroups": [group]})
+    patched_without_retry(account, account.failed_build_of("GitHub-Hookshot/1"), "GitHub")
+
+
+@pytest.mark.parametrize(
+    ("override", "member"),
+    [
+        ({"buildspecOverride": "version: 0.2"}, "source.buildspec"),
+        ({"computeTypeOverride": "BUILD_GENERAL1_LARGE"}, "environment.computeType"),
+        ({"privilegedModeOverride": True}, "environment.privilegedMode"),
+        ({"timeoutInMinutesOverride": 17}, "timeoutInMinutes"),
+        (
+            {"environmentVariablesOverride": [{"name": "STAGE", "value": "a-value-of-the-owner", "type": "PLAINTEXT"}]},
+            "environment.environmentVariables",
+        ),
+    ],
+)
+def test_a_build_with_overrides_is_left_to_who_knows_them(account: Account, override: Json, member: str) -> None:
+    account.create_project()
+    build = account.failed_build(**override)
+    patched_without_retry(account, build, "overrides", member)
+    assert "a-value-of-the-owner" not in str(account.journal())
+
+
+@pytest.mark.parametrize("initiator", ["maria", "rule/nightly", "Deployer/jenkins", "CodeBuild-Jenkins-Plugin"])
+def test_a_build_of_a_person_a_rule_or_a_schedule_is_started_again(account: Account, initiator: str) -> None:
+    account.create_project()
+    assert account.remediate(account.failed_build_of(initiator))["outcome"] == "remediated"
+
+
+@pytest.mark.parametrize(
+    ("asked", "wanted"),
+    [
+        ("refs/heads/main", "refs/heads/main^{{{commit}}}"),
+        ("pr/17", "refs/pull/17/head^{{{commit}}}"),
+        ("a" * 40, "{commit}"),
+        ("main", "{commit}"),
+        (None, "{commit}"),
+    ],
+)
+def test_the_same_commit_is_built_again(account: Account, asked: str | None, wanted: str) -> None:
+    account.create_project()
+    build = account.failed_build(**({"sourceVersion": asked} if asked else {}))
+    account.remediate(build)
+    request = next(call.request for call in account.simulator.calls[::-1] if call.operation == "StartBuild")
+    assert request["sourceVersion"] == wanted.format(commit=build["resolvedSourceVersion"])
+    assert account.builds()[-1]["resolvedSourceVersion"] == build["resolvedSourceVersion"]
+
+
+def test_a_source_without_versions_is_built_without_one(account: Account) -> None:
+    account.create_project(source={"type": "NO_SOURCE", "buildspec": "version: 0.2"})
+    account.remediate(account.failed_build())
+    request = next(call.request for call in account.simulator.calls[::-1] if call.operation == "StartBuild")
+    assert "sourceVersion" not in request

@@ -1,0 +1,80 @@
+"""An invocation may end anywhere: what it had done is found again, and no build is started twice."""
+
+from __future__ import annotations
+
+import pytest
+
+from tests.workflow.account import OURS, Account, Killed, once, refusing
+
+
+def test_a_build_that_an_interrupted_retry_had_started_is_found_and_not_started_twice(account: Account) -> None:
+    account.create_project()
+    build = account.failed_build()
+    account.after.append(refusing("StartBuild", Killed("after StartBuild"), times=1))
+    outcome = account.remediate(build)
+    assert outcome["outcome"] == "remediated"
+    assert account.asked("StartBuild", "ListBuildsForProject") == {"StartBuild": 1, "ListBuildsForProject": 1}
+    assert [b["arn"] for b in account.builds()] == [build["arn"], outcome["retried_build"]]
+
+
+def test_a_retry_that_was_interrupted_before_it_asked_is_made_after_looking(account: Account) -> None:
+    account.create_project()
+    build = account.failed_build()
+    account.before.append(refusing("StartBuild", Killed("before StartBuild"), times=1))
+    outcome = account.remediate(build)
+    assert outcome["outcome"] == "remediated"
+    assert account.calls.count("ListBuildsForProject") == 1
+    assert len(account.builds()) == 2
+
+
+@pytest.mark.parametrize("initiator", ["maria", "GitHub-Hookshot/1"])
+def test_a_build_that_somebody_else_started_meanwhile_is_not_taken_for_the_retry(
+    account: Account, initiator: str
+) -> None:
+    account.create_project()
+    build = account.failed_build()
+
+    def somebody() -> None:
+        version = build["resolvedSourceVersion"]
+        account.simulator.start_build({"projectName": "orders", "sourceVersion": version}, initiator)
+
+    account.before.append(once("StartBuild", somebody))
+    account.before.append(refusing("StartBuild", Killed("before StartBuild"), times=1))
+    outcome = account.remediate(build)
+    retried = account.build(outcome["retried_build"].rpartition("/")[2])
+    assert retried["initiator"] == "stack-RemediatorRole/remediator"
+    assert OURS.endswith(retried["initiator"])
+    assert len(account.builds()) == 3
+
+
+@pytest.mark.parametrize("operation", ["AttachRolePolicy", "UpdateProject", "UpdateItem", "DeleteItem"])
+@pytest.mark.parametrize("moment", ["before", "after"])
+def test_a_repair_that_is_interrupted_in_any_write_ends_as_if_it_had_not_been(
+    account: Account, operation: str, moment: str
+) -> None:
+    account.create_project()
+    build = account.failed_build()
+    hooks = account.before if moment == "before" else account.after
+    hooks.append(refusing(operation, Killed(f"{moment} {operation}"), times=1))
+    outcome = account.remediate(build)
+    assert outcome["outcome"] == "remediated"
+    assert len(outcome["changes"]) == 3
+    assert account.attached() == [account.policy_arn]
+    assert len(account.project()["environment"]["environmentVariables"]) == 2
+    assert account.calls.count("StartBuild") == 1
+    assert account.entry(build)["outcome"] == "remediated"
+    assert "registryCredential" in account.entry(build)["repair"]
+    assert "lease#orders" not in account.journal()
+
+
+def test_a_watch_that_is_interrupted_goes_on(account: Account) -> None:
+    account.create_project()
+    build = account.failed_build()
+    account.world.looks = 4
+    account.before.append(once("BatchGetBuilds", _killed, at=3))
+    assert account.remediate(build)["outcome"] == "remediated"
+    assert account.calls.count("StartBuild") == 1
+
+
+def _killed() -> None:
+    raise Killed("while watching")
