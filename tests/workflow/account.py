@@ -254,11 +254,11 @@ class Account:
         story = durable_execution(lambda event, context: remediate(event, _named(context, arn), services))
 
         def invoke(event: Any, context: Any) -> Any:
-            services.resumed()
             on_invocation()
             try:
                 return story(event, context)
             except Killed as error:
+                services.start_cold()
                 raise RuntimeError(f"the invocation was killed: {error}") from None
 
         self.lambda_.begin(arn)
@@ -322,8 +322,8 @@ class AccountServices(Services):
     def settings(self) -> Settings:
         return Settings.from_environment(self._environment)
 
-    def resumed(self) -> None:
-        """Lambda may resume an execution anywhere: what the last invocation had made is not there any more."""
+    def start_cold(self) -> None:
+        """Lambda goes on elsewhere: what the last invocation had made is not there any more."""
         for name in ("codebuild", "iam", "secret", "executions", "journal", "report"):
             self.__dict__.pop(name, None)
 

@@ -66,7 +66,10 @@ def test_an_image_that_was_changed_meanwhile_ends_it_before_the_project_is_touch
 def test_a_credential_of_its_own_that_was_set_meanwhile_is_kept(account: Account) -> None:
     account.create_project()
     build = account.failed_build()
-    own = {"credential": "arn:aws:secretsmanager:eu-west-1:123456789012:secret:own", "credentialProvider": "SECRETS_MANAGER"}
+    own = {
+        "credential": "arn:aws:secretsmanager:eu-west-1:123456789012:secret:own",
+        "credentialProvider": "SECRETS_MANAGER",
+    }
     after_the_grant(account, lambda: account.edit(environment={"registryCredential": own}))
     assert account.remediate(build)["outcome"] == "advised"
     assert account.project()["environment"]["registryCredential"] == own

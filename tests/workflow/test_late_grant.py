@@ -95,7 +95,10 @@ def test_a_credential_that_somebody_set_since_is_not_taken_away_by_the_undo(acco
     account.create_project()
     build = account.failed_build()
     account.world.late_reads = 1_000
-    other = {"credential": "arn:aws:secretsmanager:eu-west-1:123456789012:secret:own", "credentialProvider": "SECRETS_MANAGER"}
+    other = {
+        "credential": "arn:aws:secretsmanager:eu-west-1:123456789012:secret:own",
+        "credentialProvider": "SECRETS_MANAGER",
+    }
     seen = [0]
 
     def edit(operation: str) -> None:

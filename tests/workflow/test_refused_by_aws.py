@@ -122,5 +122,3 @@ def test_an_error_nobody_thought_of_ends_as_a_failure_that_is_told(account: Acco
     assert outcome["outcome"] == "failed"
     assert account.entry(build)["outcome"] == "failed"
     assert "lease#orders" not in account.journal()
-
-

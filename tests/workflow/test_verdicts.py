@@ -82,7 +82,7 @@ def test_a_build_that_never_ends_is_watched_no_longer_than_codebuild_lets_it_run
 def test_a_long_build_is_looked_at_seldom(account: Account) -> None:
     account.create_project(timeoutInMinutes=2160, queuedTimeoutInMinutes=480)
     build = account.failed_build()
-    account.world.looks = 100
+    account.world.looks = 40
     assert account.remediate(build)["outcome"] == "remediated"
 
 

@@ -1,0 +1,102 @@
+"""A stack deployed to local AWS for tests: the account around it, and what it was seen to do."""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from local.aws.launch import LocalAws
+from local.demo.record import Record
+from local.demo.scene import Case, Names, Scene
+from local.stack import client, deploy
+
+Json = dict[str, Any]
+
+
+@dataclass
+class Deployed:
+    """`names`, `outputs` and `secret` are those of one stack; several stacks may share an AWS."""
+
+    aws: LocalAws
+    names: Names
+    scene: Scene
+    outputs: dict[str, str]
+    secret: str
+
+    @classmethod
+    def to(cls, aws: LocalAws, template: Path, seed: int, **parameters: str | int) -> Deployed:
+        names = Names.draw(seed)
+        scene = Scene(aws, names)
+        aws.order("account", user=names.user, password=names.password)
+        secret = scene.make_secret(names.secret, names.user, names.password)
+        given: dict[str, str | int] = {
+            "DockerHubSecretArn": secret,
+            "DockerHubEndpoint": aws.registry,
+            "ProjectNamePattern": f"{names.prefix}-*",
+            **parameters,
+        }
+        return cls(aws, names, scene, deploy(aws, template, names.stack, given), secret)
+
+    def boto(self, service: str) -> Any:
+        return client(self.aws, service)
+
+    def as_function(self, function: str, service: str) -> Any:
+        """A client with a session of the deployed function's own role."""
+        name = self.outputs[f"{function}Function"]
+        role = self.boto("lambda").get_function_configuration(FunctionName=name)["Role"]
+        keys = self.aws.order("credentials", role_arn=role, session=name)["credentials"]
+        return client(self.aws, service, keys)
+
+    def case(self, word: str, image: str = "python:3.12", **environment: Any) -> Case:
+        return self.scene.make_case(word, word, image, "", **environment)
+
+    def fail(self, case: Case) -> None:
+        """Start a build and wait until it has failed."""
+        self.scene.start(case)
+        self.wait_for("the build to fail", lambda: self.build(case.build)["buildComplete"])
+
+    def build(self, arn: str) -> Json:
+        found: Json = self.boto("codebuild").batch_get_builds(ids=[arn])["builds"][0]
+        return found
+
+    def outcome(self, case: Case, patience: float = 60) -> Json:
+        """The journal's outcome for the case's build, when it is there."""
+        key = {"pk": {"S": f"build#{case.build.rpartition('/')[2]}"}}
+        table = self.outputs["JournalTable"]
+
+        def item() -> Any:
+            return self.boto("dynamodb").get_item(TableName=table, Key=key).get("Item", {}).get("report")
+
+        self.wait_for("an outcome", item, patience)
+        outcome: Json = json.loads(item()["S"])
+        return outcome
+
+    def caught(self, hold: int) -> bool:
+        """Has a request fallen into this hold?"""
+        return any(one["hold"] == hold and one["caught"] for one in self.aws.order("holds")["holds"])
+
+    def record(self) -> Record:
+        return Record.read(self.aws, self.names.stack)
+
+    def ask(self, event: Any) -> Json:
+        """Intake's answer to a person."""
+        answer = self.boto("lambda").invoke(FunctionName=self.outputs["IntakeFunction"], Payload=json.dumps(event))
+        document: Json = json.loads(answer["Payload"].read())
+        return document
+
+    def log_lines(self, function: str) -> list[str]:
+        """Every line of a function's log group."""
+        group = f"/aws/lambda/{self.names.stack}-{function}"
+        events = self.boto("logs").filter_log_events(logGroupName=group)["events"]
+        return [line for event in events for line in event["message"].splitlines()]
+
+    def wait_for(self, what: str, done: Callable[[], Any], patience: float = 30) -> None:
+        deadline = time.monotonic() + patience
+        while not done():
+            if time.monotonic() > deadline:
+                raise AssertionError(f"waited {patience} s for {what}")
+            time.sleep(0.1)

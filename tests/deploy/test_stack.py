@@ -1,0 +1,198 @@
+"""The stack as it is deployed: `sam build`, `sam deploy`, an IAM that is enforced, events through the rule."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from botocore.exceptions import ClientError
+
+from local.aws.launch import LocalAws, start
+from local.stack import MINISTACK, build
+from tests.deploy.stack import Deployed
+
+pytestmark = [pytest.mark.deploy, pytest.mark.xdist_group("stack")]
+
+
+@pytest.fixture(scope="module")
+def template(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return build(tmp_path_factory.mktemp("build") / "built")
+
+
+@pytest.fixture(scope="module")
+def aws(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LocalAws]:
+    if not MINISTACK.exists():
+        pytest.skip("no local AWS here: python3 bootstrap.py local sam fetches it")
+    with start(python=MINISTACK, folder=tmp_path_factory.mktemp("aws"), seed=4711) as aws:
+        yield aws
+
+
+@pytest.fixture(scope="module")
+def stack(aws: LocalAws, template: Path) -> Deployed:
+    return Deployed.to(aws, template, seed=1, SettleSeconds=9)
+
+
+@pytest.fixture(scope="module")
+def hasty(aws: LocalAws, template: Path) -> Deployed:
+    """A stack that does not wait for its grants."""
+    return Deployed.to(aws, template, seed=2, SettleSeconds=0)
+
+
+def denied(call: Any, **arguments: Any) -> bool:
+    try:
+        call(**arguments)
+    except ClientError as error:
+        return "AccessDenied" in error.response["Error"]["Code"]
+    return False
+
+
+def test_remediator_may_attach_the_stacks_policy_and_no_other(stack: Deployed) -> None:
+    case = stack.case("attach")
+    iam = stack.as_function("Remediator", "iam")
+    statement = {"Effect": "Allow", "Action": "*", "Resource": "*"}
+    document = json.dumps({"Version": "2012-10-17", "Statement": [statement]})
+    other = stack.boto("iam").create_policy(PolicyName="everything", PolicyDocument=document)["Policy"]["Arn"]
+    assert denied(iam.attach_role_policy, RoleName=case.role, PolicyArn=other)
+    iam.attach_role_policy(RoleName=case.role, PolicyArn=stack.outputs["GrantPolicyArn"])
+
+
+def test_remediator_may_update_projects_of_the_pattern_only(stack: Deployed) -> None:
+    inside = stack.case("inside")
+    stack.scene.make_project("elsewhere", "python:3.12")
+    codebuild = stack.as_function("Remediator", "codebuild")
+    environment = {"type": "LINUX_CONTAINER", "image": "python:3.12", "computeType": "BUILD_GENERAL1_SMALL"}
+    assert denied(codebuild.update_project, name="elsewhere", environment=environment)
+    codebuild.update_project(name=inside.project, environment=environment)
+
+
+def test_remediator_may_not_send_a_service_role(stack: Deployed) -> None:
+    case = stack.case("roles")
+    codebuild = stack.as_function("Remediator", "codebuild")
+    environment = {"type": "LINUX_CONTAINER", "image": "python:3.12", "computeType": "BUILD_GENERAL1_SMALL"}
+    with_role = {"environment": environment, "serviceRole": case.role_arn}
+    assert denied(codebuild.update_project, name=case.project, **with_role)
+    codebuild.update_project(name=case.project, environment=environment)
+
+
+def test_remediator_may_not_start_a_build_with_another_role(stack: Deployed) -> None:
+    case = stack.case("overrides")
+    codebuild = stack.as_function("Remediator", "codebuild")
+    assert denied(codebuild.start_build, projectName=case.project, serviceRoleOverride=case.role_arn)
+    assert denied(codebuild.start_build, projectName=case.project, buildspecOverride="version: 0.2")
+    codebuild.start_build(projectName=case.project)
+
+
+def test_remediator_may_read_the_one_secret_and_no_other(stack: Deployed) -> None:
+    secrets = stack.as_function("Remediator", "secretsmanager")
+    other = stack.scene.make_secret(f"{stack.names.secret}-other", "somebody", "else")
+    assert denied(secrets.get_secret_value, SecretId=other)
+    assert secrets.get_secret_value(SecretId=stack.secret)["SecretString"]
+
+
+def test_intake_starts_remediators_alias_and_changes_nothing(stack: Deployed) -> None:
+    case = stack.case("intake")
+    lambda_ = stack.as_function("Intake", "lambda")
+    assert denied(lambda_.invoke, FunctionName=stack.outputs["IntakeFunction"], Payload=b"{}")
+    environment = {"type": "LINUX_CONTAINER", "image": "python:3.12", "computeType": "BUILD_GENERAL1_SMALL"}
+    codebuild = stack.as_function("Intake", "codebuild")
+    assert denied(codebuild.update_project, name=case.project, environment=environment)
+    assert codebuild.batch_get_projects(names=[case.project])["projects"]
+    started = lambda_.invoke(
+        FunctionName=stack.outputs["RemediatorAlias"],
+        InvocationType="Event",
+        DurableExecutionName="intake-may-1",
+        Payload=json.dumps(f"arn:aws:codebuild:{stack.aws.region}:{stack.aws.account}:build/{case.project}:none"),
+    )
+    assert started["StatusCode"] == 202
+
+
+def test_remediator_refuses_to_be_invoked_synchronously(stack: Deployed) -> None:
+    with pytest.raises(ClientError, match="synchronously"):
+        stack.boto("lambda").invoke(FunctionName=stack.outputs["RemediatorAlias"], Payload=b'"x"')
+
+
+def test_five_deliveries_during_the_first_write_lead_to_one_repair(stack: Deployed) -> None:
+    case = stack.case("five", privilegedMode=True)
+    hold = stack.aws.order("hold", service="iam", operation="AttachRolePolicy", principal=stack.names.stack)["hold"]
+    stack.fail(case)
+    stack.wait_for("the first write", lambda: stack.caught(hold))
+    stack.aws.order("deliver-again", build=case.build, times=4)
+    stack.wait_for("Intake to have seen all", lambda: starts(stack, case) == 5)
+    stack.aws.order("release")
+    outcome = stack.outcome(case)
+    assert outcome["outcome"] == "remediated", outcome
+    operations = sorted(line["operation"] for line in stack.record().writes(case))
+    assert operations == ["AttachRolePolicy", "StartBuild", "UpdateProject"]
+    lines = [line for line in stack.log_lines("Remediator") if '"message":"outcome"' in line]
+    assert [json.loads(line)["build"] for line in lines].count(case.build) == 1
+
+
+def starts(stack: Deployed, case: Any) -> int:
+    """How often Intake asked Lambda to start an execution for the case's build."""
+    uuid = case.build.rpartition(":")[2]
+    return sum(
+        line["operation"] == "Invoke" and uuid in str(line["parameters"].get("DurableExecutionName"))
+        for line in stack.record().requests
+    )
+
+
+def test_a_build_that_asked_for_the_secret_too_early_is_no_verdict(hasty: Deployed) -> None:
+    hasty.aws.order("grant-delay", least=4, most=5)
+    case = hasty.case("hasty")
+    hasty.fail(case)
+    outcome = hasty.outcome(case)
+    hasty.aws.order("grant-delay", least=2, most=8)
+    assert outcome["outcome"] == "remediated", outcome
+    ids = hasty.boto("codebuild").list_builds_for_project(projectName=case.project)["ids"]
+    phases = [
+        phase["phaseType"]
+        for build in hasty.boto("codebuild").batch_get_builds(ids=ids)["builds"]
+        for phase in build["phases"]
+        if phase.get("phaseStatus") == "FAILED"
+    ]
+    assert sorted(phases) == ["DOWNLOAD_SOURCE", "PROVISIONING"]
+    assert len(hasty.record().writes(case, "UpdateProject")) == 1
+    assert len(hasty.record().writes(case, "StartBuild")) == 2
+
+
+def test_look_alikes_are_left_alone(stack: Deployed) -> None:
+    case = stack.case("public", "public.ecr.aws/docker/library/python:3.12")
+    before = stack.scene.project(case)
+    stack.fail(case)
+    assert stack.outcome(case)["outcome"] == "skipped"
+    assert stack.record().writes(case) == []
+    assert stack.scene.project(case) == before
+
+
+def test_people_ask_intake_and_are_answered(stack: Deployed) -> None:
+    case = stack.case("asked")
+    plan = stack.ask({"command": "plan", "project": case.project})
+    assert plan["outcome"] == "planned"
+    assert len(plan["changes"]) == 3
+    missing = stack.ask({"command": "remediate", "project": case.project})
+    assert missing["field"] == "project"
+    assert "failed build" in missing["allowed"]
+    assert stack.ask({"command": "plan", "project": f"{stack.names.prefix}-none"})["field"] == "project"
+    assert stack.record().writes(case) == []
+
+
+def test_a_person_starts_a_remediation_without_retry_and_sees_its_outcome(stack: Deployed) -> None:
+    case = stack.case("by-hand")
+    hold = stack.aws.order("hold", service="lambda", operation="Invoke", principal=stack.names.stack)["hold"]
+    stack.fail(case)
+    stack.wait_for("the rule's own start", lambda: stack.caught(hold))
+    answer = stack.ask({"command": "remediate", "project": case.project, "retry": False})
+    uuid = case.build.rpartition(":")[2]
+    assert answer["execution"] == f"{uuid}-1"
+    arn = answer["show_outcome"].rpartition(" ")[2]
+    stack.wait_for("the execution to end", lambda: execution(stack, arn)["Status"] != "RUNNING", 60)
+    assert json.loads(execution(stack, arn)["Result"])["outcome"] == "patched"
+    stack.aws.order("release")
+    assert stack.record().writes(case, "StartBuild") == []
+
+
+def execution(stack: Deployed, arn: str) -> Any:
+    return stack.boto("lambda").get_durable_execution(DurableExecutionArn=arn)
