@@ -35,7 +35,8 @@ def plan(event: Mapping[str, Any], services: Services) -> Answer:
     _only(event, "command", "project")
     name, project = _project(event, services)
     case = _case(_newest_failure(name, services), Snapshot(project), services)
-    outcome = case.refusal or Outcome(
+    refusal = case.refusal.with_facts(cause=case.refusal.cause or case.cause) if case.refusal else None
+    outcome = refusal or Outcome(
         Ending.PLANNED,
         "nothing was written; this is what a remediation would change",
         cause=case.cause,
@@ -57,7 +58,8 @@ def remediate(event: Mapping[str, Any], services: Services) -> Answer:
         raise BadInput("project", name, "it must be a project with a failed build among its newest hundred")
     arn = build.failure.build
     entry = services.journal.entry(arn)
-    attempt = (entry.attempt if entry else 0) + 1
+    # Without an outcome the attempt still runs, and starting it again by its name changes nothing.
+    attempt = 1 if entry is None else entry.attempt + (entry.outcome is not None)
     execution = services.executions.start(services.settings.remediator, arn, attempt, retry)
     return {
         "project": name,

@@ -13,10 +13,11 @@ SECONDS = 10.0
 
 
 class Answer(StrEnum):
-    """Only 200 and 401 speak about the credentials; anything else says something about Docker Hub today."""
+    """Only 200 and 401 speak about the credentials; after 429 more questions do harm, the rest may pass by itself."""
 
     ACCEPTED = "accepted"
     REJECTED = "rejected"
+    NOT_NOW = "not-now"
     COULD_NOT_TELL = "could-not-tell"
 
 
@@ -34,4 +35,5 @@ def try_credentials(username: str, password: str, endpoint: str = "") -> Answer:
             answer = http.request("GET", url, headers=headers, redirect=False, retries=False, timeout=SECONDS)
     except urllib3.exceptions.HTTPError:
         return Answer.COULD_NOT_TELL
-    return {200: Answer.ACCEPTED, 401: Answer.REJECTED}.get(answer.status, Answer.COULD_NOT_TELL)
+    told = {200: Answer.ACCEPTED, 401: Answer.REJECTED, 429: Answer.NOT_NOW}
+    return told.get(answer.status, Answer.COULD_NOT_TELL)

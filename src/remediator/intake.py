@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from remediator import commands
+from remediator.aws.executions import AlreadyStarted
 from remediator.core.bad_input import BadInput
 from remediator.core.diagnosis import diagnose
 from remediator.core.failure import BuildFailure
@@ -22,8 +23,12 @@ def handler(event: Any, _context: Any) -> dict[str, Any]:
 def answer(event: Any, services: Services) -> dict[str, Any]:
     """Answer an event of the rule or a person's command; wrong input is answered with what is wrong about it.
 
-    A wrong event is answered, not raised: Lambda would deliver it twice more, and it would be no better.
+    A wrong event is answered, not raised: Lambda would deliver it twice more, and it would be no better. Wrong
+    settings are raised, so that no event is lost with them: each ends in the dead-letter queue.
     """
+    settings = services.settings
+    if not settings.remediator:
+        raise BadInput("REMEDIATOR", settings.remediator, "it must be the ARN of Remediator's alias")
     try:
         if isinstance(event, Mapping) and "command" in event:
             return commands.run(event, services)
@@ -31,6 +36,9 @@ def answer(event: Any, services: Services) -> dict[str, Any]:
     except BadInput as error:
         services.log.warning("bad input", extra=error.to_json())
         return error.to_json()
+    except AlreadyStarted as error:
+        services.log.warning("already started", extra={"execution": str(error)})
+        return {"error": f"the execution {error} was started before; nothing was changed", "execution": str(error)}
 
 
 def triage(failure: BuildFailure, services: Services) -> dict[str, Any]:

@@ -79,7 +79,7 @@ class Patch:
                 raise
             return _update_refused(error)
         after = self._services.codebuild.project(str(wanted["name"])) or {}
-        paths = [path for path in difference(_ordered(wanted), _ordered(after)) if path not in _CODEBUILDS_OWN]
+        paths = [path for path in difference(_ordered(wanted), _ordered(after)) if not path.startswith(_CODEBUILDS_OWN)]
         if not paths:
             return None
         reason = f"after the update the project differs from what was sent in {', '.join(paths[:20])}"

@@ -13,6 +13,7 @@ from remediator.core.plan import SignIn
 from remediator.core.review import Untrusted
 
 _LOOPBACK = re.compile(r"http://(127\.0\.0\.1|localhost):\d{1,5}")
+_SECRET_ARN = r"arn:aws[a-z-]*:secretsmanager:.+:secret:.+-[A-Za-z0-9]{6}"  # noqa: S105 - a pattern for ARNs
 _VARIABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 
 
@@ -36,9 +37,7 @@ class Settings:
         """Read the variables that template.yaml sets; BadInput names the first wrong one."""
         read = _Reader(environment)
         sign_in = SignIn(
-            secret_arn=read.matching(
-                "SECRET_ARN", r"arn:aws[a-z-]*:secretsmanager:.+:secret:.+", "the ARN of a secret"
-            ),
+            secret_arn=read.matching("SECRET_ARN", _SECRET_ARN, "the complete ARN of a secret"),
             policy_arn=read.matching("GRANT_POLICY_ARN", r"arn:aws[a-z-]*:iam::.+:policy/.+", "the ARN of a policy"),
             username_variable=read.variable_name("USERNAME_VARIABLE", "DOCKERHUB_USERNAME"),
             password_variable=read.variable_name("PASSWORD_VARIABLE", "DOCKERHUB_PASSWORD"),

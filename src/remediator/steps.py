@@ -99,6 +99,10 @@ class Steps:
         answer = try_credentials(credentials.username, credentials.password, self._settings.docker_hub_endpoint)
         if answer is Answer.COULD_NOT_TELL:
             raise CouldNotTell("Docker Hub could not be asked about the credentials")
+        if answer is Answer.NOT_NOW:
+            # Asking again would prolong a lockout.
+            reason = "Docker Hub takes no sign-ins from here at the moment (429); nothing was written"
+            return _refusal(Ending.GAVE_UP, reason, "use the remediate command when that is over")
         if answer is Answer.REJECTED:
             return _refusal(
                 Ending.REJECTED,
@@ -155,7 +159,7 @@ class Steps:
 
     def report(self, outcome: Outcome, release: bool) -> Json:
         """Journal, log and metric, once; and the lease back where it is still held."""
-        self._services.report.outcome(self._order.build, outcome, self._services.now())
+        self._services.report.outcome(self._order, outcome, self._services.now())
         if release:
             self.release()
         return outcome.to_json()

@@ -9,7 +9,7 @@ import pytest
 from botocore.exceptions import ClientError
 from botocore.stub import Stubber
 
-from remediator.aws.executions import Executions
+from remediator.aws.executions import AlreadyStarted, Executions
 from tests.unit import given
 
 ARN = f"{given.REMEDIATOR}/durable-execution/{given.UUID}-2/6b0e"
@@ -93,3 +93,10 @@ def test_a_question_that_lambda_refuses_is_no_answer(stubber: Stubber) -> None:
 
     with stubber, pytest.raises(ClientError):
         Executions(stubber.client).is_running(ARN)
+
+
+def test_a_name_that_was_started_for_something_else_is_told_by_name(stubber: Stubber) -> None:
+    stubber.add_client_error("invoke", "DurableExecutionAlreadyStartedException")
+
+    with stubber, pytest.raises(AlreadyStarted, match=f"{given.UUID}-1"):
+        Executions(stubber.client).start(given.REMEDIATOR, given.BUILD_ARN, 1, retry=False)

@@ -65,7 +65,7 @@ def servers() -> Iterator[tuple[Server, Server]]:
         (204, Answer.COULD_NOT_TELL),
         (400, Answer.COULD_NOT_TELL),
         (403, Answer.COULD_NOT_TELL),
-        (429, Answer.COULD_NOT_TELL),
+        (429, Answer.NOT_NOW),
         (500, Answer.COULD_NOT_TELL),
         (503, Answer.COULD_NOT_TELL),
     ],

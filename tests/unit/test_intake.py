@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from remediator import intake
+from remediator.core.bad_input import BadInput
 from remediator.core.outcome import Ending
 from tests.unit import given
 from tests.unit.fakes import NOW, FakeServices
@@ -108,3 +109,9 @@ def test_the_handler_answers_with_services_of_its_own(monkeypatch: pytest.Monkey
     monkeypatch.setattr(intake, "_services", FakeServices())
 
     assert intake.handler({"command": "no such command"}, None)["field"] == "command"
+
+
+def test_an_intake_that_knows_no_remediator_fails_loudly_so_that_no_event_is_lost() -> None:
+    services = FakeServices(REMEDIATOR="")
+    with pytest.raises(BadInput, match="REMEDIATOR"):
+        intake.answer(given.event(), services)

@@ -188,7 +188,7 @@ def test_a_repair_and_its_outcome_are_kept_beside_the_claim(journal: Journal, ta
     journal.claim(BUILD, ONE, 1, NOW)
 
     journal.record_repair(BUILD, {"registryCredential": {"old": "absent", "new": given.SECRET}})
-    journal.record_outcome(BUILD, {**OUTCOME, "outcome": "remediated"}, NOW + 60)
+    journal.record_outcome(BUILD, ONE, 1, {**OUTCOME, "outcome": "remediated"}, NOW + 60)
 
     item = table.items()[BUILD_KEY]
     assert item["execution"] == {"S": ONE}
@@ -201,10 +201,10 @@ def test_a_repair_and_its_outcome_are_kept_beside_the_claim(journal: Journal, ta
 
 def test_an_outcome_that_is_written_twice_is_the_same_entry(journal: Journal, table: Table) -> None:
     journal.claim(BUILD, ONE, 1, NOW)
-    journal.record_outcome(BUILD, OUTCOME, NOW)
+    journal.record_outcome(BUILD, ONE, 1, OUTCOME, NOW)
     once = table.items()
 
-    journal.record_outcome(BUILD, OUTCOME, NOW)
+    journal.record_outcome(BUILD, ONE, 1, OUTCOME, NOW)
 
     assert table.items() == once
 
@@ -263,3 +263,21 @@ def test_a_transaction_cancelled_for_no_condition_is_no_answer_about_the_holder(
 
     with pytest.raises(ClientError, match="TransactionCanceledException"):
         journal.claim(BUILD, ONE, 1, NOW)
+
+
+def test_an_earlier_attempts_outcome_does_not_overwrite_a_later_one(journal: Journal, table: Table) -> None:
+    journal.claim(BUILD, TWO, 2, NOW)
+    journal.record_outcome(BUILD, TWO, 2, {**OUTCOME, "outcome": "remediated"}, NOW)
+    before = table.items()
+
+    journal.record_outcome(BUILD, ONE, 1, OUTCOME, NOW + 1)
+
+    assert table.items() == before
+
+
+def test_the_outcome_of_an_execution_that_never_got_its_claim_takes_its_attempt(journal: Journal) -> None:
+    journal.record_outcome(BUILD, ONE, 1, OUTCOME, NOW)
+
+    entry = journal.entry(BUILD)
+    assert entry is not None
+    assert entry.attempt == 1

@@ -202,11 +202,12 @@ def test_a_revert_takes_back_only_what_is_still_ours() -> None:
     assert reverted["description"] == "edited since"
 
 
-def test_a_revert_removes_a_pull_type_that_was_not_there() -> None:
+def test_a_revert_gives_a_pull_type_that_was_not_there_its_default() -> None:
     project = given.project(env={"imagePullCredentialsType": None})
     plan = make_plan(Snapshot(project, given.role()), given.SIGN_IN)
 
-    assert plan.revert(plan.apply(project)) == project
+    wanted = given.project(env={"imagePullCredentialsType": "CODEBUILD"})
+    assert plan.revert(plan.apply(project)) == wanted
 
 
 @pytest.mark.parametrize("environment", [None, {}])

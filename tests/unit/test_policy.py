@@ -136,3 +136,39 @@ def test_an_actor_filter_that_keeps_some_out_lets_all_others_in() -> None:
 )
 def test_pushes_named_actors_and_approved_pull_requests_are_no_strangers(webhook: Json | None) -> None:
     assert not builds_pull_requests_of_strangers(webhook)
+
+
+def webhook(*filters: dict[str, Any], **members: Any) -> dict[str, Any]:
+    return {"filterGroups": [[{"type": "EVENT", "pattern": "PULL_REQUEST_CREATED"}, *filters]], **members}
+
+
+@pytest.mark.parametrize("approval", [None, "", "SOMETHING_NEW", "DISABLED"])
+def test_an_approval_that_is_not_one_of_the_known_two_is_none(approval: str | None) -> None:
+    assert builds_pull_requests_of_strangers(webhook(pullRequestBuildPolicy={"requiresCommentApproval": approval}))
+
+
+@pytest.mark.parametrize("role", ["GITHUB_READ", "GITLAB_GUEST", "BITBUCKET_READ"])
+def test_an_approver_whom_anybody_may_be_approves_nothing(role: str) -> None:
+    policy = {"requiresCommentApproval": "ALL_PULL_REQUESTS", "approverRoles": [role]}
+    assert builds_pull_requests_of_strangers(webhook(pullRequestBuildPolicy=policy))
+    policy["approverRoles"] = ["GITHUB_MAINTAIN"]
+    assert not builds_pull_requests_of_strangers(webhook(pullRequestBuildPolicy=policy))
+
+
+@pytest.mark.parametrize("pattern", [r"^\d{5,8}$", "^[0-9]{5,9}$", "^1", ".*", "1|2", "^123$|^4"])
+def test_a_pattern_that_is_no_list_of_account_ids_names_nobody(pattern: str) -> None:
+    assert builds_pull_requests_of_strangers(webhook({"type": "ACTOR_ACCOUNT_ID", "pattern": pattern}))
+
+
+@pytest.mark.parametrize("pattern", ["^(123|456)$", "^12$", "12345|678901", "1234567"])
+def test_a_list_of_account_ids_names_its_actors(pattern: str) -> None:
+    assert not builds_pull_requests_of_strangers(webhook({"type": "ACTOR_ACCOUNT_ID", "pattern": pattern}))
+
+
+def test_every_event_but_pushes_is_pull_requests_too() -> None:
+    group = [{"type": "EVENT", "pattern": "PUSH", "excludeMatchedPattern": True}]
+    assert builds_pull_requests_of_strangers({"filterGroups": [group]})
+
+
+def test_jobs_of_workflows_may_come_from_forks() -> None:
+    assert builds_pull_requests_of_strangers({"filterGroups": [[{"type": "EVENT", "pattern": "WORKFLOW_JOB_QUEUED"}]]})

@@ -13,10 +13,12 @@ from aws_lambda_powertools.metrics import Metrics
 
 from remediator.aws.report import Report
 from remediator.core.failure import BuildArn
+from remediator.core.order import Order
 from remediator.core.outcome import Ending, Outcome
 from tests.unit import given
 
 NOW = 1_795_000_200.0
+ORDER = Order(given.BUILD_ARN, "execution", 1)
 OUTCOME = Outcome(
     Ending.REMEDIATED, "the build passed\nagain", "anonymous-limit", ("a change",), ("an advice",), "arn:retried"
 )
@@ -30,13 +32,15 @@ class FakeJournal:
     triaged: bool = True
     fails: bool = False
 
-    def record_outcome(self, build: BuildArn, outcome: dict[str, Any], now: float) -> None:
+    def record_outcome(
+        self, build: BuildArn, _execution: str, _attempt: int, outcome: dict[str, Any], now: float
+    ) -> None:
         if self.fails:
             raise OSError("no table")
         self.outcomes.append((build, outcome, now))
 
     def record_triage(self, build: BuildArn, outcome: dict[str, Any], now: float) -> bool:
-        self.record_outcome(build, outcome, now)
+        self.record_outcome(build, "", 0, outcome, now)
         return self.triaged
 
 
@@ -64,7 +68,7 @@ def told(capsys: pytest.CaptureFixture[str], request: pytest.FixtureRequest) -> 
 
 
 def test_an_outcome_is_one_entry_one_line_and_one_metric(told: Told) -> None:
-    told.report.outcome(given.BUILD_ARN, OUTCOME, NOW)
+    told.report.outcome(ORDER, OUTCOME, NOW)
 
     entry = {"project": given.PROJECT, "build": str(given.BUILD_ARN), **OUTCOME.to_json()}
     assert told.journal.outcomes == [(given.BUILD_ARN, entry, NOW)]
@@ -76,16 +80,16 @@ def test_an_outcome_is_one_entry_one_line_and_one_metric(told: Told) -> None:
 
 
 def test_each_outcome_is_counted_by_its_own_name(told: Told) -> None:
-    told.report.outcome(given.BUILD_ARN, OUTCOME, NOW)
-    told.report.outcome(given.BUILD_ARN, Outcome(Ending.GAVE_UP, "no"), NOW)
+    told.report.outcome(ORDER, OUTCOME, NOW)
+    told.report.outcome(ORDER, Outcome(Ending.GAVE_UP, "no"), NOW)
 
     assert [metric["outcome"] for metric in told.metrics()] == ["remediated", "gave-up"]
     assert [line["outcome"] for line in told.lines()] == ["remediated", "gave-up"]
 
 
 def test_a_line_keeps_nothing_of_the_line_before_it(told: Told) -> None:
-    told.report.outcome(given.BUILD_ARN, OUTCOME, NOW)
-    told.report.outcome(given.BUILD_ARN, Outcome(Ending.SKIPPED, "no"), NOW)
+    told.report.outcome(ORDER, OUTCOME, NOW)
+    told.report.outcome(ORDER, Outcome(Ending.SKIPPED, "no"), NOW)
 
     assert "retried_build" not in told.lines()[1]
     assert told.lines()[1]["changes"] == []
@@ -111,7 +115,7 @@ def test_what_could_not_be_written_down_is_not_logged_as_an_outcome(told: Told) 
     told.journal.fails = True
 
     with pytest.raises(OSError, match="no table"):
-        told.report.outcome(given.BUILD_ARN, OUTCOME, NOW)
+        told.report.outcome(ORDER, OUTCOME, NOW)
 
     assert told.lines() == []
     assert told.metrics() == []

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import threading
 from collections import Counter
-from collections.abc import Callable, Mapping
 from dataclasses import replace
 from functools import cache, cached_property
 from typing import Any
@@ -14,7 +13,6 @@ from uuid import uuid4
 import boto3
 from aws_durable_execution_sdk_python import durable_execution
 from aws_durable_execution_sdk_python_testing import DurableFunctionTestRunner
-from botocore.exceptions import ClientError
 
 from local.registry import Registry
 from local.simulator import CodeBuild as Simulator
@@ -26,6 +24,7 @@ from remediator.services import Services
 from remediator.settings import Settings
 from remediator.workflow import remediate
 from tests.workflow.fake_lambda import REMEDIATOR, FakeLambda, execution_arn
+from tests.workflow.watched import Calls, Killed, Watched
 
 ACCOUNT, REGION = "123456789012", "eu-west-1"
 OWNER = f"arn:aws:iam::{ACCOUNT}:user/maria"
@@ -33,7 +32,6 @@ OURS = f"arn:aws:sts::{ACCOUNT}:assumed-role/stack-RemediatorRole/remediator"
 USER, PASSWORD = "hubuser", "dckr_pat_right"
 WRITES = ("AttachRolePolicy", "UpdateProject", "StartBuild", "RetryBuild", "StopBuild", "PutRolePolicy")
 Json = dict[str, Any]
-Hook = Callable[[str], None]
 
 
 _one_at_a_time = threading.Lock()
@@ -45,26 +43,19 @@ def _session() -> boto3.session.Session:
     return boto3.session.Session("k", "s", region_name=REGION)
 
 
-class Killed(BaseException):
-    """The invocation ends here, as when Lambda's machine is lost: nothing after it runs."""
-
-
 class Account:
     """One project of one owner, a secret, the stack's policy and journal, and everything that was asked of AWS.
 
-    Use it inside moto's `mock_aws`. Hooks in `before` are told the name of every AWS operation that a function asks
-    for, before it is sent; one that raises refuses it, one that blocks holds it back. Hooks in `after` are told when it
-    was done and before its answer is there. `simulator.before_call` does the same for everybody's calls of CodeBuild.
+    Use it inside moto's `mock_aws`. `calls`, `before` and `after` are those of `Calls`.
     """
 
     def __init__(self, world: FakeWorld, registry: Registry, **settings: str) -> None:
         self.world = world
         self.registry = registry
-        self.calls: list[str] = []
-        self.before: list[Hook] = []
-        self.after: list[Hook] = []
+        self.watch = Calls()
+        self.calls, self.before, self.after = self.watch.asked, self.watch.before, self.watch.after
+        self.invocations = 0
         self.lambda_ = FakeLambda()
-        self.journal_lock = threading.RLock()
         self._owners: dict[str, Any] = {}
         self.secret_arn = self._make_secret()
         self.policy_arn = self.make_policy("grant")
@@ -233,28 +224,19 @@ class Account:
         """Run Remediator's durable execution for this build to its end, waits skipped; returns the outcome."""
         return outcome_of(self.run(build, attempt, retry, **settings))
 
-    def run(
-        self,
-        build: Json,
-        attempt: int = 1,
-        retry: bool | None = None,
-        on_invocation: Callable[[], object] = lambda: None,
-        **settings: str,
-    ) -> Any:
+    def run(self, build: Json, attempt: int = 1, retry: bool | None = None, **settings: str) -> Any:
         """The same; returns what the runner knows of the execution, its operations included."""
         payload: Any = build["arn"] if retry is None else {"build": build["arn"], "retry": retry}
-        return self.execute(f"{build['arn'].rpartition(':')[2]}-{attempt}", payload, on_invocation, **settings)
+        return self.execute(f"{build['arn'].rpartition(':')[2]}-{attempt}", payload, **settings)
 
-    def execute(
-        self, name: str, payload: Any, on_invocation: Callable[[], object] = lambda: None, **settings: str
-    ) -> Any:
+    def execute(self, name: str, payload: Any, **settings: str) -> Any:
         """Run one execution of this name to its end, whether or not another of that name has run."""
         services = self.services(**settings)
         arn = execution_arn(name, uuid4().hex)
         story = durable_execution(lambda event, context: remediate(event, _named(context, arn), services))
 
         def invoke(event: Any, context: Any) -> Any:
-            on_invocation()
+            self.invocations += 1
             try:
                 return story(event, context)
             except Killed as error:
@@ -333,7 +315,7 @@ class AccountServices(Services):
             attach(client, self._account.simulator, caller=OURS)
         if service == "lambda":
             self._account.lambda_.attach(client)
-        return Watched(client, self._account, exclusive=service == "dynamodb")
+        return Watched(client, self._account.watch, exclusive=service == "dynamodb")
 
     @property
     def own_name(self) -> str:
@@ -343,82 +325,10 @@ class AccountServices(Services):
         return self._account.world.now()
 
 
-class Watched:
-    """A client whose calls are counted and pass the account's hooks. moto's tables take one call at a time only."""
-
-    def __init__(self, client: Any, account: Account, *, exclusive: bool) -> None:
-        self._client = client
-        self._account = account
-        self._exclusive = exclusive
-
-    def __getattr__(self, name: str) -> Any:
-        operation = self._client.meta.method_to_api_mapping.get(name)
-        if operation is None:
-            return getattr(self._client, name)
-        return lambda **request: self._call(operation, getattr(self._client, name), request)
-
-    def get_paginator(self, name: str) -> Any:
-        """Of one page, which is what these tests have."""
-        return _OnePage(getattr(self, name))
-
-    def _call(self, operation: str, call: Callable[..., Any], request: Mapping[str, Any]) -> Any:
-        account = self._account
-        account.calls.append(operation)
-        for hook in list(account.before):
-            hook(operation)
-        if self._exclusive:
-            with account.journal_lock:
-                answer = call(**request)
-        else:
-            answer = call(**request)
-        for hook in list(account.after):
-            hook(operation)
-        return answer
-
-
-class _OnePage:
-    def __init__(self, call: Callable[..., Any]) -> None:
-        self._call = call
-
-    def paginate(self, **request: Any) -> list[Any]:
-        return [self._call(**request)]
-
-
 def outcome_of(result: Any) -> Json:
     assert result.status.value == "SUCCEEDED", result.error
     outcome: Json = json.loads(result.result)
     return outcome
-
-
-def refused(operation: str, code: str, message: str = "no", status: int = 400, **more: Any) -> ClientError:
-    """AWS's refusal of a call, as botocore raises it."""
-    answer = {"Error": {"Code": code, "Message": message}, "ResponseMetadata": {"HTTPStatusCode": status}, **more}
-    return ClientError(answer, operation)  # type: ignore[arg-type]
-
-
-def refusing(operation: str, error: Exception | BaseException, times: int = 1_000) -> Hook:
-    """A hook that raises this at the first `times` calls of the operation."""
-    left = [times]
-
-    def hook(called: str) -> None:
-        if called == operation and left[0] > 0:
-            left[0] -= 1
-            raise error
-
-    return hook
-
-
-def once(operation: str, action: Callable[[], object], at: int = 1) -> Hook:
-    """A hook that does something at the `at`th call of the operation, and only then."""
-    seen = [0]
-
-    def hook(called: str) -> None:
-        if called == operation:
-            seen[0] += 1
-            if seen[0] == at:
-                action()
-
-    return hook
 
 
 def _named(context: Any, arn: str) -> Any:

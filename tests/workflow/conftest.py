@@ -25,7 +25,7 @@ def _brisk_engine() -> None:
     Executor.RETRY_BACKOFF_SECONDS = 0
 
 
-class _Stdout(io.TextIOBase):
+class _Stdout(io.StringIO):
     """What is the standard output at the moment: a logger keeps the stream that it was made with."""
 
     def write(self, text: str) -> int:
@@ -50,9 +50,13 @@ def account(registry: Registry, monkeypatch: pytest.MonkeyPatch) -> Iterator[Acc
         monkeypatch.setenv(name, value)
     monkeypatch.setenv("POWERTOOLS_SERVICE_NAME", "remediator")
     monkeypatch.setenv("POWERTOOLS_METRICS_NAMESPACE", "DockerHubRemediator")
+
+    def may_read(role: str, secret: str) -> bool:
+        return made.may_read(role, secret)
+
     # moto lacks the CodeBuild calls that matter, and Lambda's of durable functions: those are answered by `Account`.
     with mock_aws(config={"core": {"passthrough": {"services": ["codebuild", "lambda"]}}}):
-        world = FakeWorld(may_read=lambda role, secret: made.may_read(role, secret))
+        world = FakeWorld(may_read=may_read)
         world.accounts[USER] = PASSWORD
         made = Account(world, registry)
         yield made

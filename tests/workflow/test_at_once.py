@@ -9,7 +9,8 @@ from typing import Any
 
 import pytest
 
-from tests.workflow.account import Account, Hook, Json, outcome_of
+from tests.workflow.account import Account, Json, outcome_of
+from tests.workflow.watched import Hook
 
 FIRST_WRITES = ("TransactWriteItems", "AttachRolePolicy", "UpdateProject")
 

@@ -10,7 +10,8 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import pytest
 
-from tests.workflow.account import PASSWORD, USER, Account, refused, refusing
+from tests.workflow.account import PASSWORD, USER, Account
+from tests.workflow.watched import refused, refusing
 
 MALFORMED = {
     "no JSON": ("hubuser:dckr_pat_right", "JSON"),
@@ -92,7 +93,7 @@ def test_wrong_credentials_are_tried_once_so_that_no_lockout_comes_of_it(account
     assert given == [401]
 
 
-@pytest.mark.parametrize("status", [503, 429, 403, 302])
+@pytest.mark.parametrize("status", [503, 403, 302])
 def test_an_answer_that_says_nothing_about_the_credentials_ends_with_nothing_written(
     account: Account, status: int
 ) -> None:

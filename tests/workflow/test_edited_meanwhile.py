@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
-from tests.workflow.account import OWNER, Account, Json, once
+from tests.workflow.account import OWNER, Account, Json
 from tests.workflow.test_main_job import credential_of, variables_of
+from tests.workflow.watched import once
 
 
 def after_the_grant(account: Account, action: Any) -> None:

@@ -8,8 +8,9 @@ from typing import Any
 import pytest
 
 from local.simulator import PullAnswer
-from tests.workflow.account import ACCOUNT, OURS, OWNER, Account, Json, refused, refusing
+from tests.workflow.account import ACCOUNT, OURS, OWNER, Account, Json
 from tests.workflow.test_main_job import credential_of
+from tests.workflow.watched import refused, refusing
 
 PREFIX = "Unable to pull customer's container image. CannotPullContainerError: "
 LOCKED_OUT = (
@@ -63,7 +64,8 @@ def test_a_pull_that_credentials_do_not_cure_is_left_alone(
 
 def test_an_account_limit_is_left_alone_with_the_advice_to_wait(account: Account) -> None:
     account.create_project()
-    text = "You have reached your pull rate limit as 'someone': dckr_jti_abcdefghij=. You may increase the limit by upgrading."
+    text = "You have reached your pull rate limit as 'someone': dckr_jti_abcdefghij=. You may increase the limit by "
+    text += "upgrading. https://www.docker.com/increase-rate-limit"
     account.throttle(PullAnswer(429, text))
     build = account.failed_build()
     outcome = account.remediate(build)

@@ -1,4 +1,4 @@
-"""Builds that somebody else has to run again: the project is repaired, the build is not started, the advice says who."""
+"""Builds that somebody else has to run again: the project is repaired, no build started, and the advice says who."""
 
 from __future__ import annotations
 
@@ -7,8 +7,8 @@ import pytest
 from tests.workflow.account import Account, Json
 
 
-def patched_without_retry(account: Account, build: Json, *words: str) -> None:
-    outcome = account.remediate(build)
+def patched_without_retry(account: Account, build: Json, *words: str, **settings: str) -> None:
+    outcome = account.remediate(build, 2 if settings else 1, None, **settings)
     assert outcome["outcome"] == "patched", outcome
     assert account.writes() == ["AttachRolePolicy", "UpdateProject"]
     assert "registryCredential" in account.project()["environment"]
@@ -46,7 +46,9 @@ def test_a_runners_build_is_left_to_github(account: Account) -> None:
     account.create_project()
     group = [{"type": "EVENT", "pattern": "WORKFLOW_JOB_QUEUED"}]
     account.plant(webhook={"url": "https://x", "filterGroups": [group]})
-    patched_without_retry(account, account.failed_build_of("GitHub-Hookshot/1"), "GitHub")
+    build = account.failed_build_of("GitHub-Hookshot/1")
+    assert account.remediate(build)["outcome"] == "advised"
+    patched_without_retry(account, build, "GitHub", UNTRUSTED_PROJECTS="repair")
 
 
 @pytest.mark.parametrize(

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from tests.workflow.account import OURS, Account, Killed, once, refusing
+from tests.workflow.account import OURS, Account
+from tests.workflow.watched import Killed, once, refusing
 
 
 def test_a_build_that_an_interrupted_retry_had_started_is_found_and_not_started_twice(account: Account) -> None:

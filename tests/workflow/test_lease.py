@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from tests.workflow.account import Account, Killed, once, refused, refusing
+from tests.workflow.account import Account
 from tests.workflow.fake_lambda import execution_arn
+from tests.workflow.watched import Killed, once, refused, refusing
 
 OTHER = execution_arn("11111111-2222-3333-4444-555555555555-1")
 

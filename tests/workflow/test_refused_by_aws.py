@@ -5,7 +5,8 @@ from __future__ import annotations
 import pytest
 from botocore.exceptions import EndpointConnectionError, ReadTimeoutError
 
-from tests.workflow.account import Account, refused, refusing
+from tests.workflow.account import Account
+from tests.workflow.watched import refused, refusing
 
 PASS_ROLE = (
     "User: arn:aws:sts::123456789012:assumed-role/stack/remediator is not authorized to perform: iam:PassRole on "

@@ -7,7 +7,8 @@ from collections.abc import Mapping
 from local.simulator import PullAnswer
 from local.simulator.testing import simulate
 from local.simulator.world import CommandsAnswer, Document
-from tests.workflow.account import OWNER, Account, once, refused, refusing
+from tests.workflow.account import OWNER, Account
+from tests.workflow.watched import once, refused, refusing
 
 
 def commands_fail_in_build(_build: Document, phase: str, _variables: Mapping[str, str]) -> CommandsAnswer:

@@ -31,8 +31,12 @@ _TRANSIENT = frozenset(
         "ThrottlingException",
         "TooManyRequestsException",
         "TransactionConflictException",
+        "TransactionInProgressException",
     }
 )
+
+
+_TRANSIENT_REASONS = frozenset({"TransactionConflict", "ThrottlingError", "ProvisionedThroughputExceeded"})
 
 
 def client(service: str) -> Any:
@@ -44,6 +48,9 @@ def client(service: str) -> Any:
 def is_transient(error: Exception) -> bool:
     """Is it worth asking again later: throttling, time-outs, 5xx and lost connections, never a refusal?"""
     if isinstance(error, ClientError):
+        if code_of(error) == "TransactionCanceledException":
+            reasons = {reason.get("Code") for reason in error.response.get("CancellationReasons", [])}
+            return bool(reasons & _TRANSIENT_REASONS)
         status = error.response.get("ResponseMetadata", {}).get("HTTPStatusCode", 0)
         return status >= 500 or code_of(error) in _TRANSIENT
     return isinstance(error, (LostConnection, HTTPClientError))

@@ -10,6 +10,12 @@ from botocore.exceptions import ClientError
 from remediator.aws.client import code_of
 from remediator.core.failure import BuildArn
 
+ENDED = ("SUCCEEDED", "FAILED", "TIMED_OUT", "STOPPED")
+
+
+class AlreadyStarted(Exception):
+    """An execution of this name was started before, and asked for something else."""
+
 
 class Executions:
     def __init__(self, lambda_: Any) -> None:
@@ -23,12 +29,17 @@ class Executions:
         to be invoked synchronously, hence Event.
         """
         payload: Any = str(build) if retry is None else {"build": str(build), "retry": retry}
-        answer = self._client.invoke(
-            FunctionName=remediator,
-            InvocationType="Event",
-            DurableExecutionName=f"{build.uuid}-{attempt}",
-            Payload=json.dumps(payload),
-        )
+        try:
+            answer = self._client.invoke(
+                FunctionName=remediator,
+                InvocationType="Event",
+                DurableExecutionName=f"{build.uuid}-{attempt}",
+                Payload=json.dumps(payload),
+            )
+        except ClientError as error:
+            if code_of(error) == "DurableExecutionAlreadyStartedException":
+                raise AlreadyStarted(f"{build.uuid}-{attempt}") from error
+            raise
         return str(answer.get("DurableExecutionArn", ""))
 
     def is_running(self, execution_arn: str) -> bool:
@@ -39,4 +50,4 @@ class Executions:
             if code_of(error) == "ResourceNotFoundException":
                 return False
             raise
-        return bool(answer["Status"] == "RUNNING")
+        return answer["Status"] not in ENDED

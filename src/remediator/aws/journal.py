@@ -90,8 +90,16 @@ class Journal:
         """Write down what is about to change, old and new, before it changes."""
         self._set(build, {"repair": _text(json.dumps(repair, sort_keys=True))})
 
-    def record_outcome(self, build: BuildArn, outcome: Mapping[str, Any], now: float) -> None:
-        self._set(build, self._outcome(outcome, now))
+    def record_outcome(
+        self, build: BuildArn, execution: str, attempt: int, outcome: Mapping[str, Any], now: float
+    ) -> None:
+        """Keep the outcome, with the attempt also where the build was never claimed; a later attempt's own stays."""
+        values = {"attempt": _number(attempt), **self._outcome(outcome, now)}
+        try:
+            self._set(build, values, "attribute_not_exists(execution) OR execution = :me", {":me": _text(execution)})
+        except ClientError as error:
+            if code_of(error) != "ConditionalCheckFailedException":
+                raise
 
     def record_triage(self, build: BuildArn, outcome: Mapping[str, Any], now: float) -> bool:
         """Keep the outcome of a failure that needs no execution; False when the build has an entry already."""
@@ -133,13 +141,20 @@ class Journal:
             "expires_at": _number(self._expiry(now)),
         }
 
-    def _set(self, build: BuildArn, values: Mapping[str, Any]) -> None:
+    def _set(
+        self,
+        build: BuildArn,
+        values: Mapping[str, Any],
+        condition: str = "",
+        compared: Mapping[str, Any] | None = None,
+    ) -> None:
         self._client.update_item(
             TableName=self._table,
             Key={"pk": _text(_build_key(build))},
             UpdateExpression="SET " + ", ".join(f"#{name} = :{name}" for name in values),
             ExpressionAttributeNames={f"#{name}": name for name in values},
-            ExpressionAttributeValues={f":{name}": value for name, value in values.items()},
+            ExpressionAttributeValues={**{f":{name}": value for name, value in values.items()}, **(compared or {})},
+            **({"ConditionExpression": condition} if condition else {}),
         )
 
     def _expiry(self, now: float) -> int:

@@ -9,6 +9,7 @@ from aws_lambda_powertools.metrics import Metrics, MetricUnit
 
 from remediator.aws.journal import Journal
 from remediator.core.failure import BuildArn
+from remediator.core.order import Order
 from remediator.core.outcome import Outcome
 
 
@@ -20,10 +21,10 @@ class Report:
         self._logger = logger
         self._metrics = metrics
 
-    def outcome(self, build: BuildArn, outcome: Outcome, now: float) -> None:
+    def outcome(self, order: Order, outcome: Outcome, now: float) -> None:
         """Write the outcome of an execution down, then log it: what is logged can be looked up."""
-        entry = self._entry(build, outcome)
-        self._journal.record_outcome(build, entry, now)
+        entry = self._entry(order.build, outcome)
+        self._journal.record_outcome(order.build, order.execution, order.attempt, entry, now)
         self._tell(entry)
 
     def triage(self, build: BuildArn, outcome: Outcome, now: float) -> dict[str, Any]:

@@ -40,4 +40,6 @@ class Secret:
         for key in KEYS:
             if not isinstance(content.get(key), str) or not content[key].strip():
                 raise MalformedSecret(f"its key {key} is missing, empty or no string")
+            if content[key] != content[key].strip():
+                raise MalformedSecret(f"its key {key} begins or ends with a blank or a line break")
         return Credentials(content["username"], content["password"])

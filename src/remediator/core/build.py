@@ -102,6 +102,7 @@ class Build:
             return asked
         if asked is None or asked.endswith("^{" + commit + "}"):
             return asked or commit
+        asked = asked.partition("^{")[0]
         source_type = (self.document.get("source") or {}).get("type")
         reference = f"refs/pull/{asked[3:]}/head" if _PULL_REQUEST.fullmatch(asked) else asked
         if reference.startswith("refs/") and source_type in _REFERENCE_AND_COMMIT:

@@ -41,7 +41,7 @@ _NO_CURE = {
     Cause.UNKNOWN: (
         Ending.ADVISED,
         "the pull was throttled, but the message does not tell which limit it was",
-        "if the build fails again, sign it in by hand as README shows, or use the remediate command",
+        "if it was Docker Hub's limit for the anonymous, make the changes that the plan command shows by hand",
     ),
 }
 
@@ -67,7 +67,7 @@ def diagnose(failure: BuildFailure) -> Diagnosis:
     cause = throttle.cause if throttle else None
     if throttle and registry not in (DOCKER_HUB, None):
         cause = Cause.OTHER_REGISTRY
-    refusal = _refusal(failure, registry, cause, throttle.registry if throttle else None)
+    refusal = _refusal(failure, registry, cause)
     return Diagnosis(cause, registry, failure.phase, throttle.excerpt if throttle else "", refusal)
 
 
@@ -78,7 +78,7 @@ def _registry(image: str) -> str | None:
         return None
 
 
-def _refusal(failure: BuildFailure, registry: str | None, cause: Cause | None, told: str | None) -> Outcome | None:
+def _refusal(failure: BuildFailure, registry: str | None, cause: Cause | None) -> Outcome | None:
     if failure.phase != "PROVISIONING":
         phase = failure.phase or "no phase that is told"
         return Outcome(Ending.SKIPPED, f"the build failed in {phase}, not while its own image was pulled", cause)
@@ -93,8 +93,6 @@ def _refusal(failure: BuildFailure, registry: str | None, cause: Cause | None, t
     if cause is not Cause.ANONYMOUS_LIMIT:
         ending, reason, advice = _NO_CURE[cause]
         return Outcome(ending, reason, cause, advice=(advice,) if advice else ())
-    if told not in (DOCKER_HUB, None):
-        return Outcome(Ending.SKIPPED, f"the message speaks of {told}, not of Docker Hub", Cause.OTHER_REGISTRY)
     return None
 
 
@@ -106,5 +104,5 @@ def _not_throttled(failure: BuildFailure) -> Outcome:
     return Outcome(
         Ending.ADVISED,
         "the image could not be pulled from Docker Hub, and the message was cut before the reason",
-        advice=("look at the build's PROVISIONING phase; if it was the pull limit, use the remediate command",),
+        advice=("look at the image's registry; if it was the pull limit, set a registry credential by hand",),
     )

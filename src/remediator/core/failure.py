@@ -13,7 +13,7 @@ FAILED_STATUSES = ("FAILED", "FAULT", "TIMED_OUT")
 
 _BUILD_ARN = re.compile(
     r"arn:(?P<partition>aws[a-z-]*):codebuild:(?P<region>[a-z0-9-]+):(?P<account>\d{12}):build/"
-    r"(?P<project>[A-Za-z0-9][A-Za-z0-9_-]{1,254}):(?P<uuid>[A-Za-z0-9-]{1,64})"
+    r"(?P<project>[A-Za-z0-9][A-Za-z0-9_-]{1,254}):(?P<uuid>[A-Za-z0-9-]{1,50})"
 )
 
 
@@ -92,7 +92,7 @@ class BuildFailure:
             status=str(document.get("buildStatus", "")),
             phase=phase,
             context=context,
-            image=str(document.get("environment", {}).get("image", "")),
+            image=str((document.get("environment") or {}).get("image") or ""),
         )
 
 

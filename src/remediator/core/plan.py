@@ -68,7 +68,8 @@ class SetRegistryCredential:
         if (environment.get("registryCredential") or {}).get("credential") != self.secret_arn:
             return environment
         rest = {k: v for k, v in environment.items() if k not in ("registryCredential", "imagePullCredentialsType")}
-        return rest if self.old_pull_type is None else {**rest, "imagePullCredentialsType": self.old_pull_type}
+        # CodeBuild's default: a member that is absent comes back as that.
+        return {**rest, "imagePullCredentialsType": self.old_pull_type or "CODEBUILD"}
 
     def record(self) -> dict[str, Any]:
         return {
@@ -88,11 +89,10 @@ class SetEnvironmentVariables:
 
     def apply(self, environment: Document) -> Document:
         present = environment.get("environmentVariables") or []
-        there = {(variable.get("name"), variable.get("value")) for variable in present}
         added = [
-            {"name": name, "value": value, "type": SECRETS_MANAGER}
+            variable
             for name, value in self.references
-            if (name, value) not in there
+            if (variable := {"name": name, "value": value, "type": SECRETS_MANAGER}) not in present
         ]
         return {**environment, "environmentVariables": [*present, *added]}
 
@@ -101,7 +101,7 @@ class SetEnvironmentVariables:
         kept = [
             variable
             for variable in environment.get("environmentVariables") or []
-            if (variable.get("name"), variable.get("value")) not in self.references
+            if not _refers(variable, dict(self.references))
         ]
         return {**environment, "environmentVariables": kept}
 
@@ -220,8 +220,8 @@ def _registry_credential(snapshot: Snapshot, sign_in: SignIn) -> SetRegistryCred
 def _environment_variables(snapshot: Snapshot, sign_in: SignIn, advice: list[str]) -> SetEnvironmentVariables | None:
     if sign_in.variables == "when-needed" and not _commands_can_use(snapshot, sign_in):
         return None
-    theirs = {v.get("name"): v.get("value") for v in snapshot.environment.get("environmentVariables") or []}
-    foreign = [name for name, value in sign_in.references.items() if theirs.get(name, value) != value]
+    there = {v.get("name"): v for v in snapshot.environment.get("environmentVariables") or []}
+    foreign = [name for name in sign_in.references if name in there and not _refers(there[name], sign_in.references)]
     if foreign:
         # Half a pair would mix two accounts, and every login with it would count towards a lockout.
         advice.append(
@@ -229,8 +229,14 @@ def _environment_variables(snapshot: Snapshot, sign_in: SignIn, advice: list[str
             "so neither of the two variables was set"
         )
         return None
-    missing = tuple((name, value) for name, value in sign_in.references.items() if name not in theirs)
+    missing = tuple((name, value) for name, value in sign_in.references.items() if name not in there)
     return SetEnvironmentVariables(missing) if missing else None
+
+
+def _refers(variable: Mapping[str, Any], references: Mapping[str, str]) -> bool:
+    """Is it one of ours: the name, the reference, and the type that makes CodeBuild resolve it?"""
+    ours = references.get(str(variable.get("name")))
+    return ours is not None and variable.get("value") == ours and variable.get("type") == SECRETS_MANAGER
 
 
 def _commands_can_use(snapshot: Snapshot, sign_in: SignIn) -> bool:

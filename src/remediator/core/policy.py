@@ -6,8 +6,8 @@ import re
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-_ANY_ACCOUNT = ("918273645546372819", "no-such-account")
-"""Two account ids that nobody would allow by name: a pattern that matches either one narrows nothing."""
+_ACCOUNTS = re.compile(r"(?P<start>\^)?(?P<open>\()?(?P<accounts>[\w-]+(?:\|[\w-]+)*)(?(open)\))(?P<end>\$)?")
+_READERS = ("GITHUB_READ", "GITLAB_GUEST", "BITBUCKET_READ")
 
 
 def principals_besides(expected: Iterable[str], trust: Mapping[str, Any]) -> tuple[str, ...]:
@@ -37,32 +37,50 @@ def builds_pull_requests_of_strangers(webhook: Mapping[str, Any] | None) -> bool
     """
     if not webhook:
         return False
-    approval = (webhook.get("pullRequestBuildPolicy") or {}).get("requiresCommentApproval", "DISABLED")
-    if approval != "DISABLED":
+    if _asks_a_maintainer(webhook.get("pullRequestBuildPolicy") or {}):
         return False
     groups = webhook.get("filterGroups") or [[]]
     return any(_builds_pull_requests(group) and not _names_its_actors(group) for group in groups)
 
 
+def _asks_a_maintainer(policy: Mapping[str, Any]) -> bool:
+    """Contributors who have an approver's role build without asking, and a reader's role is anybody's."""
+    if policy.get("requiresCommentApproval") not in ("ALL_PULL_REQUESTS", "FORK_PULL_REQUESTS"):
+        return False
+    return not any(role in _READERS for role in policy.get("approverRoles") or [])
+
+
 def _builds_pull_requests(group: Iterable[Mapping[str, Any]]) -> bool:
+    """Does an EVENT filter let pull requests, or jobs of workflows that a pull request may bring, in?"""
     events = [filter_ for filter_ in group if filter_.get("type") == "EVENT"]
-    return not events or any("PULL_REQUEST_" in str(event.get("pattern", "")) for event in events)
+    return not events or any(_lets_pull_requests_in(event) for event in events)
+
+
+def _lets_pull_requests_in(event: Mapping[str, Any]) -> bool:
+    pattern = str(event.get("pattern", ""))
+    named = "PULL_REQUEST_" in pattern or "WORKFLOW_JOB_QUEUED" in pattern
+    return named is not bool(event.get("excludeMatchedPattern"))
 
 
 def _names_its_actors(group: Iterable[Mapping[str, Any]]) -> bool:
     return any(
         filter_.get("type") == "ACTOR_ACCOUNT_ID"
         and not filter_.get("excludeMatchedPattern")
-        and not _matches_anybody(str(filter_.get("pattern", "")))
+        and _names_accounts(str(filter_.get("pattern", "")))
         for filter_ in group
     )
 
 
-def _matches_anybody(pattern: str) -> bool:
-    try:
-        return any(re.search(pattern, account) for account in _ANY_ACCOUNT)
-    except re.error:
-        return True
+def _names_accounts(pattern: str) -> bool:
+    """Is the pattern a list of account ids, `^(123|456)$` or `12345|67890`, and nothing more general?
+
+    Without both anchors an id also matches as a part of others, so there it has to be long.
+    """
+    listed = _ACCOUNTS.fullmatch(pattern)
+    if not listed:
+        return False
+    anchored = bool(listed["start"] and listed["end"] and (listed["open"] or "|" not in pattern))
+    return anchored or all(len(account) >= 5 for account in listed["accounts"].split("|"))
 
 
 def _listed(value: Any) -> list[Any]:

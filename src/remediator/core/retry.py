@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Mapping
 from typing import Any
 
 from remediator.core.build import Build
@@ -11,7 +11,17 @@ from remediator.core.snapshot import Snapshot
 
 _OURS = ("registryCredential", "imagePullCredentialsType", "environmentVariables")
 _OUTPUT_ONLY = ("dockerServer",)
-_SOURCE = ("type", "location", "buildspec", "gitCloneDepth")
+_SOURCE = (
+    "type",
+    "location",
+    "buildspec",
+    "gitCloneDepth",
+    "gitSubmodulesConfig",
+    "insecureSsl",
+    "reportBuildStatus",
+    "auth",
+)
+_WEBHOOKS = ("hookshot", "bitbucket", "gitlab")
 _COMPARED = ("timeoutInMinutes", "queuedTimeoutInMinutes", "encryptionKey", "cache", "secondarySources")
 
 
@@ -26,7 +36,7 @@ def reason_against_retry(build: Build, snapshot: Snapshot, sign_in: SignIn) -> s
         return "retry the batch that this build belongs to (RetryBuildBatch)"
     if _is_runner(snapshot.project):
         return "re-run the job on GitHub: the build was the runner of one queued job"
-    if any(word in initiator.lower() for word in ("hookshot", "bitbucket", "gitlab")):
+    if any(word in initiator.lower() for word in _WEBHOOKS):
         return "retry the build (RetryBuild, or push again): its webhook's variables exist only there"
     auto = document.get("autoRetryConfig") or {}
     if auto.get("nextAutoRetry") or int(auto.get("autoRetryNumber") or 0) < int(auto.get("autoRetryLimit") or 0):
@@ -52,6 +62,8 @@ def overrides(build: Build, project: Mapping[str, Any], sign_in: SignIn) -> tupl
     found += [name for name in _COMPARED if name in build.document and _differs(build.document, project, name)]
     if _versions(build.document) != _versions(project):
         found.append("secondarySourceVersions")
+    if (build.document.get("debugSession") or {}).get("sessionEnabled"):
+        found.append("debugSession")
     return tuple(found)
 
 
@@ -60,11 +72,11 @@ def _differs(build: Mapping[str, Any], project: Mapping[str, Any], name: str) ->
     return (build.get(name) or None) != (project.get(name) or None)
 
 
-def _variables(environment: Mapping[str, Any], ours: Collection[str]) -> dict[str, tuple[str, str]]:
+def _variables(environment: Mapping[str, Any], ours: Mapping[str, str]) -> dict[str, tuple[str, str]]:
     return {
         v["name"]: (str(v.get("value", "")), str(v.get("type", "PLAINTEXT")))
         for v in environment.get("environmentVariables") or []
-        if v.get("name") not in ours
+        if ours.get(v["name"]) != v.get("value") or v.get("type") != "SECRETS_MANAGER"
     }
 
 
