@@ -167,3 +167,10 @@ def test_an_event_that_comes_again_is_told_once(account: Account, capsys: pytest
     answers = [account.ask(event) for _ in range(3)]
     assert [answer["outcome"] for answer in answers] == ["skipped"] * 3
     assert capsys.readouterr().out.count('"message":"outcome"') == 1
+
+
+def test_a_wrong_setting_fails_intake_instead_of_swallowing_events(account: Account) -> None:
+    account.create_project()
+    event = account.event_of(account.failed_build())
+    with pytest.raises(ValueError, match="SETTLE_SECONDS"):
+        account.ask(event, SETTLE_SECONDS="soon")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from tests.workflow.account import OURS, Account
+from tests.workflow.account import OURS, Account, outcome_of
 from tests.workflow.watched import Killed, once, refusing
 
 
@@ -78,4 +78,16 @@ def test_a_watch_that_is_interrupted_goes_on(account: Account) -> None:
 
 
 def _killed() -> None:
-    raise Killed("while watching")
+    raise Killed("here")
+
+
+def test_a_second_chance_that_is_interrupted_does_not_find_the_first(account: Account) -> None:
+    account.create_project()
+    build = account.failed_build()
+    account.world.late_reads = 1
+    account.before.append(once("StartBuild", _killed, at=2))
+    result = account.run(build)
+    assert outcome_of(result)["outcome"] == "remediated"
+    assert [b["buildStatus"] for b in account.builds()] == ["FAILED", "FAILED", "SUCCEEDED"]
+    names = [operation.name for operation in result.get_all_operations()]
+    assert (names.count("watch"), names.count("settle-again")) == (2, 1)

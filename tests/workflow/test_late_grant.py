@@ -110,3 +110,12 @@ def test_a_credential_that_somebody_set_since_is_not_taken_away_by_the_undo(acco
     account.before.append(edit)
     account.remediate(build)
     assert account.project()["environment"]["registryCredential"] == other
+
+
+def test_changes_that_were_taken_back_are_not_listed_as_made(account: Account) -> None:
+    account.create_project()
+    build = account.failed_build()
+    account.world.late_reads = 1_000
+    outcome = account.remediate(build)
+    assert "taken back" in outcome["reason"]
+    assert [line.split()[0] for line in outcome["changes"]] == ["attach"], outcome

@@ -106,3 +106,31 @@ def test_a_journal_that_does_not_answer_at_once_is_asked_again(account: Account)
     slow = refused("TransactWriteItems", "ThrottlingException")
     account.before.append(refusing("TransactWriteItems", slow, times=3))
     assert account.remediate(account.failed_build())["outcome"] == "remediated"
+
+
+def test_two_claims_at_the_same_moment_are_a_reason_to_wait(account: Account) -> None:
+    conflict = refused(
+        "TransactWriteItems",
+        "TransactionCanceledException",
+        "Transaction cancelled",
+        CancellationReasons=[{"Code": "None"}, {"Code": "TransactionConflict"}],
+    )
+    account.create_project()
+    account.before.append(refusing("TransactWriteItems", conflict, times=1))
+    assert account.remediate(account.failed_build())["outcome"] == "remediated"
+
+
+def test_an_earlier_attempt_that_ends_later_does_not_overwrite_the_later_ones_outcome(account: Account) -> None:
+    account.create_project()
+    build = account.failed_build()
+    account.world.when = "told"
+
+    def later() -> None:
+        account.world.finish()
+        account.world.when = "watched"
+        account.remediate(build, attempt=2, retry=False)
+
+    account.before.append(once("BatchGetBuilds", later, at=3))
+    account.remediate(build)
+    entry = account.entry(build)
+    assert (entry["attempt"], entry["outcome"]) == ("2", "patched")

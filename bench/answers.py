@@ -1,0 +1,166 @@
+"""AWS at zero latency: answers every request of botocore in process, the same for every program that is measured.
+
+Run inside a measured process. Standard library and botocore only. `CALLS` lists what was asked.
+"""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+from urllib.parse import parse_qs
+
+import botocore.httpsession
+from botocore.awsrequest import AWSResponse
+from botocore.compat import HTTPHeaders
+
+Json = dict[str, Any]
+
+CALLS: list[str] = []
+ACCOUNT = "123456789012"
+SECRET = f"arn:aws:secretsmanager:eu-west-1:{ACCOUNT}:secret:hub-AbCdEf"
+POLICY = f"arn:aws:iam::{ACCOUNT}:policy/grant"
+ROLE = f"arn:aws:iam::{ACCOUNT}:role/orders-build"
+BUILD = f"arn:aws:codebuild:eu-west-1:{ACCOUNT}:build/orders:0f9e2c3a-0000-4000-8000-000000000001"
+THROTTLED = (
+    "Unable to pull customer's container image. CannotPullContainerError: Error response from daemon: toomanyrequests: "
+    "You have reached your unauthenticated pull rate limit. https://www.docker.com/increase-rate-limit"
+)
+REPAIRED = {
+    "imagePullCredentialsType": "SERVICE_ROLE",
+    "registryCredential": {"credential": SECRET, "credentialProvider": "SECRETS_MANAGER"},
+    "environmentVariables": [
+        {"name": "DOCKERHUB_USERNAME", "value": f"{SECRET}:username", "type": "SECRETS_MANAGER"},
+        {"name": "DOCKERHUB_PASSWORD", "value": f"{SECRET}:password", "type": "SECRETS_MANAGER"},
+    ],
+}
+
+
+class Account:
+    """One project, its failed build, its role; `repaired` from the start or by UpdateProject."""
+
+    def __init__(self, repaired: bool = False) -> None:
+        self.environment: Json = {"type": "LINUX_CONTAINER", "image": "python:3.12", "computeType": "SMALL"}
+        self.failed_with = dict(self.environment)
+        self.environment |= REPAIRED if repaired else {}
+        self.attached = repaired
+        self.operations: dict[str, Json] = {}
+
+    def answer(self, operation: str, body: Any) -> tuple[str, bytes]:
+        found = getattr(self, operation, None)
+        document = found(body) if found else {}
+        if isinstance(document, str):
+            return "text/xml", document.encode()
+        return "application/x-amz-json-1.1", json.dumps(document).encode()
+
+    def build(self, **members: Any) -> Json:
+        return {
+            "id": BUILD.rpartition("/")[2],
+            "arn": BUILD,
+            "projectName": "orders",
+            "startTime": 1_795_000_000.0,
+            "serviceRole": ROLE,
+            "initiator": "maria",
+            "source": {"type": "NO_SOURCE"},
+            "timeoutInMinutes": 60,
+            "queuedTimeoutInMinutes": 480,
+            **members,
+        }
+
+    def BatchGetBuilds(self, body: Json) -> Json:  # noqa: N802 - AWS's names
+        if not body["ids"][0].endswith("1"):
+            return {"builds": [self.build(buildStatus="IN_PROGRESS", phases=[], buildComplete=False)]}
+        context = {"statusCode": "BUILD_CONTAINER_UNABLE_TO_PULL_IMAGE", "message": THROTTLED}
+        phases = [{"phaseType": "PROVISIONING", "phaseStatus": "FAILED", "contexts": [context]}]
+        failed = {"buildStatus": "FAILED", "buildComplete": True, "phases": phases}
+        return {"builds": [self.build(environment=self.failed_with, **failed)]}
+
+    def BatchGetProjects(self, _: Json) -> Json:  # noqa: N802
+        return {"projects": [self.project()]}
+
+    def UpdateProject(self, body: Json) -> Json:  # noqa: N802
+        self.environment = body["environment"]
+        return {"project": self.project()}
+
+    def StartBuild(self, _: Json) -> Json:  # noqa: N802
+        return {"build": self.build(id="orders:2", arn=f"{BUILD[:-1]}2", buildStatus="IN_PROGRESS")}
+
+    def project(self) -> Json:
+        return {
+            "name": "orders",
+            "environment": self.environment,
+            "serviceRole": ROLE,
+            "source": {"type": "NO_SOURCE"},
+            "timeoutInMinutes": 60,
+            "queuedTimeoutInMinutes": 480,
+            "lastModified": 1_794_000_000.0,
+            "tags": [],
+        }
+
+    def GetSecretValue(self, _: Json) -> Json:  # noqa: N802
+        return {"ARN": SECRET, "Name": "hub", "SecretString": '{"username": "hubuser", "password": "right"}'}
+
+    def GetRole(self, _: Json) -> str:  # noqa: N802
+        trust = "%7B%22Statement%22%3A%7B%22Effect%22%3A%22Allow%22%2C%22Principal%22%3A%7B%22Service%22%3A%22"
+        trust += "codebuild.amazonaws.com%22%7D%2C%22Action%22%3A%22sts%3AAssumeRole%22%7D%7D"
+        role = f"<Arn>{ROLE}</Arn><AssumeRolePolicyDocument>{trust}</AssumeRolePolicyDocument>"
+        return f"<GetRoleResponse><GetRoleResult><Role>{role}</Role></GetRoleResult></GetRoleResponse>"
+
+    def ListAttachedRolePolicies(self, _: Json) -> str:  # noqa: N802
+        member = f"<member><PolicyArn>{POLICY}</PolicyArn></member>" if self.attached else ""
+        inner = f"<IsTruncated>false</IsTruncated><AttachedPolicies>{member}</AttachedPolicies>"
+        result = f"<ListAttachedRolePoliciesResult>{inner}</ListAttachedRolePoliciesResult>"
+        return f"<ListAttachedRolePoliciesResponse>{result}</ListAttachedRolePoliciesResponse>"
+
+    def AttachRolePolicy(self, _: Json) -> str:  # noqa: N802
+        return "<AttachRolePolicyResponse/>"
+
+    def Checkpoint(self, body: Json) -> Json:  # noqa: N802
+        """Lambda's answer to the durable engine: each operation as it stands after these updates."""
+        for update in body["Updates"]:
+            self._update(update)
+        state = {"Operations": list(self.operations.values())}
+        return {"CheckpointToken": "next", "NewExecutionState": state}
+
+    def _update(self, update: Json) -> None:
+        status = {"START": "STARTED", "SUCCEED": "SUCCEEDED", "FAIL": "FAILED", "RETRY": "PENDING"}[update["Action"]]
+        operation = self.operations.setdefault(update["Id"], {"Id": update["Id"], "StartTimestamp": 1.0})
+        operation |= {"Type": update["Type"], "Status": status, "Name": update.get("Name")}
+        operation |= {"SubType": update.get("SubType")}
+        operation["StepDetails"] = {"Attempt": 0, "Result": update.get("Payload")}
+
+
+def install(account: Account) -> None:
+    """Answer every request from now on."""
+
+    def send(_session: Any, request: Any) -> AWSResponse:
+        operation, body = _asked(request)
+        CALLS.append(operation)
+        kind, content = account.answer(operation, body)
+        headers = HTTPHeaders.from_pairs([("Content-Type", kind)])
+        return AWSResponse(request.url, 202 if operation == "Invoke" else 200, headers, _Body(content))
+
+    botocore.httpsession.URLLib3Session.send = send  # type: ignore[method-assign]
+
+
+def _asked(request: Any) -> tuple[str, Any]:
+    """The operation and its decoded body, from the target header, the form, or Lambda's path."""
+    raw = request.body or b""
+    raw = raw if isinstance(raw, (bytes, str)) else raw.read()
+    target = request.headers.get("X-Amz-Target", b"")
+    target = target.decode() if isinstance(target, bytes) else str(target)
+    if target:
+        return target.rpartition(".")[2], json.loads(raw)
+    if "/durable-executions/" in request.url:
+        return "Checkpoint", json.loads(raw)
+    if "/invocations" in request.url:
+        return "Invoke", None
+    form = parse_qs(raw.decode() if isinstance(raw, bytes) else raw)
+    return form["Action"][0], form
+
+
+class _Body:
+    def __init__(self, content: bytes) -> None:
+        self._content = content
+
+    def stream(self, **_: object) -> Any:
+        yield self._content
