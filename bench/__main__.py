@@ -19,7 +19,7 @@ from bench import programs
 ROOT = Path(__file__).resolve().parents[1]
 PEERS = ROOT / ".tools" / "bench"
 PYTHON = str(Path(sys.base_prefix) / "bin" / f"python{sys.version_info.major}.{sys.version_info.minor}")
-ROUNDS = 2
+ROUNDS = 15
 SDK = ("boto3", "botocore", "jmespath", "dateutil", "urllib3", "s3transfer", "six.py")
 C7N_ARCHIVE = """
 from c7n.mu import custodian_archive
@@ -86,7 +86,7 @@ STEPS = 7
 
 
 def _trees(folder: Path) -> tuple[Path, Path, Path]:
-    """The artifact, the empty handler in the same packing, and the peers: the SDK's bytecode ready, as the runtime has it."""
+    """The artifact, the empty handler packed alike, and the peers, with the SDK's bytecode as the runtime has it."""
     empty = folder / "empty-source"
     (empty / "remediator").mkdir(parents=True)
     (empty / "remediator" / "__init__.py").touch()

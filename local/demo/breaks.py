@@ -27,10 +27,8 @@ BREAKS: dict[str, tuple[Edit, ...]] = {
     "patch-first": (
         Edit(
             "workflow.py",
-            "        granted_at, refusal = self._grant(case.plan)\n        if refusal:\n            return refusal\n"
-            "        plan, refusal = self._patch(case)\n        if refusal:\n            return refusal\n",
-            "        plan, refusal = self._patch(case)\n        if refusal:\n            return refusal\n"
-            "        granted_at, refusal = self._grant(case.plan)\n        if refusal:\n            return refusal\n",
+            "        granted_at, refusal = self._grant(case.plan)\n",
+            "        case, refusal = self._patch(case)\n        granted_at, refusal = self._grant(case.plan)\n",
         ),
     ),
     "no-grant": (Edit("steps.py", "self._services.iam.attach(change.role_name, change.policy_arn)", "pass"),),

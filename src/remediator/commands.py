@@ -96,8 +96,10 @@ def _project(event: Mapping[str, Any], services: Services) -> tuple[str, dict[st
 
 
 def _newest_failure(project: str, services: Services) -> Build | None:
+    """Its newest failed build, without those that Remediator started: their failures are verdicts, not failures."""
+    ours = f"/{services.settings.remediator.partition(':function:')[2].partition(':')[0]}"
     builds = services.codebuild.latest_builds(project)
-    return next((build for build in builds if build.status in FAILED_STATUSES), None)
+    return next((b for b in builds if b.status in FAILED_STATUSES and not b.initiator.endswith(ours)), None)
 
 
 def _only(event: Mapping[str, Any], *allowed: str) -> None:

@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 from botocore.exceptions import ClientError
 
-from remediator.aws.client import is_transient, message_of
+from remediator.aws.client import code_of, is_transient, message_of
 from remediator.core.case import Case, make_case
 from remediator.core.difference import difference
 from remediator.core.order import Order
 from remediator.core.outcome import Ending, Outcome
 from remediator.core.plan import Plan
+from remediator.core.review import stranger_objection
 from remediator.core.snapshot import Document, Snapshot
 from remediator.services import Services
 
@@ -35,6 +37,10 @@ class Patch:
         before = self._services.codebuild.project(self._order.build.project)
         if before is None:
             return {"refusal": _refusal(Ending.GAVE_UP, "the project was deleted meanwhile")}
+        settings = self._settings
+        stranger = stranger_objection(Snapshot(before), settings.untrusted_projects)
+        if stranger:
+            return {"refusal": stranger.to_json()}
         plan = case.plan
         if Snapshot(before).last_modified != case.last_modified and difference(before, plan.apply(before)):
             again = self._plan_again(before, case)
@@ -42,12 +48,14 @@ class Patch:
                 return {"refusal": again.refusal.to_json()}
             plan = again.plan
         wanted = plan.apply(before)
+        changed = [change.show() for change in plan.project_changes]
         if difference(before, wanted):
             self._services.journal.record_repair(self._order.build, plan.record())
             refusal = self._send(wanted)
             if refusal:
-                return {"refusal": refusal}
-        return {"changed": [change.show() for change in plan.project_changes], "plan": plan.to_json()}
+                sent = refusal["outcome"] == Ending.FAILED
+                return {"refusal": refusal, "changed": changed if sent else []}
+        return {"changed": changed, "case": replace(case, plan=plan).to_json()}
 
     def _plan_again(self, project: Document, case: Case) -> Case:
         """Somebody edited the project since the diagnosis: decide anew, with the role that has been granted."""
@@ -98,7 +106,8 @@ def _update_refused(error: ClientError) -> Json:
             "CodeBuild asked for iam:PassRole on the project's service role, which this stack does not hold",
             "deploy with GrantPassRole=true, then use the remediate command",
         )
-    return _refusal(Ending.ADVISED, f"CodeBuild refused the update: {message_of(error)}", "make the change by hand")
+    # CodeBuild's message may quote a value of the project, and an outcome is for everybody to read.
+    return _refusal(Ending.ADVISED, f"CodeBuild refused the update ({code_of(error)})", "make the change by hand")
 
 
 def _refusal(ending: Ending, reason: str, *advice: str) -> Json:

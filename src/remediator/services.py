@@ -5,10 +5,7 @@ from __future__ import annotations
 import os
 import time
 from functools import cached_property
-from typing import Any
-
-from aws_lambda_powertools import Logger
-from aws_lambda_powertools.metrics import Metrics
+from typing import TYPE_CHECKING, Any
 
 from remediator.aws.client import client
 from remediator.aws.codebuild import CodeBuild
@@ -19,9 +16,15 @@ from remediator.aws.report import Report
 from remediator.aws.secret import Secret
 from remediator.settings import Settings
 
+if TYPE_CHECKING:
+    from aws_lambda_powertools import Logger
+
 
 class Services:
-    """A resumed execution uses only a few of these, and a client costs tens of milliseconds."""
+    """A resumed execution uses only a few of these, and a client costs tens of milliseconds.
+
+    Powertools is imported with the first line that is logged, which most invocations never come to.
+    """
 
     def client(self, service: str) -> Any:
         return client(service)
@@ -52,10 +55,14 @@ class Services:
 
     @cached_property
     def log(self) -> Logger:
+        from aws_lambda_powertools import Logger
+
         return Logger()
 
     @cached_property
     def report(self) -> Report:
+        from aws_lambda_powertools.metrics import Metrics
+
         return Report(self.journal, self.log, Metrics())
 
     @property

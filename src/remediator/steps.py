@@ -158,10 +158,10 @@ class Steps:
         self._services.journal.release(self._order.build, self._order.execution)
 
     def report(self, outcome: Outcome, release: bool) -> Json:
-        """Journal, log and metric, once; and the lease back where it is still held."""
-        self._services.report.outcome(self._order, outcome, self._services.now())
+        """The lease back where it is still held; then journal, log and metric, last, so that they are told once."""
         if release:
             self.release()
+        self._services.report.outcome(self._order, outcome, self._services.now())
         return outcome.to_json()
 
 

@@ -6,6 +6,7 @@ Code here is replayed after every wait, so it only decides what comes next from 
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import suppress
 from typing import Any, TypeVar
 
 from aws_durable_execution_sdk_python import DurableContext, DurableOperationError
@@ -79,10 +80,10 @@ class _Story:
         granted_at, refusal = self._grant(case.plan)
         if refusal:
             return refusal
-        plan, refusal = self._patch(case)
+        case, refusal = self._patch(case)
         if refusal:
             return refusal
-        return self._retry_and_watch(case, plan, granted_at)
+        return self._retry_and_watch(case, granted_at or case.made_at)
 
     def _grant(self, plan: Plan) -> tuple[float | None, Outcome | None]:
         """Grant, then wait: nobody can ask IAM whether a grant has arrived, and a variable that the role can't
@@ -97,17 +98,18 @@ class _Story:
         self._pause("settle", self._settings.settle_seconds)
         return granted["granted_at"], None
 
-    def _patch(self, case: Case) -> tuple[Plan, Outcome | None]:
+    def _patch(self, case: Case) -> tuple[Case, Outcome | None]:
+        """The case as it was patched: planned anew where somebody edited the project meanwhile."""
         if not case.plan.project_changes:
-            return case.plan, None
+            return case, None
         patched = self._step("patch", lambda: self._project.apply(case))
+        self._changes += tuple(patched.get("changed", ()))
         if "refusal" in patched:
-            return case.plan, Outcome.from_json(patched["refusal"])
-        self._changes += tuple(patched["changed"])
-        return Plan.from_json(patched["plan"]), None
+            return case, Outcome.from_json(patched["refusal"])
+        return Case.from_json(patched["case"]), None
 
-    def _retry_and_watch(self, case: Case, plan: Plan, granted_at: float | None) -> Outcome:
-        advice = plan.advice
+    def _retry_and_watch(self, case: Case, readable_since: float) -> Outcome:
+        plan, advice = case.plan, case.plan.advice
         if case.against_retry:
             return Outcome(
                 Ending.PATCHED, "the build was not run again from here", advice=(*advice, case.against_retry)
@@ -127,7 +129,7 @@ class _Story:
                 )
             self._give_back()
             seen = self._watch(started)
-            if not _too_early(seen, granted_at) or chance == SECOND_CHANCES:
+            if not _too_early(seen, readable_since) or chance == SECOND_CHANCES:
                 break
             known += (started["build"],)
             self._pause("settle-again", max(self._settings.settle_seconds, 10) * 2**chance)
@@ -143,16 +145,20 @@ class _Story:
         try:
             return self._step("retry", start, once=True)
         except DurableOperationError as error:
+            # An answer that was lost may have been a build that was started.
+            found = self._step("find-retry", lambda: self._steps.find_retry(case, known))
+            if found:
+                return found
             if not error.error_type.endswith(INTERRUPTED):
                 raise
-        found = self._step("find-retry", lambda: self._steps.find_retry(case, known))
-        return found or self._step("retry", start, once=True)
+        return self._step("retry", start, once=True)
 
     def _give_back(self) -> None:
         """The project may be repaired by others while its build runs: whoever comes now finds nothing to change."""
         if self._lease_held:
-            self._step("release", self._steps.release)
-            self._lease_held = False
+            with suppress(DurableOperationError):  # the report gives it back once more
+                self._step("release", self._steps.release)
+                self._lease_held = False
 
     def _watch(self, started: Json) -> Json:
         """Look at the build with a growing interval until it ends, at most as long as CodeBuild lets it run."""
@@ -199,8 +205,12 @@ class _Story:
         """A step that failed for good. What was changed before it stays, and is told."""
         if error.error_type.endswith(CouldNotTell.__name__):
             return Outcome(Ending.GAVE_UP, f"{error.message}; nothing was written")
-        left = "what was changed is listed" if self._changes else "nothing was written"
-        return Outcome(Ending.FAILED, f"{error.error_type}: {error.message}; {left}")
+        left = "what was changed before is listed" if self._changes else "nothing had been changed before"
+        return Outcome(
+            Ending.FAILED,
+            f"{error.error_type}: {error.message}; {left}",
+            advice=("look at the project: only it tells whether the step that broke off has changed it",),
+        )
 
     def _step(self, name: str, action: Callable[[], T], once: bool = False) -> T:
         config = StepConfig(
@@ -221,11 +231,13 @@ class _Story:
             self._context.wait(Duration.from_seconds(seconds), name=name)
 
 
-def _too_early(seen: Json, granted_at: float | None) -> bool:
-    """Did the build ask for the secret before the grant can be trusted to have arrived? Then it is no verdict."""
-    if seen["verdict"] != Verdict.SECRET_UNREADABLE or granted_at is None:
-        return False
-    return bool(seen["started_at"] - granted_at < PATIENCE_AFTER_GRANT)
+def _too_early(seen: Json, readable_since: float) -> bool:
+    """Did the build ask for the secret before the grant can be trusted to have arrived? Then it is no verdict.
+
+    Where the grant was there already, another execution may have made it moments ago: then the diagnosis counts.
+    """
+    too_early = seen["started_at"] - readable_since < PATIENCE_AFTER_GRANT
+    return seen["verdict"] == Verdict.SECRET_UNREADABLE and bool(too_early)
 
 
 def _never_free(holder: str) -> Outcome:

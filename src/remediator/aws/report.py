@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from typing import Any
-
-from aws_lambda_powertools import Logger
-from aws_lambda_powertools.metrics import Metrics, MetricUnit
+from typing import TYPE_CHECKING, Any
 
 from remediator.aws.journal import Journal
 from remediator.core.failure import BuildArn
 from remediator.core.order import Order
 from remediator.core.outcome import Outcome
+
+if TYPE_CHECKING:
+    from aws_lambda_powertools import Logger
+    from aws_lambda_powertools.metrics import Metrics
 
 
 class Report:
@@ -41,5 +42,5 @@ class Report:
     def _tell(self, entry: dict[str, Any]) -> None:
         self._logger.info("outcome", extra=entry)
         self._metrics.add_dimension(name="outcome", value=entry["outcome"])
-        self._metrics.add_metric(name="Outcomes", unit=MetricUnit.Count, value=1)
+        self._metrics.add_metric(name="Outcomes", unit="Count", value=1)
         self._metrics.flush_metrics()
