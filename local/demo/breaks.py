@@ -35,7 +35,11 @@ BREAKS: dict[str, tuple[Edit, ...]] = {
     "wrong-password": (),
     "drop-member": (Edit("aws/codebuild.py", 'params["body"] = json.dumps(self._whole_request).encode()', "pass"),),
     "no-lease": (
-        Edit("aws/executions.py", 'f"{build.uuid}-{attempt}"', "f\"{build.uuid}-{__import__('time').time_ns()}\""),
+        Edit(
+            "aws/executions.py",
+            'DurableExecutionName=f"{build.uuid}-{attempt}"',
+            "DurableExecutionName=f\"{build.uuid}-{__import__('time').time_ns()}\"",
+        ),
         Edit(
             "aws/journal.py",
             '"attribute_not_exists(execution) OR execution = :me OR attempt < :attempt"',
