@@ -2,12 +2,18 @@
 
 from __future__ import annotations
 
+import gc
 from typing import Any
 
-from aws_durable_execution_sdk_python import DurableContext, durable_execution
+gc.disable()  # what is imported stays: looking for garbage in between only lengthens a cold start
 
-from remediator.services import Services
-from remediator.workflow import remediate
+from aws_durable_execution_sdk_python import DurableContext, durable_execution  # noqa: E402
+
+from remediator.services import Services  # noqa: E402
+from remediator.workflow import remediate  # noqa: E402
+
+gc.freeze()
+gc.enable()
 
 _services = Services()
 
