@@ -54,7 +54,7 @@ BREAKS: dict[str, tuple[Edit, ...]] = {
     "other-registry": (
         Edit("core/diagnosis.py", "    if registry != DOCKER_HUB:\n", "    if False:\n"),
         Edit("core/diagnosis.py", "    if throttle and registry not in (DOCKER_HUB, None):\n", "    if False:\n"),
-        Edit("core/diagnosis.py", "    if cause is not Cause.ANONYMOUS_LIMIT:\n", "    if False:\n"),
+        Edit("core/diagnosis.py", "    if cause is Cause.ANONYMOUS_LIMIT:\n", "    if True:\n"),
         Edit(
             "core/plan.py",
             'return ImageReference.parse(str(environment.get("image", ""))).is_docker_hub',

@@ -9,16 +9,21 @@ from typing import Any
 from remediator.core.bad_input import BadInput
 from remediator.core.build import Build
 from remediator.core.case import Case, make_case, refuse_build
+from remediator.core.diagnosis import NOT_INSPECTED, diagnose
 from remediator.core.failure import FAILED_STATUSES
 from remediator.core.outcome import Ending, Outcome
 from remediator.core.plan import make_plan, takes_registry_credential
 from remediator.core.review import stranger_objection
 from remediator.core.snapshot import Snapshot
+from remediator.inspection import inspect, pushes_by_itself
 from remediator.services import Services
 
 Answer = dict[str, Any]
 
 _PROJECT_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{1,254}")
+_KEY_NOT_READ = (
+    "the secret is not read from here: without its key docker_auth_config there is advice instead of a change"
+)
 _NOT_READ = "the service role is not read from here: whether it has the policy already, and who may assume it"
 
 
@@ -41,7 +46,7 @@ def plan(event: Mapping[str, Any], services: Services) -> Answer:
         "nothing was written; this is what a remediation would change",
         cause=case.cause,
         changes=case.plan.show(),
-        advice=(*case.plan.advice, _NOT_READ),
+        advice=(*case.plan.advice, _NOT_READ, *((_KEY_NOT_READ,) if case.otherwise else ())),
     )
     return {"project": name, **outcome.to_json()}
 
@@ -73,13 +78,16 @@ _COMMANDS: dict[str, Callable[[Mapping[str, Any], Services], Answer]] = {"plan":
 
 
 def _case(build: Build | None, snapshot: Snapshot, services: Services) -> Case:
-    settings = services.settings
-    if build is not None:
-        return refuse_build(build) or make_case(build, snapshot, settings.sign_in, settings.untrusted_projects)
-    if not takes_registry_credential(snapshot.environment):
-        return Case(Outcome(Ending.SKIPPED, "the project's image does not come from Docker Hub"))
-    refusal = stranger_objection(snapshot, settings.untrusted_projects)
-    return Case(refusal, plan=make_plan(snapshot, settings.sign_in))
+    terms = services.settings.terms
+    if build is None:
+        if not takes_registry_credential(snapshot.environment):
+            return Case(Outcome(Ending.SKIPPED, "the project's image does not come from Docker Hub"))
+        refusal = stranger_objection(snapshot, terms.untrusted)
+        return Case(refusal, plan=make_plan(snapshot, terms.sign_in))
+    failure = build.failure
+    diagnosis = diagnose(failure, inspect(failure, services, patience=()) if failure.of_command else NOT_INSPECTED)
+    pushes = pushes_by_itself(build, snapshot.project, services) if failure.of_command else None
+    return refuse_build(build, diagnosis) or make_case(build, diagnosis, snapshot, terms, pushes)
 
 
 def _project(event: Mapping[str, Any], services: Services) -> tuple[str, dict[str, Any]]:

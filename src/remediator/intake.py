@@ -8,9 +8,10 @@ from typing import Any
 from remediator import commands
 from remediator.aws.executions import AlreadyStarted
 from remediator.core.bad_input import BadInput
-from remediator.core.diagnosis import diagnose
+from remediator.core.diagnosis import NOT_INSPECTED, diagnose
 from remediator.core.failure import BuildFailure
 from remediator.core.outcome import Ending, Outcome
+from remediator.inspection import inspect
 from remediator.services import Services
 
 _services = Services()
@@ -42,16 +43,14 @@ def answer(event: Any, services: Services) -> dict[str, Any]:
 
 
 def triage(failure: BuildFailure, services: Services) -> dict[str, Any]:
-    """Decide from the event's own words whether the failure is ours, then let Remediator look for itself."""
+    """Decide from the event's own words or the build's log whether the failure is ours, then let Remediator look."""
     settings = services.settings
-    diagnosis = diagnose(failure)
+    covered = settings.covers(failure.build.project)
+    diagnosis = diagnose(failure, inspect(failure, services) if covered and failure.of_command else NOT_INSPECTED)
     refusal = diagnosis.refusal
-    if not settings.covers(failure.build.project):
-        refusal = Outcome(
-            Ending.SKIPPED,
-            f"the project does not match ProjectNamePattern, {settings.project_name_pattern}",
-            diagnosis.cause,
-        )
+    if not covered:
+        reason = f"the project does not match ProjectNamePattern, {settings.project_name_pattern}"
+        refusal = Outcome(Ending.SKIPPED, reason, diagnosis.cause)
     if refusal:
         return services.report.triage(failure.build, refusal, services.now())
     execution = services.executions.start(settings.remediator, failure.build, attempt=1)

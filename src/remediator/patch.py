@@ -8,7 +8,7 @@ from typing import Any
 from botocore.exceptions import ClientError
 
 from remediator.aws.client import code_of, is_transient, message_of
-from remediator.core.case import Case, make_case
+from remediator.core.case import Case, replan
 from remediator.core.difference import difference
 from remediator.core.order import Order
 from remediator.core.outcome import Ending, Outcome
@@ -51,7 +51,7 @@ class Patch:
         changed = [change.show() for change in plan.project_changes]
         if difference(before, wanted):
             self._services.journal.record_repair(self._order.build, plan.record())
-            refusal = self._send(wanted)
+            refusal = self._send(wanted, plan)
             if refusal:
                 sent = refusal["outcome"] == Ending.FAILED
                 return {"refusal": refusal, "changed": changed if sent else []}
@@ -64,7 +64,7 @@ class Patch:
             return Case(Outcome(Ending.GAVE_UP, "the build's record is gone"))
         role = self._services.iam.role(str(project.get("serviceRole", "")))
         settings = self._settings
-        again = make_case(build, Snapshot(project, role), settings.sign_in, settings.untrusted_projects)
+        again = replan(case, build, Snapshot(project, role), settings.terms)
         if again.refusal is None and again.plan.grant not in (None, case.plan.grant):
             return Case(Outcome(Ending.GAVE_UP, "the project was given another service role meanwhile"), case.cause)
         return again
@@ -75,13 +75,13 @@ class Patch:
         reverted = plan.revert(project) if project else project
         if project is None or reverted is None or not difference(project, reverted):
             return {"undone": False}
-        refusal = self._send(reverted)
+        refusal = self._send(reverted, plan)
         return {"refusal": refusal} if refusal else {"undone": True}
 
-    def _send(self, wanted: Document) -> Json | None:
+    def _send(self, wanted: Document, plan: Plan) -> Json | None:
         """UpdateProject, then read back and compare; None when the project is now exactly as wanted."""
         try:
-            self._services.codebuild.update(wanted)
+            self._services.codebuild.update(wanted, with_source=plan.edits_source)
         except ClientError as error:
             if is_transient(error):
                 raise

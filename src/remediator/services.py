@@ -46,6 +46,11 @@ class Services:
         return Secret(self.client("secretsmanager"), self.settings.sign_in.secret_arn)
 
     @cached_property
+    def logs(self) -> Any:
+        """CloudWatch Logs' own client: every look into a log is an object of its own."""
+        return self.client("logs")
+
+    @cached_property
     def executions(self) -> Executions:
         return Executions(self.client("lambda"))
 
@@ -69,6 +74,9 @@ class Services:
     def own_name(self) -> str:
         """The function's name, which is also the session name under which its role acts."""
         return os.environ.get("AWS_LAMBDA_FUNCTION_NAME", "")
+
+    def pause(self, seconds: float) -> None:
+        time.sleep(seconds)
 
     def now(self) -> float:
         """Seconds since 1970; asked inside steps only, so that a replay sees the same answer."""

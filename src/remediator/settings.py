@@ -9,6 +9,7 @@ from fnmatch import fnmatchcase
 from typing import Literal, cast
 
 from remediator.core.bad_input import BadInput
+from remediator.core.case import Terms
 from remediator.core.plan import SignIn
 from remediator.core.review import Untrusted
 
@@ -30,6 +31,8 @@ class Settings:
     untrusted_projects: Untrusted
     docker_hub_endpoint: str
     journal_days: int
+    inspect_build_logs: bool
+    edit_buildspecs: bool
     remediator: str = ""
 
     @classmethod
@@ -52,7 +55,9 @@ class Settings:
             journal_table=read.matching("JOURNAL_TABLE", r"[A-Za-z0-9_.-]{3,255}", "the name of a table"),
             sign_in=sign_in,
             mode=cast("Literal['auto', 'plan']", read.one_of("MODE", ("auto", "plan"))),
-            retry_build=read.one_of("RETRY_BUILD", ("true", "false")) == "true",
+            retry_build=read.switch("RETRY_BUILD"),
+            inspect_build_logs=read.switch("INSPECT_BUILD_LOGS"),
+            edit_buildspecs=read.switch("EDIT_BUILDSPECS"),
             project_name_pattern=read.matching(
                 "PROJECT_NAME_PATTERN", r"[A-Za-z0-9_*?-]+", "a project name, in which * and ? may stand", "*"
             ),
@@ -62,6 +67,10 @@ class Settings:
             journal_days=read.number("JOURNAL_DAYS", 1, 3650, "365"),
             remediator=environment.get("REMEDIATOR", ""),
         )
+
+    @property
+    def terms(self) -> Terms:
+        return Terms(self.sign_in, self.untrusted_projects, self.edit_buildspecs)
 
     def covers(self, project: str) -> bool:
         """Is this project in scope? The same `*` and `?` as in the ARN patterns of the functions' roles."""
@@ -84,6 +93,10 @@ class _Reader:
         if value not in allowed:
             raise BadInput(name, value, f"it must be one of {', '.join(allowed)}")
         return value
+
+    def switch(self, name: str) -> bool:
+        """On unless it is turned off."""
+        return self.one_of(name, ("true", "false")) == "true"
 
     def number(self, name: str, least: int, most: int, default: str) -> int:
         value = self.environment.get(name) or default

@@ -11,16 +11,20 @@ from typing import Any
 from botocore.exceptions import ClientError
 
 from remediator.aws.client import code_of, is_transient, message_of
-from remediator.aws.secret import MalformedSecret
+from remediator.aws.secret import Credentials, MalformedSecret
+from remediator.core.auth_config import fault_in
 from remediator.core.build import Build
+from remediator.core.buildlog import Finding
 from remediator.core.case import Case, make_case, refuse_build
-from remediator.core.failure import BuildArn
+from remediator.core.change import GrantSecretAccess
+from remediator.core.diagnosis import NOT_INSPECTED, diagnose
+from remediator.core.failure import FAILED_STATUSES, BuildArn
 from remediator.core.order import Order
 from remediator.core.outcome import Ending, Outcome
-from remediator.core.plan import GrantSecretAccess
 from remediator.core.snapshot import Snapshot
 from remediator.core.verdict import Verdict, verdict
 from remediator.hub import Answer, try_credentials
+from remediator.inspection import inspect, pushes_by_itself
 from remediator.services import Services
 
 Json = dict[str, Any]
@@ -67,13 +71,15 @@ class Steps:
         build = codebuild.build(self._order.build)
         if build is None:
             return Case(Outcome(Ending.REJECTED, f"CodeBuild knows no build {self._order.build.id}")).to_json()
-        refused = refuse_build(build)
+        diagnosis = diagnose(build.failure, self._finding(build))
+        refused = refuse_build(build, diagnosis)
         if refused:
             return refused.to_json()
         project = codebuild.project(self._order.build.project)
         if project is None:
             return Case(Outcome(Ending.REJECTED, "the project no longer exists")).to_json()
-        unread = make_case(build, Snapshot(project), settings.sign_in, settings.untrusted_projects)
+        pushes = pushes_by_itself(build, project, self._services) if build.failure.of_command else None
+        unread = make_case(build, diagnosis, Snapshot(project), settings.terms, pushes)
         if unread.refusal:
             return unread.to_json()
         try:
@@ -83,10 +89,14 @@ class Steps:
                 raise
             reason = f"the project's service role can't be read: {message_of(error)}"
             return Case(Outcome(Ending.ADVISED, reason), unread.cause).to_json()
-        case = make_case(build, Snapshot(project, role), settings.sign_in, settings.untrusted_projects)
+        case = make_case(build, diagnosis, Snapshot(project, role), settings.terms, pushes)
         return replace(case, made_at=self._services.now()).to_json()
 
-    def check(self) -> Json | None:
+    def _finding(self, build: Build) -> Finding:
+        """What the build's log says, where a command failed. Intake has waited for a late log, or a person asks."""
+        return inspect(build.failure, self._services, patience=()) if build.failure.of_command else NOT_INSPECTED
+
+    def check(self, case: Case) -> Json | None:
         """Are the credentials well formed and accepted? None when they are, else the outcome."""
         try:
             credentials = self._services.secret.read()
@@ -96,6 +106,10 @@ class Steps:
             if is_transient(error):
                 raise
             return _refusal(Ending.REJECTED, f"the secret can't be read: {message_of(error)}")
+        if case.otherwise:
+            lacking = _auth_config_lacking(credentials, case)
+            if lacking:
+                return lacking
         answer = try_credentials(credentials.username, credentials.password, self._settings.docker_hub_endpoint)
         if answer is Answer.COULD_NOT_TELL:
             raise CouldNotTell("Docker Hub could not be asked about the credentials")
@@ -137,19 +151,27 @@ class Steps:
                 return started
         return None
 
-    def look(self, state: Json) -> Json:
-        """Look at the retried build once: its verdict so far. A look that AWS does not answer tells nothing new."""
+    def look(self, state: Json, phase: str) -> Json:
+        """Look at the retried build once: its verdict so far. A look that AWS does not answer tells nothing new.
+
+        `phase` is the one that failed at first. A log that is late gets two looks more.
+        """
         try:
             build = self._services.codebuild.build(BuildArn.parse(state["build"]))
+            failed = build is not None and build.ended and build.status in FAILED_STATUSES
+            finding = self._finding(build) if build and failed else NOT_INSPECTED
         except Exception as error:
             if not is_transient(error):
                 raise
             return state
         if build is None:
             return {**state, "verdict": Verdict.STOPPED.value, "phase": "", "started_at": 0.0}
+        if finding.late and state["late"] < 2:
+            return {**state, "late": state["late"] + 1}
         return {
             **state,
-            "verdict": verdict(build).value,
+            "verdict": verdict(build, phase, finding.throttle).value,
+            "excerpt": finding.throttle.excerpt if finding.throttle else "",
             "phase": build.failure.phase,
             "started_at": build.started_at,
         }
@@ -163,6 +185,20 @@ class Steps:
             self.release()
         self._services.report.outcome(self._order, outcome, self._services.now())
         return outcome.to_json()
+
+
+def _auth_config_lacking(credentials: Credentials, case: Case) -> Json | None:
+    """The outcome where the plan needs the secret's third key and that can't be used; None when it can."""
+    if credentials.auth_config is None:
+        reason = "its buildspec is in the repository, and the secret has no key docker_auth_config"
+        return _refusal(
+            Ending.ADVISED, f"the project's commands can't be signed in from here: {reason}", *case.otherwise
+        )
+    fault = fault_in(credentials.auth_config, credentials.username, credentials.password)
+    if fault:
+        reason = f"the secret's key docker_auth_config can't be used: {fault}"
+        return _refusal(Ending.REJECTED, reason, "correct the key, then use the remediate command")
+    return None
 
 
 def _started(build: Build) -> Json:

@@ -67,7 +67,7 @@ class _Story:
         self._cause = case.cause
         if case.refusal:
             return case.refusal
-        refused = self._step("check", self._steps.check)
+        refused = self._step("check", lambda: self._steps.check(case))
         if refused:
             return Outcome.from_json(refused)
         if self._settings.mode == "plan":
@@ -109,7 +109,7 @@ class _Story:
         return Case.from_json(patched["case"]), None
 
     def _retry_and_watch(self, case: Case, readable_since: float) -> Outcome:
-        plan, advice = case.plan, case.plan.advice
+        advice = case.plan.advice
         if case.against_retry:
             return Outcome(
                 Ending.PATCHED, "the build was not run again from here", advice=(*advice, case.against_retry)
@@ -128,12 +128,12 @@ class _Story:
                     advice=(*advice, "start the build again"),
                 )
             self._give_back()
-            seen = self._watch(started)
+            seen = self._watch(started, case)
             if not _too_early(seen, readable_since) or chance == SECOND_CHANCES:
                 break
             known += (started["build"],)
             self._pause("settle-again", max(self._settings.settle_seconds, 10) * 2**chance)
-        judged = self._judge(seen, plan)
+        judged = self._judge(seen, case)
         return judged.with_facts(retried_build=seen["build"], advice=(*advice, *judged.advice))
 
     def _retry(self, case: Case, chance: int, known: tuple[str, ...]) -> Json:
@@ -160,24 +160,27 @@ class _Story:
                 self._step("release", self._steps.release)
                 self._lease_held = False
 
-    def _watch(self, started: Json) -> Json:
+    def _watch(self, started: Json, case: Case) -> Json:
         """Look at the build with a growing interval until it ends, at most as long as CodeBuild lets it run."""
-        state = {"build": started["build"], "verdict": Verdict.RUNNING.value, "phase": "", "started_at": 0.0}
-        return self._wait_for("watch", self._steps.look, state, while_running(started["minutes"] * 60 + 900))
+        state = {"build": started["build"], "verdict": Verdict.RUNNING.value, "phase": "", "started_at": 0.0, "late": 0}
+        bound = while_running(started["minutes"] * 60 + 900)
+        return self._wait_for("watch", lambda seen: self._steps.look(seen, case.phase), state, bound)
 
-    def _judge(self, seen: Json, plan: Plan) -> Outcome:
+    def _judge(self, seen: Json, case: Case) -> Outcome:
         match Verdict(seen["verdict"]):
             case Verdict.PASSED:
                 return Outcome(Ending.REMEDIATED, "the build was run again and passed")
             case Verdict.PAST_PULL:
                 reason = f"the build was run again and got past the pull; it then failed in {seen['phase']} by itself"
                 return Outcome(Ending.REMEDIATED, reason)
+            case Verdict.THROTTLED if seen["phase"] != case.phase:
+                reason = f"the build was run again, and another pull of it, in {seen['phase']}, was throttled"
+                return Outcome(Ending.PATCHED, reason, advice=("nothing: that failure is looked at by itself",))
             case Verdict.THROTTLED:
-                return Outcome(
-                    Ending.GAVE_UP, "the build was run again with the credentials and throttled all the same"
-                )
+                reason = "the build was run again with the credentials and throttled all the same"
+                return Outcome(Ending.GAVE_UP, f"{reason}: {seen['excerpt']}" if seen["excerpt"] else reason)
             case Verdict.SECRET_UNREADABLE:
-                return self._undo(plan)
+                return self._undo(case.plan)
             case Verdict.STOPPED:
                 return Outcome(Ending.PATCHED, "the build was run again, and somebody stopped it before its result")
             case Verdict.RUNNING:

@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import copy
 import logging
+import re
 from dataclasses import dataclass, field
 from typing import Any
+
+from botocore.exceptions import ClientError
 
 from remediator.aws.journal import Entry
 from remediator.core.build import Build
@@ -28,6 +31,9 @@ class FakeCodeBuild:
     def project(self, name: str) -> given.Document | None:
         found = next((project for project in self.projects if project["name"] == name), None)
         return copy.deepcopy(found)
+
+    def build(self, arn: BuildArn) -> Build | None:
+        return next((build for build in self.builds if build.document["arn"] == str(arn)), None)
 
     def latest_builds(self, project: str) -> list[Build]:
         return [build for build in self.builds if build.document["projectName"] == project]
@@ -59,6 +65,39 @@ class FakeReport:
         return {"project": build.project, "build": str(build), **outcome.to_json()}
 
 
+@dataclass
+class FakeLogs:
+    """CloudWatch Logs with streams by group and name, each a list of lines a millisecond apart; asks are kept."""
+
+    streams: dict[tuple[str, str], list[str]] = field(default_factory=dict)
+    asked: list[str] = field(default_factory=list)
+    page: int = 10_000
+
+    def filter_log_events(self, **request: Any) -> dict[str, Any]:
+        self.asked.append("FilterLogEvents")
+        assert request["startFromHead"] is False
+        lines = self._lines(request["logGroupName"], request["logStreamNames"][0])
+        words = re.findall(r'\?"([^"]*)"', request["filterPattern"])
+        end = int(request.get("nextToken", len(lines)))
+        begin = max(0, end - self.page)
+        found = [event for event in lines[begin:end] if any(word in event["message"] for word in words)]
+        return {"events": found[::-1], **({"nextToken": str(begin)} if begin else {})}
+
+    def get_log_events(self, **request: Any) -> dict[str, Any]:
+        self.asked.append("GetLogEvents")
+        assert request["startFromHead"] is False
+        lines = self._lines(request["logGroupName"], request["logStreamName"])
+        within = [event for event in lines if request["startTime"] <= event["timestamp"] < request["endTime"]]
+        return {"events": within[-self.page :]}
+
+    def _lines(self, group: str, stream: str) -> list[dict[str, Any]]:
+        if (group, stream) not in self.streams:
+            answer = {"Error": {"Code": "ResourceNotFoundException", "Message": "no such stream"}}
+            raise ClientError(answer, "FilterLogEvents")  # type: ignore[arg-type]
+        start = 1_795_000_100_000
+        return [{"timestamp": start + n, "message": f"{line}\n"} for n, line in enumerate(self.streams[group, stream])]
+
+
 class FakeServices(Services):
     """Services with its parts replaced before they are first used, so that none of the real ones is made."""
 
@@ -67,18 +106,24 @@ class FakeServices(Services):
         self.executions_fake = FakeExecutions()
         self.journal_fake = FakeJournal()
         self.report_fake = FakeReport()
+        self.logs_fake = FakeLogs()
+        self.paused: list[float] = []
         self._settings = settings
         self.__dict__.update(
             codebuild=self.codebuild_fake,
             executions=self.executions_fake,
             journal=self.journal_fake,
             report=self.report_fake,
+            logs=self.logs_fake,
             settings=self._read_settings(),
             log=logging.getLogger("tests"),
         )
 
     def _read_settings(self) -> Settings:
         return given.settings(**self._settings)
+
+    def pause(self, seconds: float) -> None:
+        self.paused.append(seconds)
 
     def now(self) -> float:
         return NOW

@@ -7,6 +7,10 @@ from typing import Any
 import boto3
 
 from remediator.core.build import Build
+from remediator.core.buildlog import Finding
+from remediator.core.case import Case, Terms, make_case
+from remediator.core.diagnosis import NOT_INSPECTED, diagnose
+from remediator.core.evidence import find_throttle
 from remediator.core.failure import BuildArn, BuildFailure
 from remediator.core.plan import SignIn
 from remediator.core.snapshot import Role, Snapshot
@@ -156,6 +160,41 @@ def role(*, attached: tuple[str, ...] = (), trust: Document | None = None) -> Ro
 def snapshot(*, env: Document | None = None, attached: tuple[str, ...] = (), **members: Any) -> Snapshot:
     """A project with its role read."""
     return Snapshot(project(env=env, **members), role(attached=attached))
+
+
+TERMS = Terms(SIGN_IN, "advise", edit_buildspecs=True)
+BUILDSPEC = "version: 0.2\nphases:\n  build:\n    commands:\n      - docker build -t app .\n"
+LIMIT = (
+    "toomanyrequests: You have reached your unauthenticated pull rate limit. https://www.docker.com/increase-rate-limit"
+)
+COMMAND_FAILED = "COMMAND_EXECUTION_ERROR"
+COMMAND = "Error while executing command: docker build -t app .. Reason: exit status 1"
+STANDARD_IMAGE = "aws/codebuild/standard:7.0"
+
+
+def case(build: Build, snapshot: Snapshot, finding: Finding = NOT_INSPECTED, pushes: bool | None = None) -> Case:
+    """What Remediator's diagnosis makes of a build."""
+    return make_case(build, diagnose(build.failure, finding), snapshot, TERMS, pushes)
+
+
+def throttled_command(*, image: str = STANDARD_IMAGE, buildspec: str = BUILDSPEC, **members: Any) -> Build:
+    """A build whose `docker build` was throttled, as its record tells it."""
+    source = {**project()["source"], "buildspec": buildspec}
+    failed = phases(failed="BUILD", code=COMMAND_FAILED, message=COMMAND)
+    return build(env={"image": image, "privilegedMode": True}, source=source, phases=failed, **members)
+
+
+def of_commands(
+    *, image: str = STANDARD_IMAGE, buildspec: str = BUILDSPEC, env: Document | None = None, **members: Any
+) -> Snapshot:
+    """The project of such a build, its role read."""
+    source = {**project()["source"], "buildspec": buildspec}
+    return snapshot(env={"image": image, "privilegedMode": True, **(env or {})}, source=source, **members)
+
+
+def throttled(text: str = LIMIT) -> Finding:
+    """What a log with this line says."""
+    return Finding(find_throttle(text))
 
 
 def failure(

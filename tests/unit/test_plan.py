@@ -9,15 +9,9 @@ from typing import Any
 
 import pytest
 
+from remediator.core.change import GrantSecretAccess, SetEnvironmentVariables, SetRegistryCredential
 from remediator.core.difference import difference
-from remediator.core.plan import (
-    GrantSecretAccess,
-    Plan,
-    SetEnvironmentVariables,
-    SetRegistryCredential,
-    make_plan,
-    takes_registry_credential,
-)
+from remediator.core.plan import Plan, make_plan, takes_registry_credential
 from remediator.core.snapshot import Snapshot
 from tests.every_member import every_member, known_paths, with_unknown_members
 from tests.unit import given

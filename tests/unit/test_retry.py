@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from remediator.core.retry import overrides, reason_against_retry
+from remediator.core.snapshot import Snapshot
 from tests.unit import given
 
 RUNNER = {"filterGroups": [[{"type": "EVENT", "pattern": "WORKFLOW_JOB_QUEUED"}]]}
@@ -94,13 +95,13 @@ def test_an_override_is_reported_by_the_name_of_its_member(members: dict[str, An
 def test_several_overrides_are_told_together() -> None:
     build = given.build(env={"privilegedMode": True}, timeoutInMinutes=5)
 
-    assert overrides(build, given.project(), given.SIGN_IN) == ("environment.privilegedMode", "timeoutInMinutes")
+    assert overrides(build, given.snapshot(), given.SIGN_IN) == ("environment.privilegedMode", "timeoutInMinutes")
 
 
 def test_a_build_from_before_the_repair_carries_no_override() -> None:
     project = given.project(env=given.repaired_environment())
 
-    assert overrides(given.build(), project, given.SIGN_IN) == ()
+    assert overrides(given.build(), Snapshot(project), given.SIGN_IN) == ()
 
 
 def test_a_value_of_an_overridden_variable_is_never_told() -> None:
@@ -121,8 +122,8 @@ def test_a_value_of_an_overridden_variable_is_never_told() -> None:
     ],
 )
 def test_defaults_that_the_builds_record_fills_in_are_no_override(project: Any, build: Any) -> None:
-    assert overrides(given.build(**build), given.project(**project), given.SIGN_IN) == ()
+    assert overrides(given.build(**build), given.snapshot(**project), given.SIGN_IN) == ()
 
 
 def test_an_environment_that_is_not_told_is_read_as_empty() -> None:
-    assert overrides(given.build(), {"source": given.project()["source"]}, given.SIGN_IN) != ()
+    assert overrides(given.build(), Snapshot({"source": given.project()["source"]}), given.SIGN_IN) != ()

@@ -21,6 +21,8 @@ def test_what_is_not_set_has_its_default() -> None:
         untrusted_projects="advise",
         docker_hub_endpoint="",
         journal_days=365,
+        inspect_build_logs=True,
+        edit_buildspecs=True,
         remediator=given.REMEDIATOR,
     )
 
@@ -43,6 +45,8 @@ def test_every_variable_is_read() -> None:
         UNTRUSTED_PROJECTS="repair",
         DOCKER_HUB_ENDPOINT="http://localhost:5000",
         JOURNAL_DAYS="30",
+        INSPECT_BUILD_LOGS="false",
+        EDIT_BUILDSPECS="false",
     )
 
     assert settings == Settings(
@@ -55,6 +59,8 @@ def test_every_variable_is_read() -> None:
         untrusted_projects="repair",
         docker_hub_endpoint="http://localhost:5000",
         journal_days=30,
+        inspect_build_logs=False,
+        edit_buildspecs=False,
         remediator=given.REMEDIATOR,
     )
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import json
 import re
 from collections.abc import Iterator, Mapping
@@ -11,6 +12,8 @@ from typing import Any
 
 import pytest
 import yaml
+
+from remediator.core.auth_config import fault_in
 
 ROOT = Path(__file__).parents[2]
 TEXT = (ROOT / "template.yaml").read_text(encoding="utf-8")
@@ -36,8 +39,13 @@ NEVER_SENT = {
     "codebuild:source.location",
 }
 
+# In the statement for inline buildspecs a source has to be there, with a buildspec.
+EDIT_NEVER_SENT = NEVER_SENT - {"codebuild:source", "codebuild:source.buildspec", "codebuild:source.location"}
+
 # The only resources that end in a wildcard of their own, and why they have to.
+_LOG_GROUPS = "arn:${AWS::Partition}:logs:${AWS::Region}:${AWS::AccountId}:log-group:${LogGroupPattern}"
 OPEN_RESOURCES = {
+    f"{_LOG_GROUPS}:*": "a stream has a build's name, which is drawn later",
     "arn:${AWS::Partition}:iam::${AWS::AccountId}:role/*": "which role a project has is known when it is read",
     "${Remediator.Arn}:*": "executions belong to versions, whose numbers are not known before",
     "${Remediator.Arn}:*/durable-execution/*": "executions have names that are drawn later",
@@ -55,6 +63,8 @@ SHARED_VARIABLES = {
     "PASSWORD_VARIABLE",
     "SETTLE_SECONDS",
     "UNTRUSTED_PROJECTS",
+    "INSPECT_BUILD_LOGS",
+    "EDIT_BUILDSPECS",
     "DOCKER_HUB_ENDPOINT",
     "JOURNAL_DAYS",
     "POWERTOOLS_SERVICE_NAME",
@@ -242,8 +252,12 @@ def test_no_aws_managed_policy_is_attached() -> None:
 
 
 def test_projects_are_written_only_within_the_name_pattern() -> None:
-    for action in ("codebuild:UpdateProject", "codebuild:StartBuild"):
-        (resource,) = resources(Stack().statement(action))
+    writing = [
+        each for each in Stack().statements() if {"codebuild:UpdateProject", "codebuild:StartBuild"} & {*actions(each)}
+    ]
+    assert len(writing) == 2
+    for statement in writing:
+        (resource,) = resources(statement)
         assert resource["Fn::Sub"].endswith(":project/${ProjectNamePattern}")
 
 
@@ -256,8 +270,27 @@ def test_projects_and_builds_are_read_only_within_the_name_pattern() -> None:
 
 @pytest.mark.parametrize("action", ["codebuild:UpdateProject", "codebuild:StartBuild"])
 def test_an_update_or_a_start_is_allowed_only_without_the_members_that_are_never_sent(action: str) -> None:
-    condition = Stack().statement(action)["Condition"]
+    condition = Stack(EditBuildspecs="false").statement(action)["Condition"]
     assert condition == {"Null": dict.fromkeys(NEVER_SENT, "true")}
+
+
+def test_a_source_is_sent_only_to_edit_an_inline_buildspec_and_only_where_that_is_allowed() -> None:
+    named = [each["Sid"] for each in Stack().statements() if "codebuild:UpdateProject" in actions(each)]
+    assert named == ["RepairAndRetry", "EditInlineBuildspecs"]
+    _, edit = (each for each in Stack().statements() if "codebuild:UpdateProject" in actions(each))
+    wanted = {**dict.fromkeys(EDIT_NEVER_SENT, "true"), "codebuild:source.buildspec": "false"}
+    assert edit["Condition"] == {"Null": wanted}
+    assert actions(edit) == ["codebuild:UpdateProject"]
+    for off in ({"EditBuildspecs": "false"}, {"InspectBuildLogs": "false"}, {"Mode": "plan"}):
+        assert "EditInlineBuildspecs" not in {each["Sid"] for each in Stack(**off).statements()}
+
+
+def test_logs_are_read_only_within_the_pattern_and_only_where_they_are_inspected() -> None:
+    for role in ("IntakeRole", "RemediatorRole"):
+        statement = Stack().statement("logs:FilterLogEvents", role)
+        assert [each["Fn::Sub"] for each in resources(statement)] == [_LOG_GROUPS, f"{_LOG_GROUPS}:*"]
+        assert actions(statement) == ["logs:FilterLogEvents", "logs:GetLogEvents"]
+        assert not {"logs:FilterLogEvents", "logs:GetLogEvents"} & Stack(InspectBuildLogs="false").actions(role)
 
 
 def test_a_policy_may_be_attached_only_when_it_is_the_one_that_reads_the_secret() -> None:
@@ -302,6 +335,8 @@ def test_intake_can_change_nothing_but_the_journal() -> None:
         "codebuild:BatchGetBuilds",
         "codebuild:BatchGetProjects",
         "codebuild:ListBuildsForProject",
+        "logs:FilterLogEvents",
+        "logs:GetLogEvents",
         "dynamodb:GetItem",
         "dynamodb:PutItem",
         "lambda:InvokeFunction",
@@ -313,7 +348,7 @@ def test_only_intake_may_invoke_remediator_and_only_its_alias() -> None:
     assert allowed in list(Stack().statements("IntakeRole"))
     assert allowed["Resource"] == {"Ref": "RemediatorAliaslive"}
     permissions = [each for each in Stack().resources.values() if each["Type"] == "AWS::Lambda::Permission"]
-    assert [each["Properties"]["FunctionName"] for each in permissions] == [{"Fn::GetAtt": ["Intake", "Arn"]}]
+    assert [each["Properties"]["FunctionName"] for each in permissions] == [{"Fn::GetAtt": ["Intake", "Arn"]}] * 2
 
 
 def test_remediator_reads_only_its_own_executions() -> None:
@@ -340,14 +375,19 @@ def test_a_credential_that_would_break_out_of_the_secrets_json_is_refused(parame
 def test_every_other_printable_character_makes_a_secret_that_is_json() -> None:
     printable = "".join(chr(code) for code in range(0x20, 0x7F) if chr(code) not in '"\\')
     assert pattern_accepts("DockerHubToken", printable)
-    template = Stack().resources["DockerHubSecret"]["Properties"]["SecretString"]["Fn::Sub"]
-    text = template.replace("${DockerHubUsername}", "me").replace("${DockerHubToken}", printable)
-    assert json.loads(text) == {"username": "me", "password": printable}
+    template, values = Stack().resources["DockerHubSecret"]["Properties"]["SecretString"]["Fn::Sub"]
+    assert values == {"Auth": {"Fn::Base64": {"Fn::Sub": "${DockerHubUsername}:${DockerHubToken}"}}}
+    auth = base64.b64encode(f"me:{printable}".encode()).decode()
+    text = template.replace("${Auth}", auth).replace("${DockerHubUsername}", "me")
+    secret = json.loads(text.replace("${DockerHubToken}", printable))
+    assert (secret["username"], secret["password"]) == ("me", printable)
+    assert fault_in(secret["docker_auth_config"], "me", printable) == ""
 
 
 def test_the_token_is_never_shown() -> None:
     assert _document()["Parameters"]["DockerHubToken"]["NoEcho"] is True
-    assert TEXT.count("${DockerHubToken}") == 1
+    secret = json.dumps(_document()["Resources"]["DockerHubSecret"])
+    assert TEXT.count("${DockerHubToken}") == secret.count("${DockerHubToken}") == 2
     assert not [output for output in _document()["Outputs"].values() if "Token" in json.dumps(output)]
 
 
@@ -480,12 +520,26 @@ def test_functions_and_rule_have_a_dead_letter_queue_each_encrypted_and_kept_for
         assert stack.statement("sqs:SendMessage", f"{function}Role")["Resource"] == queue
 
 
-def test_the_rules_dead_letters_come_from_that_rule_alone() -> None:
+def test_the_rules_dead_letters_come_from_those_rules_alone() -> None:
     (statement,) = Stack().resources["RuleDeadLettersPolicy"]["Properties"]["PolicyDocument"]["Statement"]
-    assert statement["Condition"] == {"ArnEquals": {"aws:SourceArn": {"Fn::GetAtt": ["ThrottledPull", "Arn"]}}}
-    (target,) = Stack().resources["ThrottledPull"]["Properties"]["Targets"]
-    assert target["DeadLetterConfig"] == {"Arn": {"Fn::GetAtt": ["RuleDeadLetters", "Arn"]}}
-    assert target["RetryPolicy"].keys() == {"MaximumEventAgeInSeconds", "MaximumRetryAttempts"}
+    rules = [{"Fn::GetAtt": [rule, "Arn"]} for rule in ("ThrottledPull", "FailedCommand")]
+    assert statement["Condition"] == {"ArnEquals": {"aws:SourceArn": rules}}
+    for rule in ("ThrottledPull", "FailedCommand"):
+        (target,) = Stack().resources[rule]["Properties"]["Targets"]
+        assert target["DeadLetterConfig"] == {"Arn": {"Fn::GetAtt": ["RuleDeadLetters", "Arn"]}}
+        assert target["RetryPolicy"].keys() == {"MaximumEventAgeInSeconds", "MaximumRetryAttempts"}
+
+
+def test_the_rule_on_failed_commands_is_there_only_where_logs_are_inspected() -> None:
+    pattern = Stack().resources["FailedCommand"]["Properties"]["EventPattern"]
+    wanted = json.loads(json.dumps(Stack().resources["ThrottledPull"]["Properties"]["EventPattern"]))
+    phases = wanted["detail"]["additional-information"]["phases"]
+    phases["phase-context"] = [{"prefix": "COMMAND_EXECUTION_ERROR"}]
+    assert pattern == wanted
+    without = Stack(InspectBuildLogs="false")
+    assert not {"FailedCommand", "FailedCommandMayInvokeIntake"} & without.resources.keys()
+    (statement,) = without.resources["RuleDeadLettersPolicy"]["Properties"]["PolicyDocument"]["Statement"]
+    assert statement["Condition"]["ArnEquals"]["aws:SourceArn"] == [{"Fn::GetAtt": ["ThrottledPull", "Arn"]}]
 
 
 def test_the_rule_matches_a_phase_whose_context_tells_a_pull_that_failed() -> None:
@@ -506,10 +560,11 @@ def test_the_rule_matches_a_phase_whose_context_tells_a_pull_that_failed() -> No
     }
 
 
-def test_the_rule_may_invoke_intake() -> None:
-    permission = Stack().resources["ThrottledPullMayInvokeIntake"]["Properties"]
+@pytest.mark.parametrize("rule", ["ThrottledPull", "FailedCommand"])
+def test_the_rules_may_invoke_intake(rule: str) -> None:
+    permission = Stack().resources[f"{rule}MayInvokeIntake"]["Properties"]
     assert permission["Principal"] == "events.amazonaws.com"
-    assert permission["SourceArn"] == {"Fn::GetAtt": ["ThrottledPull", "Arn"]}
+    assert permission["SourceArn"] == {"Fn::GetAtt": [rule, "Arn"]}
 
 
 def test_the_journal_is_on_demand_recoverable_encrypted_and_expires() -> None:
@@ -542,6 +597,7 @@ def test_the_outputs_name_what_people_and_programs_look_for() -> None:
         "GrantPolicyArn",
         "SecretArn",
         "ThrottledPullRule",
+        "FailedCommandRule",
         "IntakeDeadLetters",
         "RemediatorDeadLetters",
         "RuleDeadLetters",

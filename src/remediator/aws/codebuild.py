@@ -32,8 +32,10 @@ class CodeBuild:
         projects: list[Document] = self._answer.get("projects") or []
         return projects[0] if projects else None
 
-    def update(self, project: Document) -> Document:
+    def update(self, project: Document, *, with_source: bool = False) -> Document:
         """Send the environment and the tags of this document back, and nothing else; returns the updated project.
+
+        `with_source` sends the source too, which only a plan that edits the buildspec needs.
 
         Each member that UpdateProject gets replaces the old one whole, and tags that are not sent are removed
         (terraform-provider-aws, internal/service/codebuild/project.go). `dockerServer.status` is output only.
@@ -44,6 +46,8 @@ class CodeBuild:
             "environment": environment,
             "tags": project.get("tags") or [],
         }
+        if with_source:
+            request["source"] = project["source"]
         self._whole_request = request
         shape = self._client.meta.service_model.operation_model("UpdateProject").input_shape
         self._client.update_project(**_known(request, shape))

@@ -14,12 +14,13 @@ class Iam:
         self._client = iam
 
     def role(self, role_arn: str) -> Role:
-        """The role's trust policy and attached policies; botocore decodes the trust policy from its URL form."""
+        """The role's trust policy, attached policies and tags; botocore decodes the trust policy from its URL form."""
         name = role_arn.rpartition("/")[2]
         role = self._client.get_role(RoleName=name)["Role"]
         pages = self._client.get_paginator("list_attached_role_policies").paginate(RoleName=name)
         attached = frozenset(policy["PolicyArn"] for page in pages for policy in page["AttachedPolicies"])
-        return Role(arn=role["Arn"], trust=role["AssumeRolePolicyDocument"], attached=attached)
+        tags = {tag["Key"]: tag["Value"] for tag in role.get("Tags", [])}
+        return Role(arn=role["Arn"], trust=role["AssumeRolePolicyDocument"], attached=attached, tags=tags)
 
     def attach(self, role_name: str, policy_arn: str) -> None:
         """Attaching a policy that is attached already changes nothing and is no error."""

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 from remediator.aws.journal import Journal
 from remediator.core.failure import BuildArn
 from remediator.core.order import Order
-from remediator.core.outcome import Outcome
+from remediator.core.outcome import Ending, Outcome
 
 if TYPE_CHECKING:
     from aws_lambda_powertools import Logger
@@ -29,9 +29,13 @@ class Report:
         self._tell(entry)
 
     def triage(self, build: BuildArn, outcome: Outcome, now: float) -> dict[str, Any]:
-        """The same for a failure that needed no execution; an event that comes again is not told again."""
+        """The same for a failure that needed no execution; an event that comes again is not told again.
+
+        A failure that has nothing to do with a pull limit, which most have not, is told and not written down.
+        """
         entry = self._entry(build, outcome)
-        if self._journal.record_triage(build, entry, now):
+        unrelated = outcome.ending is Ending.SKIPPED and outcome.cause is None
+        if unrelated or self._journal.record_triage(build, entry, now):
             self._tell(entry)
         return entry
 

@@ -15,10 +15,12 @@ class MalformedSecret(ValueError):
 
 @dataclass(frozen=True, slots=True)
 class Credentials:
-    """A Docker Hub user name and its password or access token; neither is ever shown."""
+    """A Docker Hub user name, its password or access token, and both again as the docker CLI takes them from
+    DOCKER_AUTH_CONFIG, None where the secret has no such key; none is ever shown."""
 
     username: str = field(repr=False)
     password: str = field(repr=False)
+    auth_config: str | None = field(default=None, repr=False)
 
 
 class Secret:
@@ -42,4 +44,7 @@ class Secret:
                 raise MalformedSecret(f"its key {key} is missing, empty or no string")
             if content[key] != content[key].strip():
                 raise MalformedSecret(f"its key {key} begins or ends with a blank or a line break")
-        return Credentials(content["username"], content["password"])
+        auth_config = content.get("docker_auth_config")
+        if auth_config is not None and not isinstance(auth_config, str):
+            raise MalformedSecret("its key docker_auth_config is no string; it has to hold JSON as a text")
+        return Credentials(content["username"], content["password"], auth_config)

@@ -58,6 +58,16 @@ class Build:
         return str(self.document.get("initiator", ""))
 
     @property
+    def why_no_log(self) -> str:
+        """Why nothing can be read of its log, by its own record; only asked where that names no log stream."""
+        logs: Mapping[str, Any] = self.document.get("logs") or {}
+        if (logs.get("s3Logs") or {}).get("status") == "ENABLED" or logs.get("s3LogsArn"):
+            return "its log is kept in S3 only, which is not read"
+        if (logs.get("cloudWatchLogs") or {}).get("status") == "DISABLED":
+            return "its logs are turned off"
+        return "its record names no log"
+
+    @property
     def minutes_allowed(self) -> int:
         """How long the build may wait in the queue and then run, in minutes."""
         return int(self.document.get("queuedTimeoutInMinutes") or 480) + int(

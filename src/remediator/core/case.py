@@ -3,13 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
+from remediator.core import advice
 from remediator.core.build import Build
-from remediator.core.diagnosis import diagnose
+from remediator.core.command_sign_in import Observed, Way, way_to_sign_in
+from remediator.core.definition import keep_in_definition
+from remediator.core.diagnosis import Diagnosis, mirrors_of
+from remediator.core.evidence import Cause
 from remediator.core.failure import FAILED_STATUSES
+from remediator.core.image import DOCKER_HUB
 from remediator.core.outcome import Ending, Outcome
+from remediator.core.owner import owner_of
 from remediator.core.plan import Plan, SignIn, make_plan
 from remediator.core.retry import reason_against_retry
 from remediator.core.review import Untrusted, objection
@@ -23,7 +29,9 @@ class Case:
     """A diagnosis and its plan, small enough for a checkpoint.
 
     `refusal` ends the remediation with nothing written. `against_retry` says who has to run the build again instead.
-    `last_modified` is the project's, by CodeBuild's clock, when the plan was made at `made_at`, by ours.
+    `last_modified` is the project's, by CodeBuild's clock, when the plan was made at `made_at`, by ours. `phase` is
+    the one that failed, `excerpt` the evidence, redacted. `otherwise` is the advice where the secret lacks the key
+    that the plan's DOCKER_AUTH_CONFIG needs; empty for a plan without it.
     """
 
     refusal: Outcome | None
@@ -33,6 +41,9 @@ class Case:
     made_at: float = 0.0
     source_version: str | None = None
     against_retry: str | None = None
+    phase: str = "PROVISIONING"
+    excerpt: str = ""
+    otherwise: tuple[str, ...] = ()
 
     def to_json(self) -> dict[str, Any]:
         return {
@@ -43,6 +54,9 @@ class Case:
             "made_at": self.made_at,
             "source_version": self.source_version,
             "against_retry": self.against_retry,
+            "phase": self.phase,
+            "excerpt": self.excerpt,
+            "otherwise": list(self.otherwise),
         }
 
     @classmethod
@@ -56,28 +70,72 @@ class Case:
             made_at=document["made_at"],
             source_version=document["source_version"],
             against_retry=document["against_retry"],
+            phase=document["phase"],
+            excerpt=document["excerpt"],
+            otherwise=tuple(document["otherwise"]),
         )
 
 
-def refuse_build(build: Build) -> Case | None:
-    """Did it fail, and can credentials cure that, by the build's own record? None when they can."""
+@dataclass(frozen=True, slots=True)
+class Terms:
+    """What the stack's parameters allow a repair to do, and with which credentials."""
+
+    sign_in: SignIn
+    untrusted: Untrusted
+    edit_buildspecs: bool
+
+
+def refuse_build(build: Build, diagnosis: Diagnosis) -> Case | None:
+    """Did it fail, and can credentials cure that? None when they can."""
     if build.status not in FAILED_STATUSES:
         return Case(Outcome(Ending.REJECTED, f"the build did not fail: CodeBuild has it as {build.status}"))
-    diagnosis = diagnose(build.failure)
     return Case(diagnosis.refusal, diagnosis.cause) if diagnosis.refusal else None
 
 
-def make_case(build: Build, snapshot: Snapshot, sign_in: SignIn, untrusted: Untrusted) -> Case:
-    """Review and plan for a build that `refuse_build` let through."""
-    diagnosis = diagnose(build.failure)
-    refusal = objection(build, snapshot, sign_in, untrusted)
+def make_case(build: Build, diagnosis: Diagnosis, snapshot: Snapshot, terms: Terms, pushes: bool | None = None) -> Case:
+    """Review and plan for a build that `refuse_build` let through.
+
+    `pushes`: do the project's builds sign in or push by themselves, as far as their logs tell (see `Observed`)?
+    """
+    sign_in = terms.sign_in
+    refusal = objection(build, snapshot, sign_in, terms.untrusted)
     if refusal:
         return Case(refusal, diagnosis.cause)
+    way = Way()
+    if build.failure.of_command:
+        observed = Observed(diagnosis.excerpt, pushes)
+        way = way_to_sign_in(build, snapshot, sign_in, observed, terms.edit_buildspecs)
+    mirrors = mirrors_of(diagnosis, build.failure)
+    if way.refusal:
+        return Case(way.refusal.with_facts(advice=(*way.refusal.advice, *mirrors)), diagnosis.cause)
+    plan = make_plan(snapshot, sign_in, way.login, way.auth_config)
+    plan = replace(plan, advice=(*plan.advice, *way.advice, *_to_keep(plan, snapshot)))
     return Case(
         refusal=None,
         cause=diagnosis.cause,
-        plan=make_plan(snapshot, sign_in),
+        plan=plan,
         last_modified=snapshot.last_modified,
         source_version=build.source_version,
         against_retry=reason_against_retry(build, snapshot, sign_in),
+        phase=build.failure.phase,
+        excerpt=diagnosis.excerpt,
+        otherwise=(*way.otherwise, *mirrors) if way.otherwise else (),
     )
+
+
+def replan(case: Case, build: Build, snapshot: Snapshot, terms: Terms) -> Case:
+    """The same case for a project that was edited since: the diagnosis holds, the plan is made anew."""
+    cause = Cause(case.cause) if case.cause else None
+    diagnosis = Diagnosis(cause, DOCKER_HUB, case.phase, case.excerpt, refusal=None)
+    return make_case(build, diagnosis, snapshot, terms, pushes=False if case.otherwise else None)
+
+
+def _to_keep(plan: Plan, snapshot: Snapshot) -> tuple[str, ...]:
+    """What the project's owner has to do so that the next deploy does not undo the repair, or stumble over it."""
+    told = []
+    if plan.project_changes:
+        told.append(keep_in_definition(owner_of(snapshot.tags), snapshot.name, plan.settings()))
+    owner = owner_of(snapshot.role.tags) if snapshot.role else None
+    if plan.grant and owner and owner.certain and owner.tool == "cloudformation":
+        told.append(advice.detach_before_delete(plan.grant.role_name, plan.grant.policy_arn, owner.name))
+    return tuple(told)

@@ -1,13 +1,15 @@
-"""Decides what throttled a build, and whether Docker Hub credentials can help, from the failure's own words."""
+"""Decides what throttled a build, and whether Docker Hub credentials can help, from the failure's own words and log."""
 
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
+from remediator.core.buildlog import Finding
 from remediator.core.evidence import Cause, find_throttle, is_pull_failure
 from remediator.core.failure import BuildFailure
 from remediator.core.image import CURATED, DOCKER_HUB, ImageReference
+from remediator.core.mirrors import image_named, mirror_advice
 from remediator.core.outcome import Ending, Outcome
 
 _OTHER_REASON = re.compile(
@@ -60,8 +62,19 @@ class Diagnosis:
     refusal: Outcome | None
 
 
-def diagnose(failure: BuildFailure) -> Diagnosis:
-    """Decide from the failing phase's context and the image, before anything else is read."""
+NOT_INSPECTED = Finding(unread="InspectBuildLogs is off")
+
+
+def diagnose(failure: BuildFailure, finding: Finding = NOT_INSPECTED) -> Diagnosis:
+    """Decide before any project is read: from the failing phase's context and the image, or from a command's log.
+
+    `finding` is what the log says; it counts where a command failed, because there the context does not tell.
+    """
+    diagnosis = _of_command(failure, finding) if failure.of_command else _of_image(failure)
+    return replace(diagnosis, refusal=_with_mirrors(diagnosis, failure))
+
+
+def _of_image(failure: BuildFailure) -> Diagnosis:
     registry = _registry(failure.image)
     throttle = find_throttle(failure.context)
     cause = throttle.cause if throttle else None
@@ -69,6 +82,44 @@ def diagnose(failure: BuildFailure) -> Diagnosis:
         cause = Cause.OTHER_REGISTRY
     refusal = _refusal(failure, registry, cause)
     return Diagnosis(cause, registry, failure.phase, throttle.excerpt if throttle else "", refusal)
+
+
+def _of_command(failure: BuildFailure, finding: Finding) -> Diagnosis:
+    throttle, phase = finding.throttle, failure.phase
+    if throttle:
+        refusal = _no_cure(throttle.cause)
+        return Diagnosis(throttle.cause, throttle.registry, phase, throttle.excerpt, refusal)
+    if finding == NOT_INSPECTED:
+        refusal = Outcome(Ending.SKIPPED, f"a command failed in {phase}, and InspectBuildLogs is off")
+    elif finding.unread:
+        refusal = Outcome(
+            Ending.ADVISED,
+            f"a command failed in {phase}, and whether a pull was throttled can't be told: {finding.unread}",
+            advice=("turn CloudWatch Logs on for the project, or look at the build yourself",),
+        )
+    else:
+        refusal = Outcome(Ending.SKIPPED, f"a command failed in {phase}, and what it said shows no throttled pull")
+    return Diagnosis(None, None, phase, "", refusal)
+
+
+def _with_mirrors(diagnosis: Diagnosis, failure: BuildFailure) -> Outcome | None:
+    """Where nothing can be repaired here, the same image from elsewhere is a way out."""
+    refusal = diagnosis.refusal
+    if refusal is None or refusal.ending is not Ending.ADVISED or diagnosis.cause is None:
+        return refusal
+    return refusal.with_facts(advice=(*refusal.advice, *mirrors_of(diagnosis, failure)))
+
+
+def mirrors_of(diagnosis: Diagnosis, failure: BuildFailure) -> tuple[str, ...]:
+    """Advice on where else the throttled image can be had; none where nothing tells which image it was."""
+    try:
+        image = image_named(diagnosis.excerpt) if failure.of_command else ImageReference.parse(failure.image)
+    except ValueError:
+        image = None
+    build = failure.build
+    if image is None or not image.is_docker_hub:
+        return ()
+    return (mirror_advice(image, build.account, build.region, build.partition),)
 
 
 def _registry(image: str) -> str | None:
@@ -81,7 +132,9 @@ def _registry(image: str) -> str | None:
 def _refusal(failure: BuildFailure, registry: str | None, cause: Cause | None) -> Outcome | None:
     if failure.phase != "PROVISIONING":
         phase = failure.phase or "no phase that is told"
-        return Outcome(Ending.SKIPPED, f"the build failed in {phase}, not while its own image was pulled", cause)
+        return Outcome(
+            Ending.SKIPPED, f"the build failed in {phase}, neither while its image was pulled nor on a command", cause
+        )
     if registry is None:
         return Outcome(Ending.SKIPPED, "the build's image is no readable image reference", cause)
     if registry == CURATED:
@@ -90,10 +143,14 @@ def _refusal(failure: BuildFailure, registry: str | None, cause: Cause | None) -
         return Outcome(Ending.SKIPPED, f"the image comes from {registry}, not from Docker Hub", cause)
     if cause is None:
         return _not_throttled(failure)
-    if cause is not Cause.ANONYMOUS_LIMIT:
-        ending, reason, advice = _NO_CURE[cause]
-        return Outcome(ending, reason, cause, advice=(advice,) if advice else ())
-    return None
+    return _no_cure(cause)
+
+
+def _no_cure(cause: Cause) -> Outcome | None:
+    if cause is Cause.ANONYMOUS_LIMIT:
+        return None
+    ending, reason, advice = _NO_CURE[cause]
+    return Outcome(ending, reason, cause, advice=(advice,) if advice else ())
 
 
 def _not_throttled(failure: BuildFailure) -> Outcome:

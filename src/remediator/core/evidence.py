@@ -11,11 +11,11 @@ from remediator.core.image import DOCKER_HUB
 from remediator.core.origin import names_other_url, registry_named
 from remediator.core.redaction import harmless, redact
 
-__all__ = ["EXCERPT_LENGTH", "Cause", "Throttle", "find_throttle", "is_pull_failure", "redact"]
+__all__ = ["EXCERPT_LENGTH", "WORDS", "Cause", "Throttle", "find_throttle", "is_pull_failure", "redact"]
 
 EXCERPT_LENGTH = 600
 
-_WORDS = ("toomanyrequests", "TOOMANYREQUESTS", "Too Many Requests", "pull rate limit", "failed login attempts")
+WORDS = ("toomanyrequests", "TOOMANYREQUESTS", "Too Many Requests", "pull rate limit", "failed login attempts")
 """One of them is in every evidence; looking for plain words is what makes a log of 50 MB cheap."""
 
 _BEFORE, _AFTER = 800, 400
@@ -107,7 +107,7 @@ def _joined(reason: Throttle, last: Throttle) -> Throttle:
 
 def _candidates(text: str) -> Iterator[int]:
     """Positions of the words where evidence may be, the last one first, at most one for each line."""
-    places = {word: _last_place(text, word, len(text)) for word in _WORDS}
+    places = {word: _last_place(text, word, len(text)) for word in WORDS}
     while (at := max(places.values())) >= 0:
         yield at
         line = _line_start(text, at)
@@ -276,6 +276,6 @@ def _excerpt(lines: list[str]) -> str:
     text = redact(" | ".join(line.strip() for line in lines))
     if len(text) <= EXCERPT_LENGTH:
         return text
-    middle = max(text.rfind(word) for word in _WORDS)
+    middle = max(text.rfind(word) for word in WORDS)
     start = max(0, min(middle - EXCERPT_LENGTH // 2, len(text) - EXCERPT_LENGTH))
     return f"…{text[start + 1 : start + EXCERPT_LENGTH]}"

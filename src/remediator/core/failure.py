@@ -8,6 +8,10 @@ from dataclasses import dataclass
 from typing import Any
 
 from remediator.core.bad_input import BadInput
+from remediator.core.buildlog import LogPlace
+
+COMMAND_PHASES = ("INSTALL", "PRE_BUILD", "BUILD", "POST_BUILD")
+"""The phases in which a buildspec's commands run, in their order."""
 
 FAILED_STATUSES = ("FAILED", "FAULT", "TIMED_OUT")
 
@@ -52,7 +56,8 @@ class BuildArn:
 class BuildFailure:
     """A build that failed: `phase` is the phase that failed, `context` its message with the status code in front.
 
-    Both are empty when nothing tells them. `image` is the build environment's image as written.
+    Both are empty when nothing tells them. `image` is the build environment's image as written. `log` is where the
+    log is in CloudWatch Logs; None when it is not there, or not told.
     """
 
     build: BuildArn
@@ -60,6 +65,15 @@ class BuildFailure:
     phase: str
     context: str
     image: str
+    log: LogPlace | None = None
+
+    @property
+    def of_command(self) -> bool:
+        """Did a command of the buildspec fail? Then the context names the command and its exit status only.
+
+        https://docs.aws.amazon.com/codebuild/latest/userguide/troubleshooting.html
+        """
+        return self.phase in COMMAND_PHASES and self.context.startswith("COMMAND_EXECUTION_ERROR")
 
     @classmethod
     def from_event(cls, event: Any) -> BuildFailure:
@@ -81,7 +95,8 @@ class BuildFailure:
         environment = more.get("environment")
         image = environment.get("image") if isinstance(environment, Mapping) else None
         phase, context = _failed_phase(more.get("phases"), "phase-type", "phase-status", _event_context)
-        return cls(build, str(status), phase, context, image if isinstance(image, str) else "")
+        log = _log_place(more.get("logs"), "group-name", "stream-name")
+        return cls(build, str(status), phase, context, image if isinstance(image, str) else "", log)
 
     @classmethod
     def from_build(cls, document: Mapping[str, Any]) -> BuildFailure:
@@ -93,6 +108,7 @@ class BuildFailure:
             phase=phase,
             context=context,
             image=str((document.get("environment") or {}).get("image") or ""),
+            log=_log_place(document.get("logs"), "groupName", "streamName"),
         )
 
 
@@ -101,6 +117,14 @@ def _failed_phase(phases: object, type_key: str, status_key: str, read_context: 
         if isinstance(phase, Mapping) and phase.get(status_key) in (*FAILED_STATUSES, "CLIENT_ERROR"):
             return str(phase.get(type_key, "")), read_context(phase)
     return "", ""
+
+
+def _log_place(logs: object, group_key: str, stream_key: str) -> LogPlace | None:
+    """Both names are null or absent until PROVISIONING has made the stream, and where CloudWatch Logs are off."""
+    if not isinstance(logs, Mapping):
+        return None
+    group, stream = logs.get(group_key), logs.get(stream_key)
+    return LogPlace(group, stream) if isinstance(group, str) and isinstance(stream, str) and group and stream else None
 
 
 def _event_context(phase: Mapping[str, Any]) -> str:

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from remediator.core.build import Build
+from remediator.core.command_sign_in import same_buildspec
 from remediator.core.plan import SignIn
 from remediator.core.snapshot import Snapshot
 
@@ -14,7 +15,6 @@ _OUTPUT_ONLY = ("dockerServer",)
 _SOURCE = (
     "type",
     "location",
-    "buildspec",
     "gitCloneDepth",
     "gitSubmodulesConfig",
     "insecureSsl",
@@ -34,22 +34,23 @@ def reason_against_retry(build: Build, snapshot: Snapshot, sign_in: SignIn) -> s
         return f"retry the failed stage of the pipeline {pipeline}: a pipeline does not notice builds from elsewhere"
     if document.get("buildBatchArn"):
         return "retry the batch that this build belongs to (RetryBuildBatch)"
-    if _is_runner(snapshot.project):
+    if snapshot.is_runner:
         return "re-run the job on GitHub: the build was the runner of one queued job"
     if any(word in initiator.lower() for word in _WEBHOOKS):
         return "retry the build (RetryBuild, or push again): its webhook's variables exist only there"
     auto = document.get("autoRetryConfig") or {}
     if auto.get("nextAutoRetry") or int(auto.get("autoRetryNumber") or 0) < int(auto.get("autoRetryLimit") or 0):
         return "nothing: CodeBuild retries the build itself (autoRetryLimit)"
-    differing = overrides(build, snapshot.project, sign_in)
+    differing = overrides(build, snapshot, sign_in)
     if differing:
         return f"start the build again with its overrides; it differs from the project in {', '.join(differing)}"
     return None
 
 
-def overrides(build: Build, project: Mapping[str, Any], sign_in: SignIn) -> tuple[str, ...]:
+def overrides(build: Build, snapshot: Snapshot, sign_in: SignIn) -> tuple[str, ...]:
     """Members in which the build differs from the project, without those that a repair changes."""
-    mine, theirs = build.environment, project.get("environment") or {}
+    project = snapshot.project
+    mine, theirs = build.environment, snapshot.environment
     found = [
         f"environment.{name}"
         for name in sorted({*mine, *theirs} - {*_OURS, *_OUTPUT_ONLY})
@@ -59,6 +60,8 @@ def overrides(build: Build, project: Mapping[str, Any], sign_in: SignIn) -> tupl
         found.append("environment.environmentVariables")
     source, project_source = build.document.get("source") or {}, project.get("source") or {}
     found += [f"source.{name}" for name in _SOURCE if _differs(source, project_source, name)]
+    if not same_buildspec(build, snapshot, sign_in):
+        found.append("source.buildspec")
     found += [name for name in _COMPARED if name in build.document and _differs(build.document, project, name)]
     if _versions(build.document) != _versions(project):
         found.append("secondarySourceVersions")
@@ -84,8 +87,3 @@ def _versions(document: Mapping[str, Any]) -> dict[str, str]:
     return {
         v.get("sourceIdentifier", ""): v.get("sourceVersion", "") for v in document.get("secondarySourceVersions") or []
     }
-
-
-def _is_runner(project: Mapping[str, Any]) -> bool:
-    groups = (project.get("webhook") or {}).get("filterGroups") or []
-    return any("WORKFLOW_JOB_QUEUED" in str(f.get("pattern", "")) for group in groups for f in group)

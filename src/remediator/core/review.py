@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Literal
 
 from remediator.core.build import Build
+from remediator.core.command_sign_in import same_buildspec, signed_in_already
 from remediator.core.outcome import Ending, Outcome
 from remediator.core.plan import SignIn, takes_registry_credential
 from remediator.core.policy import builds_pull_requests_of_strangers
@@ -15,16 +16,17 @@ Untrusted = Literal["advise", "repair"]
 
 def objection(build: Build, snapshot: Snapshot, sign_in: SignIn, untrusted: Untrusted) -> Outcome | None:
     """The reason to leave the project alone, None when there is none; the first of these guards that objects."""
+    if build.failure.of_command:
+        of_its_kind = _another_buildspec(build, snapshot, sign_in) or _commands_signed_in(build, sign_in)
+    else:
+        of_its_kind = _another_image(build, snapshot) or _image_signed_in(build, snapshot, sign_in)
     return (
-        _not_this_build(build, snapshot)
-        or _foreign_role(build)
-        or _signed_in_already(build, snapshot, sign_in)
-        or stranger_objection(snapshot, untrusted)
+        _another_role(build, snapshot) or _foreign_role(build) or of_its_kind or stranger_objection(snapshot, untrusted)
     )
 
 
-def _not_this_build(build: Build, snapshot: Snapshot) -> Outcome | None:
-    """The build is not the project: StartBuild may override role, image and credential."""
+def _another_role(build: Build, snapshot: Snapshot) -> Outcome | None:
+    """The build is not the project: StartBuild may override role, image, buildspec and credential."""
     project_role = snapshot.project.get("serviceRole")
     if build.service_role != project_role:
         return Outcome(
@@ -33,6 +35,33 @@ def _not_this_build(build: Build, snapshot: Snapshot) -> Outcome | None:
             "or the project was edited since",
             advice=("start the build without the override, or give that role access to the secret by hand",),
         )
+    return None
+
+
+def _another_buildspec(build: Build, snapshot: Snapshot, sign_in: SignIn) -> Outcome | None:
+    if same_buildspec(build, snapshot, sign_in):
+        return None
+    return Outcome(
+        Ending.ADVISED,
+        "the build ran another buildspec than the project has: an override, or the project was edited since",
+        advice=("start the build again without the override; if it is throttled too, it is looked at anew",),
+    )
+
+
+def _commands_signed_in(build: Build, sign_in: SignIn) -> Outcome | None:
+    """A build that carried the sign-in has shown what it does here: a verdict, and the end of any loop."""
+    if not signed_in_already(build, sign_in):
+        return None
+    return Outcome(
+        Ending.GAVE_UP,
+        "the build's commands carried the credentials already and Docker Hub throttled them all the same",
+        advice=(
+            "look in the build's log for what its docker login says, and for a pull by something else than docker",
+        ),
+    )
+
+
+def _another_image(build: Build, snapshot: Snapshot) -> Outcome | None:
     image, project_image = build.environment.get("image"), snapshot.environment.get("image")
     if image != project_image:
         return Outcome(
@@ -58,7 +87,7 @@ def _foreign_role(build: Build) -> Outcome | None:
     )
 
 
-def _signed_in_already(build: Build, snapshot: Snapshot, sign_in: SignIn) -> Outcome | None:
+def _image_signed_in(build: Build, snapshot: Snapshot, sign_in: SignIn) -> Outcome | None:
     """A build that carried a credential has shown what credentials do here: a verdict, and the end of any loop."""
     used = (build.environment.get("registryCredential") or {}).get("credential")
     now = (snapshot.environment.get("registryCredential") or {}).get("credential")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from remediator.core.policy import principals_besides
@@ -16,11 +16,12 @@ CODEBUILD = ("codebuild.amazonaws.com", "codebuild.amazonaws.com.cn")
 
 @dataclass(frozen=True, slots=True)
 class Role:
-    """A project's service role: its name, who may assume it, and the managed policies attached to it."""
+    """A project's service role: its name, who may assume it, the managed policies attached to it, its tags."""
 
     arn: str
     trust: Mapping[str, Any]
     attached: frozenset[str]
+    tags: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def strangers(self) -> tuple[str, ...]:
@@ -52,6 +53,19 @@ class Snapshot:
     @property
     def buildspec(self) -> str:
         return str((self.project.get("source") or {}).get("buildspec") or "")
+
+    @property
+    def is_runner(self) -> bool:
+        """Do its builds run the jobs of GitHub's or GitLab's workflows? Then its buildspec is ignored.
+
+        https://docs.aws.amazon.com/codebuild/latest/userguide/action-runner-overview.html
+        """
+        webhook = self.project.get("webhook") or {}
+        if str(webhook.get("buildType", "")).startswith("RUNNER"):
+            return True
+        return any(
+            "WORKFLOW_JOB_QUEUED" in str(f.get("pattern", "")) for g in webhook.get("filterGroups") or [] for f in g
+        )
 
     @property
     def tags(self) -> dict[str, str]:

@@ -5,7 +5,10 @@ from __future__ import annotations
 from enum import StrEnum
 
 from remediator.core.build import Build
-from remediator.core.evidence import find_throttle
+from remediator.core.evidence import Throttle, find_throttle
+from remediator.core.failure import COMMAND_PHASES
+
+_ORDER = ("PROVISIONING", "DOWNLOAD_SOURCE", *COMMAND_PHASES)
 
 
 class Verdict(StrEnum):
@@ -20,8 +23,11 @@ class Verdict(StrEnum):
     RUNNING = "running"
 
 
-def verdict(build: Build) -> Verdict:
-    """Read one retried build. A secret that can't be read comes first: it fails a build that got past its pull."""
+def verdict(build: Build, phase: str = "PROVISIONING", throttle: Throttle | None = None) -> Verdict:
+    """Read one retried build; `phase` is where the first build failed, `throttle` what the retried one's log shows.
+
+    A secret that can't be read comes first: it fails a build that got past its pull.
+    """
     if not build.ended:
         return Verdict.RUNNING
     if build.status == "SUCCEEDED":
@@ -30,6 +36,10 @@ def verdict(build: Build) -> Verdict:
         return Verdict.STOPPED
     if build.cannot_read_secret:
         return Verdict.SECRET_UNREADABLE
-    if build.past_pull:
-        return Verdict.PAST_PULL
-    return Verdict.THROTTLED if find_throttle(build.failure.context) else Verdict.BEFORE_PULL
+    if throttle:
+        return Verdict.THROTTLED
+    if not build.past_pull:
+        return Verdict.THROTTLED if find_throttle(build.failure.context) else Verdict.BEFORE_PULL
+    # A command that fails before the phase of the one that pulled tells nothing about the pull.
+    before = build.failure.phase in _ORDER[: _ORDER.index(phase)]
+    return Verdict.BEFORE_PULL if before else Verdict.PAST_PULL

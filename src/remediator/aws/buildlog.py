@@ -1,0 +1,59 @@
+"""Searches a build's log in CloudWatch Logs, the newest lines first, and never more than a few pages of it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+from remediator.core.buildlog import LogLine, LogPlace
+
+MOST_PAGES = 4
+_SINCE = 1_704_067_200_000
+"""Milliseconds: CloudWatch Logs searches backwards only in what is younger than 2024."""
+
+
+class BuildLog:
+    """One look into one log stream, of `pages` answers at most, each of up to 1 MB or 10,000 lines.
+
+    https://docs.aws.amazon.com/AmazonCloudWatchLogs/latest/APIReference/API_FilterLogEvents.html
+    """
+
+    def __init__(self, logs: Any, place: LogPlace) -> None:
+        self._client = logs
+        self._place = place
+
+    def search(self, words: tuple[str, ...], pages: int = MOST_PAGES) -> Iterator[tuple[list[LogLine], bool]]:
+        """The lines that hold one of `words`, page by page, the newest page first and each page's oldest line first.
+
+        With each page: whether the log has been searched to its beginning. Pages may be empty.
+        """
+        request: dict[str, Any] = {
+            "logGroupName": self._place.group,
+            "logStreamNames": [self._place.stream],
+            "filterPattern": " ".join(f'?"{word}"' for word in words),
+            "startTime": _SINCE,
+            "startFromHead": False,
+        }
+        for _ in range(pages):
+            answer = self._client.filter_log_events(**request)
+            token = answer.get("nextToken")
+            yield _lines(answer["events"]), token is None
+            if token is None:
+                return
+            request["nextToken"] = token
+
+    def until(self, begin: int, end: int) -> list[LogLine]:
+        """All lines from `begin` to `end` (milliseconds, both included), at most the newest page of them."""
+        answer = self._client.get_log_events(
+            logGroupName=self._place.group,
+            logStreamName=self._place.stream,
+            startTime=begin,
+            endTime=end + 1,
+            startFromHead=False,
+        )
+        return [LogLine(event["timestamp"], event["message"].rstrip("\n")) for event in answer["events"]]
+
+
+def _lines(events: list[dict[str, Any]]) -> list[LogLine]:
+    """Newest first as they come; stable, so that lines of the same millisecond keep their order reversed as a whole."""
+    return [LogLine(event["timestamp"], event["message"].rstrip("\n")) for event in reversed(events)]

@@ -1,0 +1,219 @@
+"""Decides how the commands of a project's builds can sign in to Docker Hub, or what a person has to do instead."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from typing import Literal
+
+from remediator.core import advice
+from remediator.core.build import Build
+from remediator.core.buildspec import (
+    Buildspec,
+    BuildspecError,
+    add_login,
+    find_insertion,
+    login_command,
+    sign_in_faults,
+)
+from remediator.core.change import AddDockerLogin, GrantSecretAccess, refers
+from remediator.core.curated import reads_docker_auth_config
+from remediator.core.outcome import Ending, Outcome
+from remediator.core.plan import SignIn, own_variables
+from remediator.core.snapshot import Snapshot
+
+Shell = Literal["posix", "powershell"]
+
+_S3_OBJECT = re.compile(r"arn:aws[a-z-]*:s3:::\S+")
+_OTHER_CLIENTS = re.compile(r"(?i)\b(kaniko|podman|buildah|skopeo|crane|jib)\b")
+
+
+@dataclass(frozen=True, slots=True)
+class Observed:
+    """What the logs tell, apart from the evidence.
+
+    `excerpt` is the evidence. `signs_in_or_pushes` says whether the failed build, or the last one that passed, signed
+    in to a registry or pushed to Docker Hub; None where a log could not tell.
+    """
+
+    excerpt: str = ""
+    signs_in_or_pushes: bool | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Way:
+    """How the commands can sign in: by a login in the inline buildspec, or by the docker CLI's own variable.
+
+    With a `refusal` there is no way from here, and it says what to do. `otherwise` is the advice for a secret that
+    turns out not to have the key that the variable needs. `advice` goes with the repair.
+    """
+
+    login: AddDockerLogin | None = None
+    auth_config: bool = False
+    refusal: Outcome | None = None
+    otherwise: tuple[str, ...] = ()
+    advice: tuple[str, ...] = ()
+
+
+def way_to_sign_in(build: Build, snapshot: Snapshot, sign_in: SignIn, observed: Observed, edit: bool) -> Way:
+    """The way for this project, after a command of this build was throttled. `edit`: is an inline buildspec edited?"""
+    elsewhere = _without_docker(build, snapshot, sign_in, observed)
+    if elsewhere:
+        return Way(refusal=elsewhere)
+    own = own_variables(snapshot, sign_in.references)
+    if own:
+        reason = f"the environment variable {' and '.join(own)} is the project's own"
+        other_names = "deploy with other names in UsernameVariable and PasswordVariable, or remove the project's own"
+        return Way(refusal=_refusal(reason, other_names))
+    text = snapshot.buildspec
+    if is_inline(text):
+        return _inline(snapshot, sign_in, edit)
+    if _S3_OBJECT.fullmatch(text):
+        login = login_command(_shell(snapshot, ""), sign_in.username_variable, sign_in.password_variable)
+        edit_object = advice.edit_buildspec_in_s3(text, login, sign_in.references)
+        return Way(refusal=_refusal("its buildspec is an object in S3", edit_object, *_by_hand(snapshot, sign_in)))
+    return _in_repository(snapshot, sign_in, observed)
+
+
+def signed_in_already(build: Build, sign_in: SignIn) -> bool:
+    """Did this build's commands carry the credentials of a repair? Then it is a verdict on that repair."""
+    variables = build.environment.get("environmentVariables") or []
+    ours = {sign_in.auth_config_variable: sign_in.auth_config_reference}
+    if any(refers(variable, ours) for variable in variables):
+        return True
+    text = str((build.document.get("source") or {}).get("buildspec") or "")
+    names = sign_in.username_variable, sign_in.password_variable
+    return is_inline(text) and any(login_command(shell, *names) in _commands(text) for shell in ("posix", "powershell"))
+
+
+def same_buildspec(build: Build, snapshot: Snapshot, sign_in: SignIn) -> bool:
+    """Did the build run the project's buildspec, or the one that the project had before its repair?"""
+    ran = str((build.document.get("source") or {}).get("buildspec") or "")
+    if ran == snapshot.buildspec:
+        return True
+    if not is_inline(ran):
+        return False
+    try:
+        return _add_login(ran, snapshot, sign_in) == snapshot.buildspec
+    except BuildspecError:
+        return False
+
+
+def is_inline(buildspec: str) -> bool:
+    """Is it a buildspec itself? A path and an ARN are one line, and a buildspec on one line is JSON or a flow map."""
+    return "\n" in buildspec or "\r" in buildspec or buildspec.lstrip().startswith("{")
+
+
+def in_repository(buildspec: str) -> bool:
+    return not is_inline(buildspec) and not _S3_OBJECT.fullmatch(buildspec)
+
+
+def _without_docker(build: Build, snapshot: Snapshot, sign_in: SignIn, observed: Observed) -> Outcome | None:
+    """Builds that a login of the docker CLI can't help."""
+    if str(snapshot.environment.get("type", "")).endswith("_LAMBDA_CONTAINER"):
+        return _refusal("Lambda compute has no docker daemon", advice.use_another_compute())
+    if snapshot.is_runner:
+        return _refusal(
+            "the project runs the jobs of a workflow and ignores its buildspec", advice.sign_in_in_workflow()
+        )
+    client = _OTHER_CLIENTS.search(f"{observed.excerpt} {build.failure.context}")
+    if client:
+        how = advice.other_client(client[1].lower(), sign_in.username_variable, sign_in.password_variable)
+        return _refusal(
+            f"{client[1].lower()} pulls by itself and knows no login of docker", how, *_by_hand(snapshot, sign_in)
+        )
+    return None
+
+
+def _inline(snapshot: Snapshot, sign_in: SignIn, edit: bool) -> Way:
+    text = snapshot.buildspec
+    names = sign_in.username_variable, sign_in.password_variable
+    try:
+        buildspec = Buildspec.parse(text)
+        shell = _shell(snapshot, buildspec.shell)
+        insertion = find_insertion(text, shell=shell, username_variable=names[0], password_variable=names[1])
+        faults = sign_in_faults(buildspec)
+    except BuildspecError as error:
+        return Way(refusal=_refusal(f"its inline buildspec can't be edited: {error}", *_by_hand(snapshot, sign_in)))
+    login = login_command(shell, *names)
+    fixes = tuple(advice.fix_login(fault, login) for fault in faults)
+    if insertion is None:
+        reason = "; ".join(faults) or "its buildspec signs in to Docker Hub, and the pull was anonymous all the same"
+        return Way(refusal=_refusal(reason, *(fixes or ("look at what that login does in the build's log",))))
+    if not edit:
+        where = f"the inline buildspec of the project {snapshot.name}"
+        paste = advice.edit_buildspec(where, login, "EditBuildspecs is off", sign_in.references)
+        return Way(refusal=_refusal("EditBuildspecs is off", paste, *_by_hand(snapshot, sign_in)))
+    return Way(login=AddDockerLogin(insertion.at, insertion.text, login), advice=fixes)
+
+
+def _in_repository(snapshot: Snapshot, sign_in: SignIn, observed: Observed) -> Way:
+    """By `DOCKER_AUTH_CONFIG`, where the docker CLI reads it and nothing that works today would stop working.
+
+    The variable is stronger than a login, and a read-only token in it would break a push to Docker Hub.
+    https://github.com/docker/cli/pull/6008
+    """
+    reason = _against_auth_config(snapshot, sign_in, observed)
+    path = snapshot.buildspec or "buildspec.yml"
+    login = login_command(_shell(snapshot, ""), sign_in.username_variable, sign_in.password_variable)
+    why = reason or "the secret has no key docker_auth_config"
+    edit = advice.edit_buildspec_in_repository(path, login, why, sign_in.references)
+    by_hand = (edit, *_by_hand(snapshot, sign_in))
+    if reason:
+        return Way(refusal=_refusal(f"its buildspec is in the repository, and {reason}", *by_hand))
+    return Way(auth_config=True, otherwise=by_hand)
+
+
+def _against_auth_config(snapshot: Snapshot, sign_in: SignIn, observed: Observed) -> str:
+    image = str(snapshot.environment.get("image", ""))
+    if own_variables(snapshot, {sign_in.auth_config_variable: sign_in.auth_config_reference}):
+        return f"the project has a {sign_in.auth_config_variable} of its own"
+    if not reads_docker_auth_config(image):
+        return f"the docker CLI of its image {image} is not known to read {sign_in.auth_config_variable}"
+    if observed.signs_in_or_pushes is None:
+        return "the log of a build that passed could not be read, so it may sign in or push by itself"
+    if observed.signs_in_or_pushes:
+        return (
+            f"its builds sign in to a registry or push to Docker Hub, over which {sign_in.auth_config_variable} "
+            "would take precedence"
+        )
+    return ""
+
+
+def _shell(snapshot: Snapshot, named: str) -> Shell:
+    """The shell that runs the commands; BuildspecError for one that no login line is written for."""
+    windows = str(snapshot.environment.get("type", "")).startswith("WINDOWS")
+    shell = named.rpartition("/")[2].lower().removesuffix(".exe") or ("powershell" if windows else "sh")
+    if shell in ("sh", "bash", "dash", "zsh", "ash", "ksh"):
+        return "posix"
+    if shell in ("powershell", "pwsh"):
+        return "powershell"
+    raise BuildspecError("it names a shell that is neither sh, bash nor PowerShell")
+
+
+def _add_login(text: str, snapshot: Snapshot, sign_in: SignIn) -> str:
+    return add_login(
+        text,
+        shell=_shell(snapshot, Buildspec.parse(text).shell),
+        username_variable=sign_in.username_variable,
+        password_variable=sign_in.password_variable,
+    )
+
+
+def _commands(text: str) -> tuple[str, ...]:
+    try:
+        return tuple(command for phase in Buildspec.parse(text).phases for command in phase.commands)
+    except BuildspecError:
+        return ()
+
+
+def _by_hand(snapshot: Snapshot, sign_in: SignIn) -> tuple[str, ...]:
+    """What a repair would have granted: a person who pastes the lines needs it too."""
+    if snapshot.role is not None and sign_in.policy_arn in snapshot.role.attached:
+        return ()
+    grant = GrantSecretAccess(str(snapshot.project.get("serviceRole", "")), sign_in.policy_arn)
+    return (advice.attach_policy(grant.role_name, grant.policy_arn),)
+
+
+def _refusal(reason: str, *what_to_do: str) -> Outcome:
+    return Outcome(Ending.ADVISED, f"the project's commands can't be signed in from here: {reason}", advice=what_to_do)

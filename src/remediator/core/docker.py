@@ -1,0 +1,222 @@
+"""Tells what a command does to docker's sign-in: login, logout, pull, push, or throwing the configuration away."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+from dataclasses import dataclass
+from enum import StrEnum
+
+from remediator.core.image import DOCKER_HUB, ImageReference
+from remediator.core.shell import Command, commands_in
+
+ECR = "ecr"
+VARIABLE = "variable"
+MISSES = frozenset(
+    {"registry-1.docker.io", "index.docker.io", "registry.hub.docker.com", "hub.docker.com", "https://docker.io"}
+)
+"""Hosts of Docker Hub under which a login is kept apart: pulls look for `https://index.docker.io/v1/` only."""
+
+_HUB_KEY = "https://index.docker.io/v1/"
+_HUB_NAMES = frozenset({"", DOCKER_HUB, _HUB_KEY})
+_ECR_HOST = re.compile(r"\.dkr[.-]ecr")
+_CONFIGURATION = re.compile(
+    r"(?:~|\$HOME|\$\{HOME\}|/root|/home/[^/]+|\$env:USERPROFILE|\$\{?DOCKER_CONFIG\}?)[/\\]"
+    r"(?:\.docker(?:[/\\](?:config\.json|\*)?)?|config\.json)|\$\{?DOCKER_CONFIG\}?"
+)
+_CONFIGURATION_FILE = re.compile(r"(?:.*[/\\])?config\.json")
+
+# Options with a value: of docker itself, of `docker login`, of `docker compose`.
+_OF_DOCKER = frozenset(
+    {"--config", "-c", "--context", "-H", "--host", "-l", "--log-level", "--tlscacert", "--tlscert", "--tlskey"}
+)
+_OF_LOGIN = frozenset({"-u", "--username", "-p", "--password", "-e", "--email"})
+_OF_PULL = frozenset({"--platform"})
+_OF_COMPOSE = frozenset(
+    {"-f", "--file", "-p", "--project-name", "--profile", "--env-file", "--project-directory", "--ansi", "--parallel"}
+)
+# Options of `docker run` without a value; every other one takes the word that follows it.
+_RUN_SWITCHES = re.compile(
+    r"-[diPqt]+|--(?:rm|detach|interactive|tty|privileged|init|read-only|quiet|publish-all|no-healthcheck"
+    r"|oom-kill-disable|sig-proxy|disable-content-trust|help)"
+)
+_COMPOSE_PULLS = frozenset({"pull", "build", "up", "run", "create"})
+_GROUPS = frozenset({"image", "container", "builder"})
+
+
+class Deed(StrEnum):
+    LOGIN = "login"
+    LOGOUT = "logout"
+    PULL = "pull"
+    PUSH = "push"
+    FORGET = "forget"
+
+
+@dataclass(frozen=True, slots=True)
+class DockerAct:
+    """What is done, and with which registry.
+
+    `registry` is `docker.io`, `ecr` for a private registry of AWS, another host as it is written, `variable` when
+    only a variable tells, or None when the command does not tell: a build pulls what its Dockerfile names.
+    """
+
+    deed: Deed
+    registry: str | None = None
+
+
+def docker_acts(script: str) -> tuple[DockerAct, ...]:
+    """What the commands of a script do to the sign-in and with it, in the order in which they run."""
+    acts: list[DockerAct] = []
+    before: Command | None = None
+    for command in commands_in(script):
+        acts += _acts(command, before)
+        before = command
+    return tuple(acts)
+
+
+def signs_in_to_docker_hub(script: str) -> bool:
+    return DockerAct(Deed.LOGIN, DOCKER_HUB) in docker_acts(script)
+
+
+def _acts(command: Command, before: Command | None) -> Iterable[DockerAct]:
+    match command.program:
+        case "docker":
+            return _of_docker(_behind_options(command.words[1:], _OF_DOCKER))
+        case "docker-compose":
+            return _of_compose(command.words[1:])
+        case "aws" if command.words[1:3] == ("ecr", "get-login"):
+            # What it prints is a `docker login`, and nobody calls it for anything else.
+            return [DockerAct(Deed.LOGIN, ECR)]
+        case "rm" | "remove-item" | "del":
+            return [DockerAct(Deed.FORGET)] if any(map(_is_configuration, command.words[1:])) else []
+        case "tee" if before is not None and before.piped:
+            return _written(before, command.words[1:])
+        case _:
+            return _written(command, command.written)
+
+
+def _is_configuration(word: str) -> bool:
+    return _CONFIGURATION.fullmatch(word) is not None
+
+
+def _written(command: Command, files: tuple[str, ...]) -> list[DockerAct]:
+    """A docker configuration written by hand: with a login of Docker Hub in it, or in place of one."""
+    content = " ".join(command.words[1:]) + command.heredoc
+    if any(map(_CONFIGURATION_FILE.fullmatch, files)) and "auth" in content and _HUB_KEY in content:
+        return [DockerAct(Deed.LOGIN, DOCKER_HUB)]
+    if command.program not in {"echo", "printf", "cat"} or not content or not any(map(_is_configuration, files)):
+        return []
+    if "$" in content:
+        return [DockerAct(Deed.LOGIN, VARIABLE)]
+    return [DockerAct(Deed.FORGET)] if content.lstrip().startswith("{") else []
+
+
+def _behind_options(words: tuple[str, ...], with_value: frozenset[str]) -> tuple[str, ...]:
+    position = 0
+    while position < len(words) and words[position].startswith("-"):
+        position += 2 if words[position] in with_value else 1
+    return words[position:]
+
+
+def _operands(words: tuple[str, ...], with_value: frozenset[str]) -> list[str]:
+    """The words that are neither options nor their values."""
+    operands = []
+    remaining = iter(words)
+    for word in remaining:
+        if word in with_value:
+            next(remaining, None)
+        elif not word.startswith("-"):
+            operands.append(word)
+    return operands
+
+
+def _of_docker(words: tuple[str, ...]) -> Iterable[DockerAct]:
+    if words[:1] and words[0] in _GROUPS:
+        words = words[1:]
+    if not words:
+        return []
+    verb, arguments = words[0], words[1:]
+    match verb:
+        case "login":
+            return [DockerAct(Deed.LOGIN, _login_registry(arguments))]
+        case "logout":
+            return [DockerAct(Deed.LOGOUT, _registry(next(iter(_operands(arguments, frozenset())), "")))]
+        case "pull" | "push":
+            images = _operands(arguments, _OF_PULL)
+            return [DockerAct(Deed(verb), _image_registry(image)) for image in images[:1]]
+        case "run" | "create":
+            return [DockerAct(Deed.PULL, _image_registry(image)) for image in _image_to_run(arguments)]
+        case "build":
+            return [DockerAct(Deed.PULL)]
+        case "buildx":
+            return [DockerAct(Deed.PULL)] if {"build", "bake", "b"} & set(arguments) else []
+        case "compose":
+            return _of_compose(arguments)
+        case _:
+            return []
+
+
+def _of_compose(words: tuple[str, ...]) -> list[DockerAct]:
+    verb = _behind_options(words, _OF_COMPOSE)[:1]
+    if verb and verb[0] in _COMPOSE_PULLS:
+        return [DockerAct(Deed.PULL)]
+    return [DockerAct(Deed.PUSH)] if verb == ("push",) else []
+
+
+def _image_to_run(words: tuple[str, ...]) -> list[str]:
+    remaining = iter(words)
+    for word in remaining:
+        if not word.startswith("-"):
+            return [word]
+        if "=" not in word and not _RUN_SWITCHES.fullmatch(word):
+            next(remaining, None)
+    return []
+
+
+def _login_registry(words: tuple[str, ...]) -> str:
+    registry = _registry(next(iter(_operands(words, _OF_LOGIN)), ""))
+    # `AWS` is the name under which ECR's passwords sign in, whatever variable holds the host.
+    return ECR if registry == VARIABLE and _username(words) == "AWS" else registry
+
+
+def _username(words: tuple[str, ...]) -> str:
+    for option, value in zip(words, (*words[1:], ""), strict=True):
+        if option in {"-u", "--username"}:
+            return value
+        if option.startswith("--username="):
+            return option.removeprefix("--username=")
+    return ""
+
+
+def _registry(host: str) -> str:
+    """The name under which the docker CLI keeps a sign-in to this host.
+
+    Only no host, `docker.io` and exactly `https://index.docker.io/v1/` mean what pulls from Docker Hub look for.
+    https://github.com/docker/cli/blob/master/cli/command/registry/login.go
+    """
+    if host in _HUB_NAMES:
+        return DOCKER_HUB
+    if _ECR_HOST.search(host):
+        return ECR
+    if _has_variable(host):
+        return VARIABLE
+    name = host.partition("://")[2] if "://" in host else host
+    name = name.partition("/")[0]
+    return host.rstrip("/") if name == DOCKER_HUB else name
+
+
+def _image_registry(image: str) -> str | None:
+    try:
+        return ImageReference.parse(image).registry
+    except ValueError:
+        pass
+    if _ECR_HOST.search(image):
+        return ECR
+    first, slash, _ = image.partition("/")
+    if slash and "." in first and not _has_variable(first):
+        return first
+    return VARIABLE if _has_variable(image) else None
+
+
+def _has_variable(word: str) -> bool:
+    return any(sign in word for sign in "$`%")
