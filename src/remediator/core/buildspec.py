@@ -6,6 +6,7 @@ import json
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
+from itertools import groupby, islice
 from typing import Any, Literal
 
 from remediator.core.docker import MISSES, Deed, DockerAct, docker_acts, signs_in_to_docker_hub
@@ -18,6 +19,9 @@ LONGEST_BUILDSPEC = 1_000_000
 """Characters: far above any buildspec that people write, and read within seconds."""
 _DEEPEST = 50
 """Levels of nesting: a buildspec has six; the parser's time grows with the square of them."""
+
+_MOST_ACTS = 100_000
+"""Docker commands of a buildspec that are looked at: aliases can make a short text hold millions."""
 
 _PHASES = ("install", "pre_build", "build", "post_build")
 _NULLS = frozenset({"", "~", "null", "Null", "NULL"})
@@ -127,7 +131,7 @@ def find_insertion(
     """
     document = _Document.parse(text)
     buildspec = document.buildspec()
-    if any(signs_in_to_docker_hub(script) for phase in buildspec.phases for script in phase.scripts):
+    if any(map(signs_in_to_docker_hub, {script for phase in buildspec.phases for script in phase.scripts})):
         return None
     if not any(phase.commands for phase in buildspec.phases):
         raise BuildspecError("no phase of this buildspec has commands")
@@ -165,12 +169,7 @@ def sign_in_faults(buildspec: Buildspec) -> tuple[str, ...]:
 
     Empty when nothing is wrong, when it has no sign-in, and when nothing that it tells pulls from Docker Hub.
     """
-    acts = [
-        (phase.run_as or "root", act)
-        for phase in buildspec.phases
-        for script in phase.scripts
-        for act in docker_acts(script)
-    ]
+    acts = list(islice(_acts_of(buildspec), _MOST_ACTS))
     if not any(_is_hub_login(act) for _, act in acts):
         missed = {act.registry for _, act in acts if act.deed is Deed.LOGIN and act.registry in MISSES}
         return tuple(
@@ -178,6 +177,17 @@ def sign_in_faults(buildspec: Buildspec) -> tuple[str, ...]:
             for host in sorted(filter(None, missed))
         )
     return tuple(dict.fromkeys(_faults_of_pulls(acts)))
+
+
+def _acts_of(buildspec: Buildspec) -> Iterator[tuple[str, DockerAct]]:
+    """The user and what is done, in order. Aliases may repeat a long command many times: each is read once."""
+    read: dict[str, tuple[DockerAct, ...]] = {}
+    for phase in buildspec.phases:
+        for script in phase.scripts:
+            if script not in read:
+                read[script] = tuple(act for act, _ in groupby(docker_acts(script)))
+            for act in read[script]:
+                yield phase.run_as or "root", act
 
 
 def _faults_of_pulls(acts: list[tuple[str, DockerAct]]) -> Iterator[str]:
@@ -212,7 +222,7 @@ def _has_no_commands(phase: Phase) -> bool:
 
 
 def _has_no_docker(phase: Phase) -> bool:
-    return not any(docker_acts(script) for script in phase.scripts)
+    return not any(map(docker_acts, set(phase.scripts)))
 
 
 @dataclass(frozen=True, slots=True)
@@ -484,11 +494,11 @@ class _Editor:
             return
         commands = pair[1]
         if commands.flow:
-            insertion = self._flow_item(commands, self.quoted)
+            insertion: Insertion | None = self._flow_item(commands, self.quoted)
         else:
             dash = commands.end if self.text.startswith("-", commands.end) else commands.end - 1
             insertion = self._lines(dash, [f"- {self.login}"])
-        if insertion:
+        if insertion is not None:
             yield _Candidate(name, insertion, commands.event + 1, (self._login_event,))
 
     def _around(self, phases: _Node, name: str) -> Iterator[_Candidate]:
@@ -532,21 +542,21 @@ class _Editor:
         if phases.flow:
             quote = self._quote_of(key)
             entry = f"{quote}{name}{quote}: {{{quote}commands{quote}: [{self.quoted}]}}"
-            insertion = self._flow_entry(key.start, entry)
+            insertion: Insertion | None = self._flow_entry(key.start, entry)
         else:
             step = self._step
             lines = [f"{name}:", f"{step}commands:", f"{step}{step}- {self.login}"]
             insertion = self._lines(key.start, lines)
-        if insertion:
+        if insertion is not None:
             yield _Candidate(name, insertion, key.event, (_Event("Scalar", name), *self._phase_events))
 
     def _new_commands(self, phase: _Node, name: str) -> Iterator[_Candidate]:
         if phase.flow:
             quote = self._quote_of(phase.children[0]) if phase.children else '"'
-            insertion = self._flow_item(phase, f"{quote}commands{quote}: [{self.quoted}]")
+            insertion: Insertion | None = self._flow_item(phase, f"{quote}commands{quote}: [{self.quoted}]")
         else:
             insertion = self._lines(phase.children[0].start, ["commands:", f"{self._step}- {self.login}"])
-        if insertion:
+        if insertion is not None:
             yield _Candidate(name, insertion, phase.event + 1, self._commands_events)
 
     def _below(
@@ -569,7 +579,8 @@ class _Editor:
 
     def _flow_entry(self, at: int, entry: str) -> Insertion:
         """Before another entry, on a line of its own where that one has such."""
-        return self._lines(at, [f"{entry},"]) or Insertion(at, f"{entry}, ")
+        line = self._lines(at, [f"{entry},"])
+        return Insertion(at, f"{entry}, ") if line is None else line
 
     def _lines(self, at: int, lines: list[str]) -> Insertion | None:
         """Lines before the one that begins at this index, indented like it; None where no line begins there."""

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Literal
+from typing import Any, Literal
 
 from remediator.core import advice
 from remediator.core.build import Build
@@ -60,6 +61,8 @@ def way_to_sign_in(build: Build, snapshot: Snapshot, sign_in: SignIn, observed: 
     elsewhere = _without_docker(build, snapshot, sign_in, observed)
     if elsewhere:
         return Way(refusal=elsewhere)
+    if _signs_in(snapshot.environment, snapshot.buildspec, sign_in):
+        return Way()  # repaired since this build began
     own = own_variables(snapshot, sign_in.references)
     if own:
         reason = f"the environment variable {' and '.join(own)} is the project's own"
@@ -69,7 +72,7 @@ def way_to_sign_in(build: Build, snapshot: Snapshot, sign_in: SignIn, observed: 
     if is_inline(text):
         return _inline(snapshot, sign_in, edit)
     if _S3_OBJECT.fullmatch(text):
-        login = login_command(_shell(snapshot, ""), sign_in.username_variable, sign_in.password_variable)
+        login = _login(_shell(snapshot, ""), sign_in)
         edit_object = advice.edit_buildspec_in_s3(text, login, sign_in.references)
         return Way(refusal=_refusal("its buildspec is an object in S3", edit_object, *_by_hand(snapshot, sign_in)))
     return _in_repository(snapshot, sign_in, observed)
@@ -77,13 +80,7 @@ def way_to_sign_in(build: Build, snapshot: Snapshot, sign_in: SignIn, observed: 
 
 def signed_in_already(build: Build, sign_in: SignIn) -> bool:
     """Did this build's commands carry the credentials of a repair? Then it is a verdict on that repair."""
-    variables = build.environment.get("environmentVariables") or []
-    ours = {sign_in.auth_config_variable: sign_in.auth_config_reference}
-    if any(refers(variable, ours) for variable in variables):
-        return True
-    text = str((build.document.get("source") or {}).get("buildspec") or "")
-    names = sign_in.username_variable, sign_in.password_variable
-    return is_inline(text) and any(login_command(shell, *names) in _commands(text) for shell in ("posix", "powershell"))
+    return _signs_in(build.environment, str((build.document.get("source") or {}).get("buildspec") or ""), sign_in)
 
 
 def same_buildspec(build: Build, snapshot: Snapshot, sign_in: SignIn) -> bool:
@@ -106,6 +103,15 @@ def is_inline(buildspec: str) -> bool:
 
 def in_repository(buildspec: str) -> bool:
     return not is_inline(buildspec) and not _S3_OBJECT.fullmatch(buildspec)
+
+
+def _signs_in(environment: Mapping[str, Any], buildspec: str, sign_in: SignIn) -> bool:
+    """Is a repair of ours in this environment, or in this buildspec?"""
+    ours = {sign_in.auth_config_variable: sign_in.auth_config_reference}
+    if any(refers(variable, ours) for variable in environment.get("environmentVariables") or []):
+        return True
+    logins = [_login(shell, sign_in) for shell in ("posix", "powershell")]
+    return is_inline(buildspec) and any(command in logins for command in _commands(buildspec))
 
 
 def _without_docker(build: Build, snapshot: Snapshot, sign_in: SignIn, observed: Observed) -> Outcome | None:
@@ -135,7 +141,7 @@ def _inline(snapshot: Snapshot, sign_in: SignIn, edit: bool) -> Way:
         faults = sign_in_faults(buildspec)
     except BuildspecError as error:
         return Way(refusal=_refusal(f"its inline buildspec can't be edited: {error}", *_by_hand(snapshot, sign_in)))
-    login = login_command(shell, *names)
+    login = _login(shell, sign_in)
     fixes = tuple(advice.fix_login(fault, login) for fault in faults)
     if insertion is None:
         reason = "; ".join(faults) or "its buildspec signs in to Docker Hub, and the pull was anonymous all the same"
@@ -155,7 +161,7 @@ def _in_repository(snapshot: Snapshot, sign_in: SignIn, observed: Observed) -> W
     """
     reason = _against_auth_config(snapshot, sign_in, observed)
     path = snapshot.buildspec or "buildspec.yml"
-    login = login_command(_shell(snapshot, ""), sign_in.username_variable, sign_in.password_variable)
+    login = _login(_shell(snapshot, ""), sign_in)
     why = reason or "the secret has no key docker_auth_config"
     edit = advice.edit_buildspec_in_repository(path, login, why, sign_in.references)
     by_hand = (edit, *_by_hand(snapshot, sign_in))
@@ -189,6 +195,10 @@ def _shell(snapshot: Snapshot, named: str) -> Shell:
     if shell in ("powershell", "pwsh"):
         return "powershell"
     raise BuildspecError("it names a shell that is neither sh, bash nor PowerShell")
+
+
+def _login(shell: Shell, sign_in: SignIn) -> str:
+    return login_command(shell, sign_in.username_variable, sign_in.password_variable)
 
 
 def _add_login(text: str, snapshot: Snapshot, sign_in: SignIn) -> str:
