@@ -52,11 +52,15 @@ class Ran:
         return (self.folder / "arguments").read_text().splitlines()
 
 
-def run(shell: str, folder: Path, script: str, *, docker: bool = True, **variables: str) -> Ran:
+def run(shell: str, folder: Path, script: str, **variables: str) -> Ran:
+    return run_without_docker(shell, folder, script, WITH_DOCKER="yes", **variables)
+
+
+def run_without_docker(shell: str, folder: Path, script: str, **variables: str) -> Ran:
     tools = folder / "bin"
     tools.mkdir()
     (tools / "cat").symlink_to(shutil.which("cat") or "/bin/cat")
-    if docker:
+    if "WITH_DOCKER" in variables:
         (tools / "docker").write_text(DOCKER)
         (tools / "docker").chmod(0o755)
     found = subprocess.run(
@@ -106,7 +110,7 @@ def test_without_both_variables_nothing_happens(
 @pytest.mark.parametrize("shell", SHELLS)
 @pytest.mark.parametrize("prefix", ["", "set -eu; "])
 def test_without_docker_nothing_happens(shell: str, prefix: str, tmp_path: Path) -> None:
-    ran = run(shell, tmp_path, prefix + LINE, docker=False, DOCKERHUB_USERNAME="u", DOCKERHUB_PASSWORD="p")
+    ran = run_without_docker(shell, tmp_path, prefix + LINE, DOCKERHUB_USERNAME="u", DOCKERHUB_PASSWORD="p")
     assert (ran.code, ran.output) == (0, "")
 
 
