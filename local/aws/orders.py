@@ -5,7 +5,8 @@
     holds                 {}                          every hold: who fell into it, whether it is released
     grant-delay           {least, most?}              seconds until a new attachment counts; 0 for at once
     credentials           {role_arn, session?}        a session of that role, as environment variables
-    account               {user, password, pulls?}    an account of Docker Hub; pulls left, null for no limit
+    account               {user, password, pulls?, read_only?}
+                                                      an account of Docker Hub; pulls left, null for no limit
     account-pulls         {user?, pulls}              pulls left; without a user those of the anonymous
     account-lock          {user, locked}              refuse every login, as after too many failed ones
     throttle              {registry, text?}           other registries: `toomanyrequests` with that text; null ends it
@@ -15,6 +16,7 @@
     unreadable-credential {phase}                     where a build fails that can't read its registry credential
     build-seconds         {seconds}                   about how long a build takes
     start-build           {request, initiator}        a build that a pipeline or webhook starts
+    repository            {location, files}           a source's files (path: text), buildspec.yml among them
     plant-project         {project}                   a project with members that no model knows
     stored-project        {name}                      a project as it is stored, without a request on record
     interrupt             {function}                  kill the processes in which this function runs now
@@ -31,6 +33,7 @@ from typing import Any
 
 from ministack.core import lambda_runtime
 
+from local.agent import Agent
 from local.aws.codebuild import MEAN_BUILD_SECONDS, World
 from local.aws.grants import Grants
 from local.aws.holds import Holds
@@ -54,6 +57,7 @@ class Orders:
     registry: Registry
     world: World
     simulator: CodeBuild
+    agent: Agent
 
     async def carry_out(self, order: str, given: Document) -> Document:
         """The order's answer; OrderError when it cannot be carried out."""
@@ -83,9 +87,9 @@ class Orders:
     def _order_credentials(self, role_arn: str, session: str = "somebody") -> Document:
         return {"credentials": role_session(role_arn, session)}
 
-    def _order_account(self, user: str, password: str, pulls: int | None = None) -> Document:
-        self.registry.add_account(user, password, pulls)
-        return {"user": user, "pulls": pulls}
+    def _order_account(self, user: str, password: str, pulls: int | None = None, read_only: bool = False) -> Document:
+        self.registry.add_account(user, password, pulls, read_only=read_only)
+        return {"user": user, "pulls": pulls, "read_only": read_only}
 
     def _order_account_pulls(self, pulls: int | None, user: str | None = None) -> Document:
         self.registry.accounts.set_pulls(user, pulls)
@@ -134,6 +138,10 @@ class Orders:
 
     def _order_start_build(self, request: Document, initiator: str) -> Document:
         return {"build": self.simulator.start_build(request, initiator)}
+
+    def _order_repository(self, location: str, files: dict[str, str]) -> Document:
+        self.agent.repositories[location] = dict(files)
+        return {"location": location, "files": sorted(files)}
 
     def _order_plant_project(self, project: Document) -> Document:
         self.simulator.plant_project(project)

@@ -116,7 +116,8 @@ def _follow_parent(loop: asyncio.AbstractEventLoop, stop: Callable[[], None]) ->
 
 def assemble(settings: Settings, scratch: Path, port: int) -> tuple[Any, dict[str, Any], Callable[[], None]]:
     """The application, what the port file says, and what has to be called at the end."""
-    from local.aws import codebuild, functions, iam, stacks
+    from local.agent import Agent
+    from local.aws import codebuild, functions, iam, logs, stacks
     from local.aws.delivery import Delivery
     from local.aws.durable import Durable
     from local.aws.front import Front
@@ -133,11 +134,15 @@ def assemble(settings: Settings, scratch: Path, port: int) -> tuple[Any, dict[st
     access_log.write_text("")
     registry = Registry(log_file=access_log).start()
     world = codebuild.World(account=settings.account, region=settings.region, endpoint=endpoint, registry=registry)
+    builds = scratch / "builds"
+    builds.mkdir()
+    agent = Agent(registry.url, throttled=world.throttled_registries, folder=builds)
     simulator = CodeBuild(
         world,
         seed=settings.seed,
         pace=settings.build_seconds / codebuild.MEAN_BUILD_SECONDS,
         unreadable_credential=settings.unreadable_credential,
+        run_commands=agent,
     )
     running = functions.Functions(python=settings.python, endpoint=endpoint, folder=scratch / "functions")
     running.folder.mkdir()
@@ -152,9 +157,11 @@ def assemble(settings: Settings, scratch: Path, port: int) -> tuple[Any, dict[st
     durable.install()
     Delivery(running, durable).install()
     codebuild.install(simulator, world)
+    logs.install()
     stacks.install()
 
     def close() -> None:
+        agent.close()
         durable.stop()
         running.stop()
         registry.stop()
@@ -169,4 +176,4 @@ def assemble(settings: Settings, scratch: Path, port: int) -> tuple[Any, dict[st
         "requests": str(log.path),
         "access_log": str(access_log),
     }
-    return Front(Orders(holds, grants, registry, world, simulator), holds, log), facts, close
+    return Front(Orders(holds, grants, registry, world, simulator, agent), holds, log), facts, close

@@ -26,11 +26,10 @@ class StackFacts:
     policy: str
     user: str
     settle_seconds: int
+    secret: str
 
 
-def repaired(
-    case: Case, record: Record, before: Document, after: Document, secret: str, stack: StackFacts
-) -> list[Claim]:
+def repaired(case: Case, record: Record, before: Document, after: Document, stack: StackFacts) -> list[Claim]:
     """The claims about the project that must come back."""
     grants = record.writes(case, "AttachRolePolicy")
     patches = record.writes(case, "UpdateProject")
@@ -47,7 +46,7 @@ def repaired(
         Claim(
             "drop-member",
             "the project differs by exactly the planned members",
-            _planned(before, secret) == _comparable(after),
+            _planned(before, stack.secret) == _comparable(after),
         ),
         Claim(
             "no-lease",
@@ -60,6 +59,24 @@ def repaired(
             bool(signed_in),
         ),
     ]
+
+
+def signed_in(case: Case, record: Record, before: Document, after: Document, stack: StackFacts) -> Claim:
+    """A build whose commands pull came back signed in, and its project gained what it needs and nothing else."""
+    retries = record.writes(case, "StartBuild")
+    pulls = record.pulls(case.image, since=_time(retries)) if retries else []
+    pulled = any(pull["status"] == 200 and pull["account"] == stack.user for pull in pulls)
+    counted = [len(record.writes(case, name)) for name in ("AttachRolePolicy", "UpdateProject", "StartBuild")]
+    what = "one command more in its buildspec" if case.name == "inline" else "DOCKER_AUTH_CONFIG"
+    exactly = _with_commands_signed_in(case, before, after, stack.secret) == _comparable(after)
+    text = f"{case.project} gained {what} and the variables, nothing else, and pulled {case.image} signed in"
+    return Claim(case.name, text, pulled and exactly and counted == [1, 1, 1])
+
+
+def few_reads(case: Case, record: Record) -> Claim:
+    """What an ordinary failed build costs: reads of the functions that name it or its log."""
+    reads = [line["operation"] for line in record.reads(case)]
+    return Claim("unrelated", f"{case.project} was left alone after {len(reads)} reads (2 at most)", len(reads) <= 2)
 
 
 def left_alone(case: Case, record: Record, before: Document, after: Document) -> Claim:
@@ -81,6 +98,23 @@ def _planned(before: Document, secret: str) -> Document:
         {"name": "DOCKERHUB_USERNAME", "value": f"{secret}:username", "type": "SECRETS_MANAGER"},
         {"name": "DOCKERHUB_PASSWORD", "value": f"{secret}:password", "type": "SECRETS_MANAGER"},
     ]
+    return wanted
+
+
+def _with_commands_signed_in(case: Case, before: Document, after: Document, secret: str) -> Document:
+    """The project as it has to be. An inline buildspec keeps each of its lines, and has one more."""
+    wanted = copy.deepcopy(_comparable(before))
+    keys = {"DOCKERHUB_USERNAME": "username", "DOCKERHUB_PASSWORD": "password"}
+    if case.name == "repository":
+        keys["DOCKER_AUTH_CONFIG"] = "docker_auth_config"
+    wanted["environment"]["environmentVariables"] += [
+        {"name": name, "value": f"{secret}:{key}", "type": "SECRETS_MANAGER"} for name, key in keys.items()
+    ]
+    if case.name == "inline":
+        lines = after["source"]["buildspec"].splitlines(keepends=True)
+        added = [line for line in lines if "docker login" in line]
+        if len(added) == 1 and "".join(line for line in lines if line not in added) == before["source"]["buildspec"]:
+            wanted["source"]["buildspec"] = after["source"]["buildspec"]
     return wanted
 
 

@@ -12,7 +12,7 @@ from local.demo.scene import Case
 
 Line = dict[str, Any]
 
-READS = ("BatchGet", "Get", "List", "Describe")
+READS = ("BatchGet", "Get", "List", "Describe", "Filter")
 OWN_KEEPING = (
     "CheckpointDurableExecution",
     "GetDurableExecutionState",
@@ -57,6 +57,12 @@ class Record:
             and line["operation"] not in OWN_KEEPING
             and _mentions(line, (case.project, case.role))
         ]
+
+    def reads(self, case: Case) -> list[Line]:
+        """Requests of the functions that name the case's project, build or log and change nothing."""
+        names = (case.project, case.role, case.build, case.build.rpartition(":")[2], case.build.rpartition("/")[2])
+        asked = [line for line in self.requests if self.ours(line) and _mentions(line, names)]
+        return [line for line in asked if line["operation"].startswith(READS)]
 
     def pulls(self, image: str, since: float = 0.0) -> list[Line]:
         """Requests for the image's manifest at the registry, after a time."""

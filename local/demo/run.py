@@ -1,4 +1,4 @@
-"""Runs the demo: the stack on local AWS, a throttled build that must come back, two look-alikes left alone."""
+"""Runs the demo: the stack on local AWS, three throttled builds that must come back, three failures left alone."""
 
 from __future__ import annotations
 
@@ -10,7 +10,8 @@ from typing import Any
 
 from local.aws.launch import LocalAws, start
 from local.demo.breaks import broken_source
-from local.demo.claims import StackFacts, left_alone, repaired
+from local.demo.cases import Cases, make_cases, settle_repository, throttle_repository
+from local.demo.claims import StackFacts, few_reads, left_alone, repaired, signed_in
 from local.demo.record import Record
 from local.demo.scene import Case, Names, Scene
 from local.demo.screen import Screen
@@ -64,18 +65,21 @@ class _Demo:
         self._outputs = deploy(self._aws, template, self._names.stack, parameters)
 
     def play(self) -> Document:
-        main, public, account = self._cases()
-        cases = [main, public, account]
-        before = {case.name: self._scene.project(case) for case in cases}
-        times = self._main_case(main)
-        lookalikes = self._lookalikes([public, account])
-        after = {case.name: self._scene.project(case) for case in cases}
+        cases = make_cases(self._aws, self._scene, self._names)
+        self._pass_once(cases.repository)
+        before = {case.name: self._scene.project(case) for case in cases.all}
+        times = {**self._main_case(cases.image), **self._of_commands(cases), **self._lookalikes(cases)}
+        after = {case.name: self._scene.project(case) for case in cases.all}
         record = Record.read(self._aws, self._names.stack)
-        self._screen.title("The project, before and after")
-        self._screen.difference(before[main.name], after[main.name])
-        facts = StackFacts(self._outputs["GrantPolicyArn"], self._names.user, SETTLE_SECONDS)
-        claims = repaired(main, record, before[main.name], after[main.name], self._secret, facts)
-        claims += [left_alone(case, record, before[case.name], after[case.name]) for case in (public, account)]
+        self._screen.title("The projects, before and after")
+        for case in (cases.image, *cases.of_commands):
+            self._screen.say(f"  {case.project}")
+            self._screen.difference(before[case.name], after[case.name])
+        facts = StackFacts(self._outputs["GrantPolicyArn"], self._names.user, SETTLE_SECONDS, self._secret)
+        claims = repaired(cases.image, record, before["docker-hub"], after["docker-hub"], facts)
+        claims += [signed_in(case, record, before[case.name], after[case.name], facts) for case in cases.of_commands]
+        claims += [left_alone(case, record, before[case.name], after[case.name]) for case in cases.left_alone]
+        claims.append(few_reads(cases.unrelated, record))
         self._screen.title("Counted from the request log and the registry's access log")
         for claim in claims:
             self._screen.claim(claim.name, claim.text, claim.holds)
@@ -87,25 +91,19 @@ class _Demo:
                 "endpoint": self._aws.endpoint,
                 "registry": self._aws.registry,
             },
-            "times": {**times, **lookalikes},
-            "cases": [self._told(case, record) for case in cases],
+            "times": times,
+            "cases": [self._told(case, record) for case in cases.all],
             "claims": [{"name": claim.name, "text": claim.text, "holds": claim.holds} for claim in claims],
         }
 
-    def _cases(self) -> tuple[Case, Case, Case]:
-        names, scene = self._names, self._scene
-        main = scene.make_case("docker-hub", names.words[0], names.hub_image, "remediated")
-        public = scene.make_case("ecr-public", names.words[1], names.public_image, "skipped")
-        self._aws.order("throttle", registry="public.ecr.aws", text="Rate exceeded")
-        poor, password = f"{names.user}-free", names.password + "x"
-        self._aws.order("account", user=poor, password=password, pulls=0)
-        own = scene.make_secret(f"{names.secret}-free", poor, password)
-        credential = {"credential": own, "credentialProvider": "SECRETS_MANAGER"}
-        account = scene.make_case(
-            "account-limit", names.words[2], names.hub_image, "advised", registryCredential=credential
-        )
-        scene.let_read(account, own)
-        return main, public, account
+    def _pass_once(self, case: Case) -> None:
+        """A build that passed is what tells that the repository's builds neither sign in nor push."""
+        settle_repository(self._scene, self._names)
+        self._scene.start(case)
+        with self._screen.doing(f"{case.project} builds and passes"):
+            while not self._ended(case.build):
+                time.sleep(0.1)
+        throttle_repository(self._scene, self._names, case)
 
     def _main_case(self, case: Case) -> dict[str, float]:
         self._screen.title(f"{case.project} builds in {case.image}, which Docker Hub throttles")
@@ -132,8 +130,16 @@ class _Demo:
         self._screen.event(at["verdict"], "verdict", self._verdict_line(case), "green" if good else "red")
         return {f"docker-hub-{name}": round(seconds, 1) for name, seconds in at.items()}
 
-    def _lookalikes(self, cases: list[Case]) -> dict[str, float]:
-        self._screen.title("Two look-alikes that must be left alone")
+    def _of_commands(self, cases: Cases) -> dict[str, float]:
+        self._screen.title("Two projects pull with docker build: the buildspec inline, and in the repository")
+        return {"commands": self._play_together(cases.of_commands, PATIENCE)}
+
+    def _lookalikes(self, cases: Cases) -> dict[str, float]:
+        self._screen.title("Three failures that must be left alone")
+        return {"lookalikes": self._play_together(cases.left_alone, 30)}
+
+    def _play_together(self, cases: tuple[Case, ...], patience: float) -> float:
+        """Start a build of each and wait for the outcomes; the seconds that took."""
         began = time.time()
         watch = Watch(self._aws, self._names.stack, self._screen, began)
         for case in cases:
@@ -142,12 +148,12 @@ class _Demo:
             watch.until("the build to fail", lambda case=case: self._ended(case.build), 30)  # type: ignore[misc]
             self._screen.event(time.time() - began, "failure", self._failure(case.build), "red")
         for case in cases:
-            watch.until("an outcome", lambda case=case: self._has_outcome(case), 30)  # type: ignore[misc]
+            watch.until("an outcome", lambda case=case: self._has_outcome(case), patience)  # type: ignore[misc]
             case.reported = self._outcome(case)
             good = case.reported.get("outcome") == case.expected
             line = f"{case.name}: {self._verdict_line(case)}"
             self._screen.event(time.time() - began, "verdict", line, "green" if good else "red")
-        return {"lookalikes": round(time.time() - began, 1)}
+        return round(time.time() - began, 1)
 
     def _told(self, case: Case, record: Record) -> Document:
         """The verdict is what the logs show; `reported` is what the journal says, beside it."""
@@ -186,6 +192,17 @@ class _Demo:
         return any(one["hold"] == hold and one["caught"] for one in self._aws.order("holds")["holds"])
 
     def _outcome(self, case: Case) -> Document:
+        return self._journaled(case) or self._logged(case)
+
+    def _logged(self, case: Case) -> Document:
+        """The line that Intake writes about a failure that has nothing to do with a pull: it is in no journal."""
+        group = f"/aws/lambda/{self._names.stack}-Intake"
+        events = client(self._aws, "logs").filter_log_events(logGroupName=group, filterPattern=f'"{case.build}"')
+        lines = [line for event in events["events"] for line in event["message"].splitlines() if case.build in line]
+        told = [json.loads(line) for line in lines if line.startswith("{")]
+        return dict(told[0]) if told else {}
+
+    def _journaled(self, case: Case) -> Document:
         key = {"pk": {"S": f"build#{case.build.rpartition('/')[2]}"}}
         item = client(self._aws, "dynamodb").get_item(TableName=self._outputs["JournalTable"], Key=key).get("Item", {})
         report: Document = json.loads(item["report"]["S"]) if "report" in item else {}

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import base64
 import json
 import random
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from local.aws.launch import LocalAws
 from local.stack import client
 
 Document = dict[str, Any]
+
+STANDARD_IMAGE = "aws/codebuild/standard:7.0"
 
 HUB_IMAGES = ("python:3.12", "node:22-alpine", "golang:1.24", "maven:3-eclipse-temurin-21", "hashicorp/terraform:1.9")
 PUBLIC_IMAGES = ("docker/library/python:3.12", "amazonlinux/amazonlinux:2023", "docker/library/node:22")
@@ -28,6 +31,7 @@ class Names:
     password: str
     secret: str
     hub_image: str
+    pulled: list[str]
     public_image: str
     words: list[str]
 
@@ -43,15 +47,21 @@ class Names:
             user=f"{rng.choice(WORDS)}{rng.randrange(1000)}",
             password="dckr_pat_" + "".join(rng.choice(characters) for _ in range(27)),
             secret=f"team-{tag}/docker-hub",
-            hub_image=rng.choice(HUB_IMAGES),
+            hub_image=(images := rng.sample(HUB_IMAGES, 3))[0],
+            pulled=images[1:],
             public_image=f"public.ecr.aws/{rng.choice(PUBLIC_IMAGES)}",
-            words=rng.sample(WORDS, 3),
+            words=rng.sample(WORDS, 6),
         )
+
+
+def inline(phases: str) -> Document:
+    """A source that is nothing but a buildspec."""
+    return {"type": "NO_SOURCE", "buildspec": f"version: 0.2\nphases:\n{phases}"}
 
 
 @dataclass
 class Case:
-    """One project and its failing build: what it is called, what is expected of it."""
+    """One project and its failing build: what it is called, what is expected of it; `image` is what the build pulls."""
 
     name: str
     project: str
@@ -73,7 +83,10 @@ class Scene:
         self._secrets = client(aws, "secretsmanager")
 
     def make_secret(self, name: str, user: str, password: str) -> str:
-        text = json.dumps({"username": user, "password": password})
+        """A secret as the README says: also in the form that the docker CLI takes from DOCKER_AUTH_CONFIG."""
+        auth = base64.b64encode(f"{user}:{password}".encode()).decode()
+        auth_config = json.dumps({"auths": {"https://index.docker.io/v1/": {"auth": auth}}})
+        text = json.dumps({"username": user, "password": password, "docker_auth_config": auth_config})
         return str(self._secrets.create_secret(Name=name, SecretString=text)["ARN"])
 
     def make_case(self, name: str, word: str, image: str, expected: str, **environment: Any) -> Case:
@@ -83,7 +96,20 @@ class Scene:
         case.role_arn = self.make_project(project, image, **environment)
         return case
 
-    def make_project(self, project: str, image: str, **environment: Any) -> str:
+    def make_docker_case(self, name: str, word: str, image: str, expected: str, source: Document) -> Case:
+        """The same for a project whose commands use docker, on an image of CodeBuild's own."""
+        case = self.make_case(
+            name,
+            word,
+            STANDARD_IMAGE,
+            expected,
+            source=source,
+            privilegedMode=True,
+            imagePullCredentialsType="CODEBUILD",
+        )
+        return replace(case, image=image)
+
+    def make_project(self, project: str, image: str, source: Document | None = None, **environment: Any) -> str:
         """A project and its role as their owner would have them, with a setting that is newer than any SDK.
 
         Returns the role's ARN.
@@ -92,7 +118,7 @@ class Scene:
         document = {
             "name": project,
             "description": "builds with make",
-            "source": {"type": "NO_SOURCE", "buildspec": "version: 0.2\nphases:\n  build:\n    commands: [make]\n"},
+            "source": source or inline("  build:\n    commands: [echo built]\n"),
             "artifacts": {"type": "NO_ARTIFACTS"},
             "cache": {"type": "NO_CACHE"},
             "environment": {
@@ -124,6 +150,10 @@ class Scene:
         """The project as it is stored, without a request on record."""
         project: Document = self.aws.order("stored-project", name=case.project)["project"]
         return project
+
+    def commit(self, location: str, **files: str) -> None:
+        """The files of a repository as builds get them from now on; `_` in a name stands for a dot."""
+        self.aws.order("repository", location=location, files={name.replace("_", "."): t for name, t in files.items()})
 
     def start(self, case: Case) -> None:
         build = client(self.aws, "codebuild").start_build(projectName=case.project)["build"]

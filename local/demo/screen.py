@@ -52,8 +52,16 @@ class Screen:
         )
 
     def difference(self, before: Any, after: Any) -> None:
-        """Two JSON documents as a diff of their lines."""
-        old, new = (json.dumps(document, indent=2, sort_keys=True).splitlines() for document in (before, after))
+        """Two JSON documents as a diff of their lines; a text of several lines is shown as a list of them."""
+        old, new = (json.dumps(_in_lines(one), indent=2, sort_keys=True).splitlines() for one in (before, after))
         for line in list(difflib.unified_diff(old, new, "before", "after", lineterm="", n=2)):
             colour = {"+": "green", "-": "red", "@": "blue"}.get(line[:1])
             self.say("    " + (self.paint(line, colour) if colour else line))
+
+
+def _in_lines(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {name: _in_lines(inner) for name, inner in value.items()}
+    if isinstance(value, list):
+        return [_in_lines(inner) for inner in value]
+    return value.splitlines() if isinstance(value, str) and "\n" in value else value

@@ -19,10 +19,12 @@ STEPS = {
     "GetRole": ("diagnose", "the service role and who may assume it are read"),
     "GetSecretValue": ("check", "the secret is read; Docker Hub is asked whether it is good"),
     "AttachRolePolicy": ("grant", "the role may read the secret now: {PolicyArn}"),
-    "UpdateProject": ("patch", "the project gets its registry credential and variables"),
+    "UpdateProject": ("patch", "the project gets what it needs to sign in"),
     "StartBuild": ("retry", "the build is run again"),
     "DeleteItem": ("release", "the lease is given back"),
     "BatchGetBuilds": ("look", "the build is read"),
+    "FilterLogEvents": ("log", "the build's log is searched, the newest lines first"),
+    "GetLogEvents": ("log", "what the failed command said is read"),
     "PutItem": ("triage", "Intake writes the outcome down; nothing else is started"),
     "UpdateItem": ("journal", "the journal is kept"),
 }

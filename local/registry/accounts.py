@@ -20,12 +20,16 @@ _ANONYMOUS_TEXT = (
 
 @dataclass
 class Account:
-    """`pulls` is how many pulls are left, None for no limit; `locked` refuses every login."""
+    """`pulls` is how many pulls are left, None for no limit; `locked` refuses every login.
+
+    `read_only`: its token signs in and pulls, and is refused every push.
+    """
 
     user: str | None
     password: str = ""
     pulls: int | None = None
     locked: bool = False
+    read_only: bool = False
     source: str = field(default_factory=lambda: str(uuid.uuid4()))
 
     def rate_limit(self, peer: str) -> dict[str, str]:
@@ -59,10 +63,10 @@ class Accounts:
         self._tokens: dict[str, tuple[Account, str, float]] = {}
         self._lock = threading.Lock()
 
-    def add(self, user: str, password: str, pulls: int | None) -> Account:
+    def add(self, user: str, password: str, pulls: int | None, *, read_only: bool = False) -> Account:
         """Make an account, or give the one of that name a new password and allowance."""
         with self._lock:
-            account = self._accounts[user] = Account(user, password, pulls)
+            account = self._accounts[user] = Account(user, password, pulls, read_only=read_only)
             return account
 
     def set_pulls(self, user: str | None, pulls: int | None) -> None:
@@ -84,7 +88,7 @@ class Accounts:
             return account if account is not None and secrets.compare_digest(account.password, password) else None
 
     def issue(self, account: Account, repository: str) -> str:
-        """A bearer token for pulls of one repository, in the form of a JWT without a signature."""
+        """A bearer token for one repository (empty: none, as a login asks), like a JWT without a signature."""
         with self._lock:
             claims = {
                 "sub": account.user or "",

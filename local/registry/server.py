@@ -1,4 +1,4 @@
-"""The registry's two doors, `/token` and `/v2/…/manifests/…`, with the answers that Docker Hub gives."""
+"""The registry's doors for tokens, manifests and uploads, with the answers that Docker Hub gives."""
 
 import base64
 import binascii
@@ -7,6 +7,7 @@ import json
 import re
 import threading
 import time
+import uuid
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from types import TracebackType
@@ -16,6 +17,7 @@ from urllib.parse import parse_qs, urlsplit
 from local.registry.accounts import Account, Accounts
 
 _MANIFEST = re.compile(r"^/v2/(?P<repository>[a-z0-9._/-]+)/manifests/(?P<reference>[A-Za-z0-9._:-]+)$")
+_UPLOADS = re.compile(r"^/v2/(?P<repository>[a-z0-9._/-]+)/blobs/uploads/$")
 _SCOPE = re.compile(r"^repository:(?P<repository>[^:]+):.*\bpull\b")
 _MEDIA_TYPE = "application/vnd.oci.image.index.v1+json"
 
@@ -63,9 +65,9 @@ class Registry:
             self._thread.join()
         self._server.server_close()
 
-    def add_account(self, user: str, password: str, pulls: int | None = None) -> None:
+    def add_account(self, user: str, password: str, pulls: int | None = None, *, read_only: bool = False) -> None:
         """Make an account with so many pulls (None: no limit), or change the one of that name."""
-        self.accounts.add(user, password, pulls)
+        self.accounts.add(user, password, pulls, read_only=read_only)
 
     def record(self, entry: dict[str, Any]) -> None:
         """Add a line to the access log."""
@@ -83,6 +85,12 @@ class Registry:
                 for entry in self.log
                 if entry["method"] == "GET" and "/manifests/" in entry["path"] and entry["status"] != 401
             ]
+
+    def pushes(self) -> list[dict[str, Any]]:
+        """What the access log says of pushes: uploads and manifests that were sent with a token, refused ones too."""
+        with self._lock:
+            sent = [entry for entry in self.log if entry["method"] in ("POST", "PUT") and entry["repository"]]
+            return [entry for entry in sent if entry["account"] is not None or entry["status"] != 401]
 
 
 class _Server(ThreadingHTTPServer):
@@ -111,11 +119,23 @@ class _Handler(BaseHTTPRequestHandler):
         elif manifest is not None:
             self._manifest(manifest["repository"], manifest["reference"])
         elif url.path in ("/v2", "/v2/"):
-            self._challenge(None)
+            self._door()
         else:
             self._error(404, "NOT_FOUND", "page not found")
 
     do_HEAD = do_GET  # noqa: N815 - the base class looks for this name
+
+    def do_POST(self) -> None:
+        self._login = self._account = self._repository = None
+        self.rfile.read(int(self.headers.get("Content-Length") or 0))
+        path = urlsplit(self.path).path
+        pushed = (_UPLOADS if self.command == "POST" else _MANIFEST).match(path)
+        if pushed is None:
+            self._error(404, "NOT_FOUND", "page not found")
+        elif self._may_push(pushed["repository"]):
+            self._take(pushed.groupdict())
+
+    do_PUT = do_POST  # noqa: N815 - the base class looks for this name
 
     def _token(self, query: dict[str, list[str]]) -> None:
         scope = _SCOPE.match(query.get("scope", [""])[0])
@@ -133,11 +153,46 @@ class _Handler(BaseHTTPRequestHandler):
         issued = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime())
         self._answer(200, {"token": token, "access_token": token, "expires_in": 300, "issued_at": issued})
 
+    def _door(self) -> None:
+        """Where a login shows that its token is good."""
+        account = self._bearer("")
+        if account is None:
+            self._challenge(None)
+            return
+        self._account = account.user
+        self._answer(200, {})
+
+    def _bearer(self, repository: str) -> Account | None:
+        scheme, _, token = self.headers.get("Authorization", "").partition(" ")
+        return self.server.registry.accounts.bearer(token, repository) if scheme.lower() == "bearer" else None
+
+    def _may_push(self, repository: str) -> bool:
+        """Whether the token's account may; otherwise it has been told."""
+        self._repository = repository
+        account = self._bearer(repository)
+        if account is None:
+            self._challenge(repository, "pull,push")
+            return False
+        self._account = account.user
+        if account.user is None or repository.startswith("library/"):
+            self._error(403, "DENIED", "requested access to the resource is denied")
+            return False
+        if account.read_only:
+            self._error(401, "UNAUTHORIZED", "access token has insufficient scopes")
+            return False
+        return True
+
+    def _take(self, pushed: dict[str, str]) -> None:
+        repository = pushed["repository"]
+        if "reference" in pushed:
+            self._answer(201, {}, {"Docker-Content-Digest": _digest(repository, pushed["reference"])})
+        else:
+            self._answer(202, {}, {"Location": f"/v2/{repository}/blobs/uploads/{uuid.uuid4()}"})
+
     def _manifest(self, repository: str, reference: str) -> None:
         self._repository = repository
-        scheme, _, token = self.headers.get("Authorization", "").partition(" ")
         accounts = self.server.registry.accounts
-        account = accounts.bearer(token, repository) if scheme.lower() == "bearer" else None
+        account = self._bearer(repository)
         if account is None:
             self._challenge(repository)
             return
@@ -155,12 +210,12 @@ class _Handler(BaseHTTPRequestHandler):
             "manifests": [],
             "annotations": {"image": repository},
         }
-        digest = hashlib.sha256(json.dumps([repository, reference]).encode()).hexdigest()
-        headers = {"Docker-Content-Digest": f"sha256:{digest}", **account.rate_limit(self.client_address[0])}
+        limit = account.rate_limit(self.client_address[0])
+        headers = {"Docker-Content-Digest": _digest(repository, reference), **limit}
         self._answer(200, document, headers, _MEDIA_TYPE)
 
-    def _challenge(self, repository: str | None) -> None:
-        scope = f',scope="repository:{repository}:pull"' if repository else ""
+    def _challenge(self, repository: str | None, actions: str = "pull") -> None:
+        scope = f',scope="repository:{repository}:{actions}"' if repository else ""
         realm = f"http://{self.headers.get('Host', '127.0.0.1')}/token"
         header = f'Bearer realm="{realm}",service="registry.docker.io"{scope}'
         self._error(401, "UNAUTHORIZED", "authentication required", {"WWW-Authenticate": header})
@@ -200,6 +255,10 @@ class _Handler(BaseHTTPRequestHandler):
 
     def log_message(self, format: str, *args: Any) -> None:  # noqa: A002 - its name there
         """Silent: the access log is the registry's own."""
+
+
+def _digest(repository: str, reference: str) -> str:
+    return f"sha256:{hashlib.sha256(json.dumps([repository, reference]).encode()).hexdigest()}"
 
 
 def _basic(header: str) -> tuple[str | None, str]:

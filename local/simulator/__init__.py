@@ -3,16 +3,21 @@
 from local.simulator.codebuild import Call, CodeBuild
 from local.simulator.errors import ServiceError
 from local.simulator.world import (
+    AgentLine,
+    BuildAgent,
     CommandsAnswer,
     Credentials,
     Document,
     PullAnswer,
     RunCommands,
     SecretUnreadable,
+    SourceAnswer,
     World,
 )
 
 __all__ = [
+    "AgentLine",
+    "BuildAgent",
     "Call",
     "CodeBuild",
     "CommandsAnswer",
@@ -22,5 +27,6 @@ __all__ = [
     "RunCommands",
     "SecretUnreadable",
     "ServiceError",
+    "SourceAnswer",
     "World",
 ]

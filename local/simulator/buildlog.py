@@ -3,7 +3,7 @@
 import time
 from collections.abc import Sequence
 
-from local.simulator.world import Document, World
+from local.simulator.world import AgentLine, Document, World
 
 
 class BuildLog:
@@ -35,14 +35,20 @@ class BuildLog:
 
     def agent(self, *messages: str) -> None:
         """Lines of the agent itself, with its prefix and microseconds."""
-        now = self._world.now()
-        stamp = time.strftime("%Y/%m/%d %H:%M:%S", time.gmtime(now)) + f".{round(now * 1_000_000) % 1_000_000:06}"
-        self.plain([f"[Container] {stamp} {message}" for message in messages])
+        self.plain([AgentLine(message) for message in messages])
 
     def plain(self, lines: Sequence[str]) -> None:
-        """Lines of the commands, as they are."""
-        if self._open and lines:
-            self._world.write_log(self.group, self.stream, list(lines))
+        """Lines of the commands, as they are, and the agent's among them with its prefix; each line on its own."""
+        if not self._open or not lines:
+            return
+        stamp = self._stamp()
+        stamped = [f"{stamp} {line}" if isinstance(line, AgentLine) else line for line in lines]
+        self._world.write_log(self.group, self.stream, [part for line in stamped for part in line.split("\n")])
+
+    def _stamp(self) -> str:
+        now = self._world.now()
+        stamp = time.strftime("%Y/%m/%d %H:%M:%S", time.gmtime(now)) + f".{round(now * 1_000_000) % 1_000_000:06}"
+        return f"[Container] {stamp}"
 
     def phase_complete(self, phase: str, status: str, code: str, message: str) -> None:
         """The agent's two lines at the end of a phase."""

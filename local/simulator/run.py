@@ -13,7 +13,15 @@ from local.simulator.buildlog import BuildLog
 from local.simulator.composition import resolved_version
 from local.simulator.image import Image
 from local.simulator.reference import SecretReference
-from local.simulator.world import Credentials, Document, RunCommands, SecretUnreadable, World
+from local.simulator.world import (
+    BuildAgent,
+    Credentials,
+    Document,
+    RunCommands,
+    SecretUnreadable,
+    SourceAnswer,
+    World,
+)
 
 PHASES = (
     "SUBMITTED",
@@ -63,6 +71,11 @@ class Conditions:
     pace: float
     unreadable_credential: Literal["PROVISIONING", "DOWNLOAD_SOURCE"]
     run_commands: RunCommands
+
+    @property
+    def agent(self) -> BuildAgent | None:
+        """Who runs the commands, where that is more than a function."""
+        return self.run_commands if isinstance(self.run_commands, BuildAgent) else None
 
 
 class BuildRun:
@@ -122,6 +135,7 @@ class BuildRun:
         with self._lock:
             document = self._document
             if document["buildComplete"]:
+                self._let_go()
                 return False
             now = self._world.now()
             left = document["phases"][-1]
@@ -147,9 +161,16 @@ class BuildRun:
                 told.append(events.state_change(world, document, floats=floats))
         for event in told:
             self._world.publish(event)
+        if following == "COMPLETED":
+            self._let_go()
         if sequel is not None:
             sequel()
         return following != "COMPLETED"
+
+    def _let_go(self) -> None:
+        """Tell the agent that the build is over; again where a stop came before its container was there."""
+        if self._conditions.agent is not None:
+            self._conditions.agent.end(self.build_id)
 
     def _following(self, phase: str, outcome: Outcome) -> str:
         if outcome.status == "SUCCEEDED" or phase in _GO_ON_AFTER_FAILURE:
@@ -169,7 +190,7 @@ class BuildRun:
             return self._provision()
         outcome = Outcome()
         if phase == "DOWNLOAD_SOURCE":
-            outcome = self._deferred or self._read_variables()
+            outcome = self._deferred or self._download_source()
         elif phase in _COMMAND_PHASES:
             outcome = self._run_commands(phase)
         if phase not in PHASES[:2]:
@@ -215,8 +236,27 @@ class BuildRun:
         self._deferred = Outcome("FAILED", texts.SECRETS_MANAGER_ERROR, reason)
         return Outcome()
 
-    def _read_variables(self) -> Outcome:
-        for variable in self._document["environment"]["environmentVariables"]:
+    def _download_source(self) -> Outcome:
+        source = SourceAnswer()
+        if self._conditions.agent is not None:
+            with self._lock:
+                build = copy.deepcopy(self._document)
+            source = self._conditions.agent.download_source(build)
+        self._log.plain(source.lines)
+        if source.status_code:
+            return Outcome("FAILED", source.status_code, source.message)
+        return self._read_variables(source)
+
+    def _read_variables(self, source: SourceAnswer) -> Outcome:
+        project = self._document["environment"]["environmentVariables"]
+        named = {variable["name"] for variable in project}
+        self._variables = {name: value for name, value in source.variables.items() if name not in named}
+        buildspec = [
+            {"name": name, "type": "SECRETS_MANAGER", "value": reference}
+            for name, reference in source.secrets.items()
+            if name not in named
+        ]
+        for variable in [*buildspec, *project]:
             value = variable["value"]
             if variable.get("type") == "SECRETS_MANAGER":
                 reference = SecretReference.parse(value)

@@ -19,6 +19,8 @@ MayRead = Callable[[str, str], bool]
 class FakeWorld:
     """Secrets, grants, a throttled Docker Hub, an event bus and logs, all in memory; a World.
 
+    `logs` has the lines of each (group, stream), `log_events` the same with their time in milliseconds.
+
     Secrets: `add_secret(name, text)`; who may read them is asked of `may_read(role_arn, secret_arn)`, by
     default the pairs that `grant` added. A new grant is late when told so: the first `late_reads` reads that it
     would allow are denied, and all within `late_seconds` (of this clock) of the first such read.
@@ -52,6 +54,7 @@ class FakeWorld:
         self.events: list[Document] = []
         self.subscribers: list[Callable[[Document], None]] = []
         self.logs: dict[tuple[str, str], list[str]] = {}
+        self.log_events: dict[tuple[str, str], list[tuple[int, str]]] = {}
         self.secrets: dict[str, str] = {}
         self.grants: set[tuple[str, str]] = set()
         self.reads: list[tuple[str, str, bool]] = []
@@ -90,6 +93,8 @@ class FakeWorld:
     def write_log(self, group: str, stream: str, lines: Sequence[str]) -> None:
         with self._lock:
             self.logs.setdefault((group, stream), []).extend(lines)
+            now = round(self._time * 1000)
+            self.log_events.setdefault((group, stream), []).extend((now, line) for line in lines)
 
     def add_secret(self, name: str, text: str) -> str:
         """Make a secret; returns its ARN."""

@@ -1,8 +1,8 @@
 """What the simulator needs from the world around it: a clock, secrets, registries, an event bus and logs."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from typing import Any, Protocol
+from dataclasses import dataclass, field
+from typing import Any, Protocol, runtime_checkable
 
 Document = dict[str, Any]
 """A JSON object as it is on the wire: camelCase, timestamps in epoch seconds."""
@@ -25,6 +25,26 @@ class PullAnswer:
 
     status: int
     text: str = ""
+
+
+class AgentLine(str):
+    """A line of the build's agent: the log puts `[Container]` and the time before it."""
+
+    __slots__ = ()
+
+
+@dataclass(frozen=True)
+class SourceAnswer:
+    """What DOWNLOAD_SOURCE found in the buildspec: failed when there is a status code; `lines` go to the log.
+
+    `variables` are its own, `secrets` its references into Secrets Manager; the project's go before both.
+    """
+
+    status_code: str = ""
+    message: str = ""
+    lines: Sequence[str] = ()
+    variables: Mapping[str, str] = field(default_factory=dict)
+    secrets: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -57,6 +77,19 @@ class RunCommands(Protocol):
     """Runs the commands of one phase (INSTALL, PRE_BUILD, BUILD, POST_BUILD) with resolved variables."""
 
     def __call__(self, build: Document, phase: str, variables: Mapping[str, str], /) -> CommandsAnswer: ...
+
+
+@runtime_checkable
+class BuildAgent(RunCommands, Protocol):
+    """Runs commands, and is told when a build gets its source and when it is over."""
+
+    def download_source(self, build: Document) -> SourceAnswer:
+        """Get the source and read the buildspec; asked once for each build, before any command."""
+        ...
+
+    def end(self, build_id: str) -> None:
+        """The build has ended, or was stopped in the middle of a command."""
+        ...
 
 
 def commands_succeed(_build: Document, _phase: str, _variables: Mapping[str, str]) -> CommandsAnswer:

@@ -10,6 +10,7 @@ from urllib.request import Request, urlopen
 
 import pytest
 
+from local.docker import hub
 from local.registry import Registry, pull
 from local.simulator import Credentials
 
@@ -134,6 +135,53 @@ def test_a_token_is_good_for_its_own_repository_only(registry: Registry) -> None
 def test_other_paths_do_not_exist(registry: Registry) -> None:
     assert ask(registry, "/v2/library/python/blobs/sha256:0")[0] == 404
     assert ask(registry, "/token", "HEAD")[0] == 404
+
+
+def test_a_login_without_a_repository_gets_a_token_that_opens_the_door(registry: Registry) -> None:
+    query = "/token?account=acme&client_id=docker&offline_token=true&service=registry.docker.io"
+    token = ask(registry, query, authorization=basic("acme", "s3cret"))[2]["token"]
+    assert ask(registry, "/v2/", authorization=f"Bearer {token}")[0] == 200
+    assert ask(registry, MANIFEST, authorization=f"Bearer {token}")[0] == 401
+    assert ask(registry, query, authorization=basic("acme", "wrong"))[0] == 401
+    registry.accounts.lock("acme")
+    assert ask(registry, query, authorization=basic("acme", "s3cret"))[0] == 429
+
+
+def test_an_account_pushes_an_upload_and_a_manifest(registry: Registry) -> None:
+    assert hub.push(registry.url, "acme/app", "1", ("acme", "s3cret")).startswith("sha256:")
+    assert [(entry["method"], entry["account"], entry["status"]) for entry in registry.pushes()] == [
+        ("POST", "acme", 202),
+        ("PUT", "acme", 201),
+    ]
+    assert registry.pulls() == []
+
+
+def test_a_read_only_token_pulls_and_pushes_nothing(registry: Registry) -> None:
+    registry.add_account("reader", "s3cret", read_only=True)
+    assert hub.pull(registry.url, "acme/app", "1", ("reader", "s3cret"))
+    with pytest.raises(hub.Refused, match="access token has insufficient scopes") as caught:
+        hub.push(registry.url, "acme/app", "1", ("reader", "s3cret"))
+    assert (caught.value.step, caught.value.status, caught.value.code) == ("upload", 401, "unauthorized")
+    assert [(entry["account"], entry["status"]) for entry in registry.pushes()] == [("reader", 401)]
+
+
+@pytest.mark.parametrize(("repository", "login"), [("acme/app", None), ("library/python", ("acme", "s3cret"))])
+def test_neither_the_anonymous_nor_anyone_for_official_images_may_push(
+    registry: Registry, repository: str, login: hub.Login | None
+) -> None:
+    with pytest.raises(hub.Refused, match="requested access to the resource is denied") as caught:
+        hub.push(registry.url, repository, "1", login)
+    assert caught.value.code == "denied"
+    assert registry.pushes()[-1]["status"] == 403
+
+
+def test_a_push_without_a_token_is_told_where_to_get_one(registry: Registry) -> None:
+    uploads = "/v2/acme/app/blobs/uploads/"
+    status, headers, _ = ask(registry, uploads, "POST")
+    assert status == 401
+    assert headers["www-authenticate"].endswith('scope="repository:acme/app:pull,push"')
+    assert ask(registry, "/v2/acme/app/blobs/1", "PUT")[0] == 404
+    assert registry.pushes() == []
 
 
 def test_the_access_log_tells_who_pulled_what(registry: Registry) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import json
 import threading
 from collections import Counter
@@ -14,6 +15,7 @@ import boto3
 from aws_durable_execution_sdk_python import durable_execution
 from aws_durable_execution_sdk_python_testing import DurableFunctionTestRunner
 
+from local.agent import Agent
 from local.registry import Registry
 from local.simulator import CodeBuild as Simulator
 from local.simulator import PullAnswer
@@ -24,12 +26,19 @@ from remediator.services import Services
 from remediator.settings import Settings
 from remediator.workflow import remediate
 from tests.workflow.fake_lambda import REMEDIATOR, FakeLambda, execution_arn
+from tests.workflow.fake_logs import FakeLogs
 from tests.workflow.watched import Calls, Killed, Watched
 
 ACCOUNT, REGION = "123456789012", "eu-west-1"
 OWNER = f"arn:aws:iam::{ACCOUNT}:user/maria"
 OURS = f"arn:aws:sts::{ACCOUNT}:assumed-role/stack-RemediatorRole/remediator"
 USER, PASSWORD = "hubuser", "dckr_pat_right"
+_AUTH = base64.b64encode(f"{USER}:{PASSWORD}".encode()).decode()
+SECRET = {
+    "username": USER,
+    "password": PASSWORD,
+    "docker_auth_config": json.dumps({"auths": {"https://index.docker.io/v1/": {"auth": _AUTH}}}),
+}
 WRITES = ("AttachRolePolicy", "UpdateProject", "StartBuild", "RetryBuild", "StopBuild", "PutRolePolicy")
 Json = dict[str, Any]
 
@@ -55,7 +64,9 @@ class Account:
         self.watch = Calls()
         self.calls, self.before, self.after = self.watch.asked, self.watch.before, self.watch.after
         self.invocations = 0
+        self.agent: Agent
         self.lambda_ = FakeLambda()
+        self.logs = FakeLogs(world)
         self._owners: dict[str, Any] = {}
         self.secret_arn = self._make_secret()
         self.policy_arn = self.make_policy("grant")
@@ -72,7 +83,7 @@ class Account:
             "SETTLE_SECONDS": "60",
             **settings,
         }
-        world.secrets[self.secret_arn] = json.dumps({"username": USER, "password": PASSWORD})
+        world.secrets[self.secret_arn] = json.dumps(SECRET)
 
     def new_client(self, service: str) -> Any:
         with _one_at_a_time:
@@ -88,11 +99,17 @@ class Account:
     # What the owner has
 
     def _make_secret(self) -> str:
-        text = json.dumps({"username": USER, "password": PASSWORD})
+        text = json.dumps(SECRET)
         return str(self.boto("secretsmanager").create_secret(Name="hub", SecretString=text)["ARN"])
 
     def put_secret(self, text: str) -> None:
         self.boto("secretsmanager").put_secret_value(SecretId=self.secret_arn, SecretString=text)
+
+    def run_commands(self) -> Agent:
+        """From now on the commands of builds are run for real, with a docker that pulls from the registry."""
+        agent = Agent(self.registry.url)
+        self.simulator, _ = simulate(self.world, run_commands=agent)
+        return agent
 
     def make_policy(self, name: str) -> str:
         grant = {"Effect": "Allow", "Action": "secretsmanager:GetSecretValue", "Resource": "*"}
@@ -306,7 +323,7 @@ class AccountServices(Services):
 
     def start_cold(self) -> None:
         """Lambda goes on elsewhere: what the last invocation had made is not there any more."""
-        for name in ("codebuild", "iam", "secret", "executions", "journal", "report"):
+        for name in ("codebuild", "iam", "secret", "executions", "journal", "logs", "report"):
             self.__dict__.pop(name, None)
 
     def client(self, service: str) -> Any:
@@ -315,7 +332,12 @@ class AccountServices(Services):
             attach(client, self._account.simulator, caller=OURS)
         if service == "lambda":
             self._account.lambda_.attach(client)
+        if service == "logs":
+            self._account.logs.attach(client)
         return Watched(client, self._account.watch, exclusive=service == "dynamodb")
+
+    def pause(self, seconds: float) -> None:
+        self._account.world.sleep(seconds)
 
     @property
     def own_name(self) -> str:

@@ -54,8 +54,9 @@ def account(registry: Registry, monkeypatch: pytest.MonkeyPatch) -> Iterator[Acc
     def may_read(role: str, secret: str) -> bool:
         return made.may_read(role, secret)
 
-    # moto lacks the CodeBuild calls that matter, and Lambda's of durable functions: those are answered by `Account`.
-    with mock_aws(config={"core": {"passthrough": {"services": ["codebuild", "lambda"]}}}):
+    # moto lacks the CodeBuild calls that matter, Lambda's of durable functions, and searching a log backwards: those
+    # are answered by `Account`.
+    with mock_aws(config={"core": {"passthrough": {"services": ["codebuild", "lambda", "logs"]}}}):
         world = FakeWorld(may_read=may_read)
         world.accounts[USER] = PASSWORD
         made = Account(world, registry)
