@@ -35,10 +35,24 @@ REPAIRED = {
 }
 
 
-class Account:
-    """One project, its failed build, its role; `repaired` from the start or by UpdateProject."""
+STAMP = "[Container] 2026/11/20 09:14:08.002800 "
+LOG = [
+    f"{STAMP}Entering phase BUILD",
+    f"{STAMP}Running command npm test",
+    f"{STAMP}Command did not exit successfully npm test exit status 1",
+    f"{STAMP}Phase complete: BUILD State: FAILED",
+]
+NEAR_MISS = "FAIL retries.test.js: expected 429 Too Many Requests, got 200"
 
-    def __init__(self, repaired: bool = False) -> None:
+
+class Account:
+    """One project, its failed build, its role; `repaired` from the start or by UpdateProject.
+
+    `pages`: of the log, all but the last without a line; with more than one of them the last has a near miss too.
+    """
+
+    def __init__(self, repaired: bool = False, pages: int = 1) -> None:
+        self.pages = pages
         self.environment: Json = {"type": "LINUX_CONTAINER", "image": "python:3.12", "computeType": "SMALL"}
         self.failed_with = dict(self.environment)
         self.environment |= REPAIRED if repaired else {}
@@ -63,8 +77,22 @@ class Account:
             "source": {"type": "NO_SOURCE"},
             "timeoutInMinutes": 60,
             "queuedTimeoutInMinutes": 480,
+            "logs": {"groupName": "/aws/codebuild/orders", "streamName": "1"},
             **members,
         }
+
+    def FilterLogEvents(self, body: Json) -> Json:  # noqa: N802
+        page = int(body.get("nextToken", 1))
+        if page < self.pages:
+            return {"events": [], "nextToken": str(page + 1)}
+        return {"events": self.log()[::-1]}
+
+    def GetLogEvents(self, _: Json) -> Json:  # noqa: N802
+        return {"events": self.log()}
+
+    def log(self) -> list[Json]:
+        lines = [*LOG[:2], NEAR_MISS, *LOG[2:]] if self.pages > 1 else LOG
+        return [{"timestamp": 1_795_000_000_000 + n, "message": f"{line}\n"} for n, line in enumerate(lines)]
 
     def BatchGetBuilds(self, body: Json) -> Json:  # noqa: N802 - AWS's names
         if not body["ids"][0].endswith("1"):

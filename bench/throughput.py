@@ -8,7 +8,7 @@ from collections.abc import Callable
 from remediator.core.evidence import find_throttle
 
 MB = 1_000_000
-ROUNDS = 7
+ROUNDS = 5
 HIT = (
     "toomanyrequests: You have reached your unauthenticated pull rate limit. https://www.docker.com/increase-rate-limit"
 )
@@ -29,7 +29,7 @@ def with_hits(size: int) -> str:
     return f"{HIT}\n{_lines(ORDINARY + chr(10) * 40 + NEAR_MISS, size)}"
 
 
-def million_near_misses(size: int) -> str:
+def near_misses(size: int) -> str:
     return _lines(NEAR_MISS, size)
 
 

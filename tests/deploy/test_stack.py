@@ -11,7 +11,9 @@ import pytest
 from botocore.exceptions import ClientError
 
 from local.aws.launch import LocalAws, start
-from local.stack import MINISTACK, build
+from local.demo.scene import Names
+from local.stack import MINISTACK, build, client, deploy
+from remediator.core.auth_config import fault_in
 from tests.deploy.stack import Deployed
 
 pytestmark = [pytest.mark.deploy, pytest.mark.xdist_group("stack")]
@@ -37,8 +39,8 @@ def stack(aws: LocalAws, template: Path) -> Deployed:
 
 @pytest.fixture(scope="module")
 def hasty(aws: LocalAws, template: Path) -> Deployed:
-    """A stack that does not wait for its grants."""
-    return Deployed.to(aws, template, seed=2, SettleSeconds=0)
+    """A stack that does not wait for its grants, and may read the logs of some groups only."""
+    return Deployed.to(aws, template, seed=2, SettleSeconds=0, LogGroupPattern="/aws/codebuild/*")
 
 
 def denied(call: Any, **arguments: Any) -> bool:
@@ -75,6 +77,44 @@ def test_remediator_may_not_send_a_service_role(stack: Deployed) -> None:
     with_role = {"environment": environment, "serviceRole": case.role_arn}
     assert denied(codebuild.update_project, name=case.project, **with_role)
     codebuild.update_project(name=case.project, environment=environment)
+
+
+def test_remediator_may_send_a_source_only_to_edit_its_buildspec(stack: Deployed) -> None:
+    case = stack.case("sources")
+    codebuild = stack.as_function("Remediator", "codebuild")
+    source = {"type": "NO_SOURCE", "buildspec": "version: 0.2"}
+    for more in ({"serviceRole": case.role_arn}, {"cache": {"type": "NO_CACHE"}}, {"secondarySources": [source]}):
+        assert denied(codebuild.update_project, name=case.project, source=source, **more)
+    without = {"type": "GITHUB", "location": "https://github.com/somebody/else.git"}
+    assert denied(codebuild.update_project, name=case.project, source=without)
+    codebuild.update_project(name=case.project, source=source)
+
+
+@pytest.mark.parametrize("function", ["Intake", "Remediator"])
+def test_the_functions_read_the_logs_of_the_pattern_and_write_none(hasty: Deployed, function: str) -> None:
+    logs = hasty.as_function(function, "logs")
+    owner = hasty.boto("logs")
+    for group in (f"/aws/codebuild/{function}", f"/other/{function}"):
+        owner.create_log_group(logGroupName=group)
+        owner.create_log_stream(logGroupName=group, logStreamName="s")
+    inside = {"logGroupName": f"/aws/codebuild/{function}"}
+    logs.filter_log_events(**inside, logStreamNames=["s"])
+    logs.get_log_events(**inside, logStreamName="s")
+    assert denied(logs.filter_log_events, logGroupName=f"/other/{function}", logStreamNames=["s"])
+    assert denied(logs.get_log_events, logGroupName=f"/other/{function}", logStreamName="s")
+    assert denied(logs.put_log_events, **inside, logStreamName="s", logEvents=[{"timestamp": 1, "message": "x"}])
+
+
+def test_the_secret_that_the_stack_makes_is_one_that_docker_takes_too(aws: LocalAws, template: Path) -> None:
+    user, token = "hub-user", "dckr_pat_!#$%&'()*+,-./:;<=>?@[]^_`{|}~"
+    names = Names.draw(3)
+    parameters = {"DockerHubUsername": user, "DockerHubToken": token, "InspectBuildLogs": "false"}
+    outputs = deploy(aws, template, names.stack, {**parameters, "DockerHubEndpoint": aws.registry})
+    text = client(aws, "secretsmanager").get_secret_value(SecretId=outputs["SecretArn"])["SecretString"]
+    secret = json.loads(text)
+    assert (secret["username"], secret["password"]) == (user, token)
+    assert fault_in(secret["docker_auth_config"], user, token) == ""
+    assert "FailedCommandRule" not in outputs
 
 
 def test_remediator_may_not_start_a_build_with_another_role(stack: Deployed) -> None:
