@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+import random
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
+from remediator.core.buildlog import NEAR_END, LogLine, failed_command, throttle_in
 from remediator.core.evidence import find_throttle
 from remediator.core.image import ImageReference
 from tests.corpora.corpus import OWN, Case, Corpus
 
 Record = Callable[[str, object], None]
+COMMAND = "docker build -t app ."
 
 
 def wrong_cause(case: Case) -> str | None:
@@ -23,6 +26,44 @@ def wrong_cause(case: Case) -> str | None:
     if "registry" in case and registry != case["registry"]:
         return f"{case['line']!r}: of {registry}, not of {case['registry']}"
     return None
+
+
+def wrong_cause_in_a_log(case: Case) -> str | None:
+    """The same line somewhere in a long log, and somewhere in what the failed command of a build said.
+
+    A line that was cut off says less than one that a line break ends, so it has no place in a log.
+    """
+    if case.get("cut"):
+        return None
+    rng = random.Random(case["line"])
+    before, after = rng.randrange(3000), rng.randrange(NEAR_END - 100)
+    lines = [*noise(rng, before), *case["line"].split("\n"), *noise(rng, after)]
+    whole = wrong_cause({**case, "line": "\n".join(lines)})
+    if whole:
+        return f"in a log of {len(lines)} lines: {whole[-300:]}"
+    said = failed_command([LogLine(at, line) for at, line in enumerate(build_log(lines))], "BUILD")
+    throttle = throttle_in(said or [], f"COMMAND_EXECUTION_ERROR: Error while executing command: {COMMAND}. Reason: 1")
+    cause = throttle.cause.value if throttle else None
+    return None if cause in case["cause"] else f"{case['line']!r}: {cause} in a build's log, not {case['cause']}"
+
+
+def noise(rng: random.Random, size: int) -> list[str]:
+    words = ("Step", "exporting", "429", "pull", "layer", "registry", "retry", "sha256:", "ok", "[Container]", "limit")
+    return [f"#{rng.randrange(99)} {' '.join(rng.sample(words, 4))} {rng.random()}" for _ in range(size)]
+
+
+def build_log(lines: list[str]) -> list[str]:
+    stamp = "[Container] 2026/11/20 09:14:08.002800"
+    return [
+        f"{stamp} Entering phase BUILD",
+        f"{stamp} Running command make",
+        *noise(random.Random(1), 50),
+        f"{stamp} Running command {COMMAND}",
+        *lines,
+        f"{stamp} Command did not exit successfully {COMMAND} exit status 1",
+        f"{stamp} Phase complete: BUILD State: FAILED",
+        f"{stamp} Phase context status code: COMMAND_EXECUTION_ERROR Message: Error while executing command: {COMMAND}",
+    ]
 
 
 def wrong_parts(case: Case) -> str | None:
@@ -48,12 +89,20 @@ def test_every_published_error_line_gets_one_of_its_causes(record_property: Reco
     Corpus.shared("error-lines.yaml").check(wrong_cause, record_property)
 
 
+def test_every_published_error_line_is_found_in_a_long_log(record_property: Record) -> None:
+    Corpus.shared("error-lines.yaml").check(wrong_cause_in_a_log, record_property)
+
+
 def test_every_published_image_reference_is_read_as_it_says(record_property: Record) -> None:
     Corpus.shared("image-refs.yaml").check(wrong_parts, record_property)
 
 
 def test_every_error_line_of_our_own_gets_its_cause_and_registry(record_property: Record) -> None:
     Corpus.read(OWN / "our-error-lines.yaml").check(wrong_cause, record_property)
+
+
+def test_every_error_line_of_our_own_is_found_in_a_long_log(record_property: Record) -> None:
+    Corpus.read(OWN / "our-error-lines.yaml").check(wrong_cause_in_a_log, record_property)
 
 
 def test_every_image_reference_of_our_own_is_read_as_it_says(record_property: Record) -> None:

@@ -186,6 +186,20 @@ def test_a_list_that_something_else_uses_is_not_edited() -> None:
     )
 
 
+def test_nothing_is_added_to_what_merges_something_in_where_it_might_hide_commands() -> None:
+    shared = "x: &a\n  commands:\n    - a\ny: &b\n  <<: *a\n"
+    check_added(
+        shared + HEAD + "  pre_build:\n    <<: *b\n  build:\n    commands: b\n",
+        shared
+        + HEAD
+        + "  pre_build:\n    <<: *b\n  install:\n    commands:\n      - LOGIN\n  build:\n    commands: b\n",
+    )
+    check_added(
+        "x: &a {}\n" + HEAD + "  <<: *a\n  build:\n    commands: b\n",
+        "x: &a {}\n" + HEAD + "  <<: *a\n  build:\n    commands:\n    - LOGIN\n    - b\n",
+    )
+
+
 def test_an_alias_as_first_item_may_follow() -> None:
     check_added(
         "x: &a echo\n" + HEAD + "  build:\n    commands:\n      - *a\n",
@@ -275,6 +289,12 @@ def test_a_login_that_would_come_too_late_is_refused() -> None:
 def test_one_docker_command_in_braces_with_no_phase_before_it_is_refused(rest: str) -> None:
     with pytest.raises(BuildspecError, match="no place was found"):
         add_login("phases: {install: {commands: docker pull a}" + rest + "}")
+
+
+@pytest.mark.parametrize("install", ["{\n    commands: docker pull a}", "\n    ? commands\n    : docker pull a"])
+def test_an_insertion_after_which_the_text_says_something_else_is_not_made(install: str) -> None:
+    with pytest.raises(BuildspecError, match="no place was found"):
+        add_login(HEAD + f"  install: {install}\n")
 
 
 def test_one_other_command_in_braces_may_come_before_the_login() -> None:
