@@ -22,11 +22,10 @@ from remediator.core.buildlog import (
     may_hold_evidence,
     throttle_in,
 )
-from remediator.core.command_sign_in import in_repository
 from remediator.core.diagnosis import NOT_INSPECTED
 from remediator.core.evidence import WORDS, Throttle
 from remediator.core.failure import BuildFailure
-from remediator.core.snapshot import Document, Snapshot
+from remediator.core.snapshot import Document, Snapshot, in_repository
 from remediator.services import Services
 
 LATE = (20, 70)

@@ -365,9 +365,9 @@ def test_our_own_login_is_a_login_in_either_shell_under_any_names() -> None:
         ("%YAML hunter2\n---\na: b\n", "not YAML"),
         ("a: hunter2\n---\na: b\n", "several"),
         ("a: " + "[" * 100_000, "levels deep"),
-        ("{a: " * 100_000, "levels deep"),
+        ("{a: " * 50_000, "levels deep"),
         ("- " * 100_000, "levels deep"),
-        ("a: b # hunter2\n" * (LONGEST_BUILDSPEC // 10), "more than 1,000,000 characters"),
+        ("a: b # hunter2\n" * (LONGEST_BUILDSPEC // 10), "more than 250,000 characters"),
         ("env: {shell: cmd.exe}\nphases: {build: {commands: [hunter2]}}", "cmd.exe"),
     ],
 )
@@ -446,14 +446,6 @@ def test_a_buildspec_is_read_with_users_and_shells() -> None:
     assert Buildspec.parse(text) == Buildspec(
         "0.2", "bash", (Phase("install", ("i",), (), "ci"), Phase("build", ("a",), ("f",), "root"))
     )
-
-
-@pytest.mark.parametrize(
-    ("shell", "login"),
-    [("", "posix"), ("bash", "posix"), ("/bin/sh", "posix"), ("powershell.exe", "powershell"), ("pwsh", "powershell")],
-)
-def test_the_shell_of_the_login_is_the_one_that_the_buildspec_asks_for(shell: str, login: str) -> None:
-    assert Buildspec("0.2", shell, ()).login_shell == login
 
 
 # Sign-ins that do not serve.

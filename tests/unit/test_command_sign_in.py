@@ -130,6 +130,19 @@ def test_a_login_under_a_name_that_misses_is_told_beside_the_one_that_is_added()
     assert any("registry-1.docker.io" in line for line in case.plan.advice)
 
 
+def test_a_login_that_would_not_serve_the_pulls_is_not_added() -> None:
+    text = (
+        "version: 0.2\nphases:\n  pre_build:\n    commands:\n      - docker logout\n"
+        "  build:\n    commands:\n      - docker build .\n"
+    )
+    assert "docker login --username" in advised(case_of(text), "would not serve its pulls")
+    other_user = (
+        "version: 0.2\nphases:\n  install:\n    commands:\n      - npm ci\n"
+        "  build:\n    run-as: builder\n    commands:\n      - docker build .\n"
+    )
+    advised(case_of(other_user), "would not serve its pulls")
+
+
 # Verdicts and overrides
 
 

@@ -54,6 +54,11 @@ class Build:
         return environment
 
     @property
+    def buildspec(self) -> str:
+        """The buildspec itself, its path, its ARN in S3, or nothing for buildspec.yml."""
+        return str((self.document.get("source") or {}).get("buildspec") or "")
+
+    @property
     def initiator(self) -> str:
         return str(self.document.get("initiator", ""))
 

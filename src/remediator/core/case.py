@@ -6,16 +6,12 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
-from remediator.core import advice
 from remediator.core.build import Build
-from remediator.core.command_sign_in import Observed, Way, way_to_sign_in
-from remediator.core.definition import keep_in_definition
 from remediator.core.diagnosis import Diagnosis, mirrors_of
 from remediator.core.evidence import Cause
 from remediator.core.failure import FAILED_STATUSES
 from remediator.core.image import DOCKER_HUB
 from remediator.core.outcome import Ending, Outcome
-from remediator.core.owner import owner_of
 from remediator.core.plan import Plan, SignIn, make_plan
 from remediator.core.retry import reason_against_retry
 from remediator.core.review import Untrusted, objection
@@ -101,26 +97,34 @@ def make_case(build: Build, diagnosis: Diagnosis, snapshot: Snapshot, terms: Ter
     refusal = objection(build, snapshot, sign_in, terms.untrusted)
     if refusal:
         return Case(refusal, diagnosis.cause)
-    way = Way()
-    if build.failure.of_command:
-        observed = Observed(diagnosis.excerpt, pushes)
-        way = way_to_sign_in(build, snapshot, sign_in, observed, terms.edit_buildspecs)
-    mirrors = mirrors_of(diagnosis, build.failure)
-    if way.refusal:
-        return Case(way.refusal.with_facts(advice=(*way.refusal.advice, *mirrors)), diagnosis.cause)
-    plan = make_plan(snapshot, sign_in, way.login, way.auth_config)
-    plan = replace(plan, advice=(*plan.advice, *way.advice, *_to_keep(plan, snapshot)))
-    return Case(
+    case = Case(
         refusal=None,
         cause=diagnosis.cause,
-        plan=plan,
+        plan=make_plan(snapshot, sign_in),
         last_modified=snapshot.last_modified,
         source_version=build.source_version,
         against_retry=reason_against_retry(build, snapshot, sign_in),
         phase=build.failure.phase,
         excerpt=diagnosis.excerpt,
-        otherwise=(*way.otherwise, *mirrors) if way.otherwise else (),
     )
+    if build.failure.of_command:
+        case = _with_commands_signed_in(case, build, diagnosis, snapshot, terms, pushes)
+    return case if case.refusal else _with_advice_to_keep(case, snapshot)
+
+
+def _with_commands_signed_in(
+    case: Case, build: Build, diagnosis: Diagnosis, snapshot: Snapshot, terms: Terms, pushes: bool | None
+) -> Case:
+    from remediator.core.command_sign_in import Observed, way_to_sign_in
+
+    observed = Observed(diagnosis.excerpt, pushes)
+    way = way_to_sign_in(build, snapshot, terms.sign_in, observed, terms.edit_buildspecs)
+    mirrors = mirrors_of(diagnosis, build.failure)
+    if way.refusal:
+        return Case(way.refusal.with_facts(advice=(*way.refusal.advice, *mirrors)), diagnosis.cause)
+    plan = make_plan(snapshot, terms.sign_in, way.login, way.auth_config)
+    otherwise = (*way.otherwise, *mirrors) if way.otherwise else ()
+    return replace(case, plan=replace(plan, advice=(*plan.advice, *way.advice)), otherwise=otherwise)
 
 
 def replan(case: Case, build: Build, snapshot: Snapshot, terms: Terms) -> Case:
@@ -130,12 +134,16 @@ def replan(case: Case, build: Build, snapshot: Snapshot, terms: Terms) -> Case:
     return make_case(build, diagnosis, snapshot, terms, pushes=False if case.otherwise else None)
 
 
-def _to_keep(plan: Plan, snapshot: Snapshot) -> tuple[str, ...]:
+def _with_advice_to_keep(case: Case, snapshot: Snapshot) -> Case:
     """What the project's owner has to do so that the next deploy does not undo the repair, or stumble over it."""
-    told = []
+    from remediator.core.advice import detach_before_delete
+    from remediator.core.definition import keep_in_definition
+    from remediator.core.owner import owner_of
+
+    plan, told = case.plan, []
     if plan.project_changes:
         told.append(keep_in_definition(owner_of(snapshot.tags), snapshot.name, plan.settings()))
     owner = owner_of(snapshot.role.tags) if snapshot.role else None
     if plan.grant and owner and owner.certain and owner.tool == "cloudformation":
-        told.append(advice.detach_before_delete(plan.grant.role_name, plan.grant.policy_arn, owner.name))
-    return tuple(told)
+        told.append(detach_before_delete(plan.grant.role_name, plan.grant.policy_arn, owner.name))
+    return replace(case, plan=replace(plan, advice=(*plan.advice, *told)))

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
-from remediator.core.buildspec import Insertion
+from remediator.core.insertion import Insertion
 from remediator.core.snapshot import Document
 
 SECRETS_MANAGER = "SECRETS_MANAGER"

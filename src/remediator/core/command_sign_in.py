@@ -21,11 +21,10 @@ from remediator.core.change import AddDockerLogin, GrantSecretAccess, refers
 from remediator.core.curated import reads_docker_auth_config
 from remediator.core.outcome import Ending, Outcome
 from remediator.core.plan import SignIn, own_variables
-from remediator.core.snapshot import Snapshot
+from remediator.core.snapshot import Snapshot, in_repository, is_inline
 
 Shell = Literal["posix", "powershell"]
 
-_S3_OBJECT = re.compile(r"arn:aws[a-z-]*:s3:::\S+")
 _OTHER_CLIENTS = re.compile(r"(?i)\b(kaniko|podman|buildah|skopeo|crane|jib)\b")
 
 
@@ -71,7 +70,7 @@ def way_to_sign_in(build: Build, snapshot: Snapshot, sign_in: SignIn, observed: 
     text = snapshot.buildspec
     if is_inline(text):
         return _inline(snapshot, sign_in, edit)
-    if _S3_OBJECT.fullmatch(text):
+    if not in_repository(text):
         login = _login(_shell(snapshot, ""), sign_in)
         edit_object = advice.edit_buildspec_in_s3(text, login, sign_in.references)
         return Way(refusal=_refusal("its buildspec is an object in S3", edit_object, *_by_hand(snapshot, sign_in)))
@@ -80,12 +79,12 @@ def way_to_sign_in(build: Build, snapshot: Snapshot, sign_in: SignIn, observed: 
 
 def signed_in_already(build: Build, sign_in: SignIn) -> bool:
     """Did this build's commands carry the credentials of a repair? Then it is a verdict on that repair."""
-    return _signs_in(build.environment, str((build.document.get("source") or {}).get("buildspec") or ""), sign_in)
+    return _signs_in(build.environment, build.buildspec, sign_in)
 
 
 def same_buildspec(build: Build, snapshot: Snapshot, sign_in: SignIn) -> bool:
     """Did the build run the project's buildspec, or the one that the project had before its repair?"""
-    ran = str((build.document.get("source") or {}).get("buildspec") or "")
+    ran = build.buildspec
     if ran == snapshot.buildspec:
         return True
     if not is_inline(ran):
@@ -94,15 +93,6 @@ def same_buildspec(build: Build, snapshot: Snapshot, sign_in: SignIn) -> bool:
         return _add_login(ran, snapshot, sign_in) == snapshot.buildspec
     except BuildspecError:
         return False
-
-
-def is_inline(buildspec: str) -> bool:
-    """Is it a buildspec itself? A path and an ARN are one line, and a buildspec on one line is JSON or a flow map."""
-    return "\n" in buildspec or "\r" in buildspec or buildspec.lstrip().startswith("{")
-
-
-def in_repository(buildspec: str) -> bool:
-    return not is_inline(buildspec) and not _S3_OBJECT.fullmatch(buildspec)
 
 
 def _signs_in(environment: Mapping[str, Any], buildspec: str, sign_in: SignIn) -> bool:
@@ -146,6 +136,10 @@ def _inline(snapshot: Snapshot, sign_in: SignIn, edit: bool) -> Way:
     if insertion is None:
         reason = "; ".join(faults) or "its buildspec signs in to Docker Hub, and the pull was anonymous all the same"
         return Way(refusal=_refusal(reason, *(fixes or ("look at what that login does in the build's log",))))
+    in_vain = sign_in_faults(Buildspec.parse(insertion.apply(text)))
+    if in_vain:
+        reason = f"a login before its commands would not serve its pulls: {'; '.join(in_vain)}"
+        return Way(refusal=_refusal(reason, *(advice.fix_login(fault, login) for fault in in_vain)))
     if not edit:
         where = f"the inline buildspec of the project {snapshot.name}"
         paste = advice.edit_buildspec(where, login, "EditBuildspecs is off", sign_in.references)

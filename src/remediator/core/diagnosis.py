@@ -9,7 +9,6 @@ from remediator.core.buildlog import Finding
 from remediator.core.evidence import Cause, find_throttle, is_pull_failure
 from remediator.core.failure import BuildFailure
 from remediator.core.image import CURATED, DOCKER_HUB, ImageReference
-from remediator.core.mirrors import image_named, mirror_advice
 from remediator.core.outcome import Ending, Outcome
 
 _OTHER_REASON = re.compile(
@@ -112,6 +111,8 @@ def _with_mirrors(diagnosis: Diagnosis, failure: BuildFailure) -> Outcome | None
 
 def mirrors_of(diagnosis: Diagnosis, failure: BuildFailure) -> tuple[str, ...]:
     """Advice on where else the throttled image can be had; none where nothing tells which image it was."""
+    from remediator.core.mirrors import image_named, mirror_advice
+
     try:
         image = image_named(diagnosis.excerpt) if failure.of_command else ImageReference.parse(failure.image)
     except ValueError:

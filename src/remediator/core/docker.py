@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from enum import StrEnum
 
@@ -24,6 +24,7 @@ _CONFIGURATION = re.compile(
     r"(?:~|\$HOME|\$\{HOME\}|/root|/home/[^/]+|\$env:USERPROFILE|\$\{?DOCKER_CONFIG\}?)[/\\]"
     r"(?:\.docker(?:[/\\](?:config\.json|\*)?)?|config\.json)|\$\{?DOCKER_CONFIG\}?"
 )
+_AS_AWS = re.compile(r"(?:^| )(?:-u|--username)[ =]AWS(?: |$)")
 _CONFIGURATION_FILE = re.compile(r"(?:.*[/\\])?config\.json")
 
 # Options with a value: of docker itself, of `docker login`, of `docker compose`.
@@ -81,7 +82,7 @@ def signs_in_to_docker_hub(script: str) -> bool:
 def _acts(command: Command, before: Command | None) -> Iterable[DockerAct]:
     match command.program:
         case "docker":
-            return _of_docker(_behind_options(command.words[1:], _OF_DOCKER))
+            return _of_docker(_behind_options(command.words[1:], _OF_DOCKER.__contains__))
         case "docker-compose":
             return _of_compose(command.words[1:])
         case "aws" if command.words[1:3] == ("ecr", "get-login"):
@@ -111,23 +112,16 @@ def _written(command: Command, files: tuple[str, ...]) -> list[DockerAct]:
     return [DockerAct(Deed.FORGET)] if content.lstrip().startswith("{") else []
 
 
-def _behind_options(words: tuple[str, ...], with_value: frozenset[str]) -> tuple[str, ...]:
+def _behind_options(words: tuple[str, ...], takes_value: Callable[[str], bool]) -> tuple[str, ...]:
+    """The words from the first on that is neither an option nor the value of one."""
     position = 0
     while position < len(words) and words[position].startswith("-"):
-        position += 2 if words[position] in with_value else 1
+        position += 2 if takes_value(words[position]) else 1
     return words[position:]
 
 
-def _operands(words: tuple[str, ...], with_value: frozenset[str]) -> list[str]:
-    """The words that are neither options nor their values."""
-    operands = []
-    remaining = iter(words)
-    for word in remaining:
-        if word in with_value:
-            next(remaining, None)
-        elif not word.startswith("-"):
-            operands.append(word)
-    return operands
+def _takes_value_in_run(option: str) -> bool:
+    return "=" not in option and not _RUN_SWITCHES.fullmatch(option)
 
 
 def _of_docker(words: tuple[str, ...]) -> Iterable[DockerAct]:
@@ -140,12 +134,13 @@ def _of_docker(words: tuple[str, ...]) -> Iterable[DockerAct]:
         case "login":
             return [DockerAct(Deed.LOGIN, _login_registry(arguments))]
         case "logout":
-            return [DockerAct(Deed.LOGOUT, _registry(next(iter(_operands(arguments, frozenset())), "")))]
+            return [DockerAct(Deed.LOGOUT, _registry(*arguments[:1]))]
         case "pull" | "push":
-            images = _operands(arguments, _OF_PULL)
+            images = _behind_options(arguments, _OF_PULL.__contains__)
             return [DockerAct(Deed(verb), _image_registry(image)) for image in images[:1]]
         case "run" | "create":
-            return [DockerAct(Deed.PULL, _image_registry(image)) for image in _image_to_run(arguments)]
+            images = _behind_options(arguments, _takes_value_in_run)
+            return [DockerAct(Deed.PULL, _image_registry(image)) for image in images[:1]]
         case "build":
             return [DockerAct(Deed.PULL)]
         case "buildx":
@@ -157,38 +152,19 @@ def _of_docker(words: tuple[str, ...]) -> Iterable[DockerAct]:
 
 
 def _of_compose(words: tuple[str, ...]) -> list[DockerAct]:
-    verb = _behind_options(words, _OF_COMPOSE)[:1]
-    if verb and verb[0] in _COMPOSE_PULLS:
+    verb = _behind_options(words, _OF_COMPOSE.__contains__)[:1]
+    if _COMPOSE_PULLS.intersection(verb):
         return [DockerAct(Deed.PULL)]
     return [DockerAct(Deed.PUSH)] if verb == ("push",) else []
 
 
-def _image_to_run(words: tuple[str, ...]) -> list[str]:
-    remaining = iter(words)
-    for word in remaining:
-        if not word.startswith("-"):
-            return [word]
-        if "=" not in word and not _RUN_SWITCHES.fullmatch(word):
-            next(remaining, None)
-    return []
-
-
 def _login_registry(words: tuple[str, ...]) -> str:
-    registry = _registry(next(iter(_operands(words, _OF_LOGIN)), ""))
+    registry = _registry(*_behind_options(words, _OF_LOGIN.__contains__)[:1])
     # `AWS` is the name under which ECR's passwords sign in, whatever variable holds the host.
-    return ECR if registry == VARIABLE and _username(words) == "AWS" else registry
+    return ECR if registry == VARIABLE and _AS_AWS.search(" ".join(words)) else registry
 
 
-def _username(words: tuple[str, ...]) -> str:
-    for option, value in zip(words, (*words[1:], ""), strict=True):
-        if option in {"-u", "--username"}:
-            return value
-        if option.startswith("--username="):
-            return option.removeprefix("--username=")
-    return ""
-
-
-def _registry(host: str) -> str:
+def _registry(host: str = "") -> str:
     """The name under which the docker CLI keeps a sign-in to this host.
 
     Only no host, `docker.io` and exactly `https://index.docker.io/v1/` mean what pulls from Docker Hub look for.

@@ -6,7 +6,6 @@ from collections.abc import Mapping
 from typing import Any
 
 from remediator.core.build import Build
-from remediator.core.command_sign_in import same_buildspec
 from remediator.core.plan import SignIn
 from remediator.core.snapshot import Snapshot
 
@@ -60,7 +59,7 @@ def overrides(build: Build, snapshot: Snapshot, sign_in: SignIn) -> tuple[str, .
         found.append("environment.environmentVariables")
     source, project_source = build.document.get("source") or {}, project.get("source") or {}
     found += [f"source.{name}" for name in _SOURCE if _differs(source, project_source, name)]
-    if not same_buildspec(build, snapshot, sign_in):
+    if build.buildspec != snapshot.buildspec and not _lacks_only_the_login(build, snapshot, sign_in):
         found.append("source.buildspec")
     found += [name for name in _COMPARED if name in build.document and _differs(build.document, project, name)]
     if _versions(build.document) != _versions(project):
@@ -68,6 +67,12 @@ def overrides(build: Build, snapshot: Snapshot, sign_in: SignIn) -> tuple[str, .
     if (build.document.get("debugSession") or {}).get("sessionEnabled"):
         found.append("debugSession")
     return tuple(found)
+
+
+def _lacks_only_the_login(build: Build, snapshot: Snapshot, sign_in: SignIn) -> bool:
+    from remediator.core.command_sign_in import same_buildspec
+
+    return same_buildspec(build, snapshot, sign_in)
 
 
 def _differs(build: Mapping[str, Any], project: Mapping[str, Any], name: str) -> bool:

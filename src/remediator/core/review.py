@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import Literal
 
 from remediator.core.build import Build
-from remediator.core.command_sign_in import same_buildspec, signed_in_already
 from remediator.core.outcome import Ending, Outcome
 from remediator.core.plan import SignIn, takes_registry_credential
 from remediator.core.policy import builds_pull_requests_of_strangers
@@ -39,6 +38,8 @@ def _another_role(build: Build, snapshot: Snapshot) -> Outcome | None:
 
 
 def _another_buildspec(build: Build, snapshot: Snapshot, sign_in: SignIn) -> Outcome | None:
+    from remediator.core.command_sign_in import same_buildspec
+
     if same_buildspec(build, snapshot, sign_in):
         return None
     return Outcome(
@@ -50,6 +51,8 @@ def _another_buildspec(build: Build, snapshot: Snapshot, sign_in: SignIn) -> Out
 
 def _commands_signed_in(build: Build, sign_in: SignIn) -> Outcome | None:
     """A build that carried the sign-in has shown what it does here: a verdict, and the end of any loop."""
+    from remediator.core.command_sign_in import signed_in_already
+
     if not signed_in_already(build, sign_in):
         return None
     return Outcome(

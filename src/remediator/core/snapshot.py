@@ -2,16 +2,29 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
 from remediator.core.policy import principals_besides
 
+S3_OBJECT = r"arn:aws[a-z-]*:s3:::\S+"
+
 Document = dict[str, Any]
 """A raw JSON document as CodeBuild keeps it, members that no SDK knows included."""
 
 CODEBUILD = ("codebuild.amazonaws.com", "codebuild.amazonaws.com.cn")
+
+
+def is_inline(buildspec: str) -> bool:
+    """Is it a buildspec itself? A path and an ARN are one line, and a buildspec on one line is JSON or a flow map."""
+    return "\n" in buildspec or "\r" in buildspec or buildspec.lstrip().startswith("{")
+
+
+def in_repository(buildspec: str) -> bool:
+    """Is it a path in the source, or nothing, which stands for buildspec.yml?"""
+    return not is_inline(buildspec) and not re.fullmatch(S3_OBJECT, buildspec)
 
 
 @dataclass(frozen=True, slots=True)
