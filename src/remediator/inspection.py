@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-
 from botocore.exceptions import ClientError
 
 from remediator.aws.buildlog import MOST_PAGES, BuildLog
@@ -13,17 +11,14 @@ from remediator.core.buildlog import (
     MARKS,
     PHASE_END,
     SIGN_IN_MARKS,
+    FailedCommand,
     Finding,
     LogLine,
     LogPlace,
-    announces_command,
-    end_of,
-    failed_command,
-    may_hold_evidence,
-    throttle_in,
+    Said,
 )
 from remediator.core.diagnosis import NOT_INSPECTED
-from remediator.core.evidence import WORDS, Throttle
+from remediator.core.evidence import WORDS
 from remediator.core.failure import BuildFailure
 from remediator.core.snapshot import Document, Snapshot, in_repository
 from remediator.services import Services
@@ -31,6 +26,9 @@ from remediator.services import Services
 LATE = (20, 70)
 """Seconds before the second and the third look at a log that lacks the agent's line on the failed phase: nothing says
 how far a log may lag behind the event. Together they stay below two minutes."""
+
+MOST_PASSED = 5
+"""Builds that passed: the newest one alone may be a pull request's, which pushes nothing."""
 
 
 def inspect(failure: BuildFailure, services: Services, patience: tuple[int, ...] = LATE) -> Finding:
@@ -45,91 +43,101 @@ def inspect(failure: BuildFailure, services: Services, patience: tuple[int, ...]
         place, why = _place_of(services.codebuild.build(failure.build))
     if place is None:
         return Finding(unread=why)
-    log = BuildLog(services.logs, place)
-    pages, why = MOST_PAGES, ""
+    try:
+        return _look(BuildLog(services.logs, place), failure, services, patience)
+    except ClientError as error:
+        if is_transient(error):
+            raise
+        if code_of(error) == "ResourceNotFoundException":
+            return Finding(unread="CloudWatch Logs has no log under the name that the build gives", late=True)
+        return Finding(unread=f"its log can't be read: {message_of(error)}", denied=True)
+
+
+def _look(log: BuildLog, failure: BuildFailure, services: Services, patience: tuple[int, ...]) -> Finding:
+    command = FailedCommand.of(failure.phase, failure.context)
+    pages = MOST_PAGES
     for delay in (0, *patience):
         services.pause(delay)
-        try:
-            lines, used = _search(log, failure.phase, pages)
-        except ClientError as error:
-            if code_of(error) != "ResourceNotFoundException":
-                return _unreadable(error)
-            lines, used, why = [], 1, "CloudWatch Logs has no log under the name that the build gives"
-        said = failed_command(lines, failure.phase)
+        said, used = _search(log, command, pages)
         if said is not None:
-            return Finding(_throttle(log, lines, said, failure))
+            return _finding(log, command, said)
         pages -= used
         if pages <= 0:
             break
-    return Finding(unread=why or f"its log lacks the line on the end of {failure.phase}", late=True)
+    return Finding(unread=f"its log lacks the line on the end of {failure.phase}", late=True)
+
+
+def _search(log: BuildLog, command: FailedCommand, pages: int) -> tuple[Said | None, int]:
+    """What the words and the agent's lines tell, back to where the command was announced, and the pages it took."""
+    lines: list[LogLine] = []
+    said, used = None, 0
+    for page, _ in log.search((*WORDS, *MARKS), pages):
+        used += 1
+        lines = [*page, *lines]
+        said = command.said(lines)
+        if said and said.whole:
+            break
+    return said, used
+
+
+def _finding(log: BuildLog, command: FailedCommand, said: Said) -> Finding:
+    """What the words tell depends on the lines beside them, so where some are, all lines are read."""
+    if not said.may_hold_evidence:
+        return Finding()
+    all_said = command.said(log.until(said.lines[0].at, said.ended))
+    if all_said is None:
+        return Finding(unread="what its log holds could not be read again")
+    return Finding(command.throttle(all_said.lines))
 
 
 def pushes_by_itself(build: Build, project: Document, services: Services) -> bool | None:
     """Do the project's builds sign in to a registry or push to Docker Hub? None when that can't be told.
 
-    Asked of the logs of the failed build and of the newest one that passed, and only where the buildspec is in the
+    Asked of the logs of the failed build and of the newest ones that passed, and only where the buildspec is in the
     repository, because nobody here can read it.
     """
     if not in_repository(Snapshot(project).buildspec):
         return None
-    builds = services.codebuild.latest_builds(str(project["name"]))
-    passed = next((one for one in builds if one.status == "SUCCEEDED"), None)
-    if passed is None:
+    try:
+        builds = services.codebuild.latest_builds(str(project["name"]))
+        passed = [one for one in builds if one.status == "SUCCEEDED" and _ran_the_projects_own(one, project)]
+        if not passed:
+            return None
+        shown = {shows(one, SIGN_IN_MARKS, services) for one in (build, *passed[:MOST_PASSED])}
+    except ClientError as error:
+        if is_transient(error):
+            raise
         return None
-    shown = {_signs_in_or_pushes(one, services) for one in (build, passed)}
     if True in shown:
         return True
     return None if None in shown else False
 
 
-def _signs_in_or_pushes(build: Build, services: Services) -> bool | None:
+def shows(build: Build, marks: tuple[str, ...], services: Services) -> bool | None:
+    """Does a line of the build's log hold one of the marks? None when the log can't tell."""
     place, _ = _place_of(build)
     if place is None:
         return None
     seen = False
-    try:
-        for lines, is_all in BuildLog(services.logs, place).search((*SIGN_IN_MARKS, PHASE_END)):
-            if any(mark in line.text for line in lines for mark in SIGN_IN_MARKS):
-                return True
-            # A log whose lines have expired shows nothing, which proves nothing.
-            seen = seen or bool(lines)
-            if is_all:
-                return False if seen else None
-    except ClientError as error:
-        if is_transient(error):
-            raise
+    for lines, is_all in BuildLog(services.logs, place).search((*marks, PHASE_END)):
+        if any(mark in line.text for line in lines for mark in marks):
+            return True
+        # A log whose lines have expired shows nothing, which proves nothing.
+        seen = seen or bool(lines)
+        if is_all:
+            return False if seen else None
     return None
+
+
+def _ran_the_projects_own(build: Build, project: Document) -> bool:
+    """Did it run what the project's builds run, without an override?"""
+    source = project.get("source") or {}
+    theirs = build.document.get("source") or {}
+    same_source = all(theirs.get(key) == source.get(key) for key in ("type", "location"))
+    return same_source and build.buildspec == Snapshot(project).buildspec
 
 
 def _place_of(build: Build | None) -> tuple[LogPlace | None, str]:
     if build is None:
         return None, "CodeBuild knows no such build"
     return build.failure.log, build.why_no_log
-
-
-def _search(log: BuildLog, phase: str, pages: int) -> tuple[list[LogLine], int]:
-    """The words and the agent's lines, back to where the failed command was announced; and how many pages it took."""
-    lines: list[LogLine] = []
-    used = 0
-    for page, _ in log.search((*WORDS, *MARKS), pages):
-        used += 1
-        lines = [*page, *lines]
-        said = failed_command(lines, phase)
-        if said and announces_command(said[0]):
-            break
-    return lines, used
-
-
-def _throttle(log: BuildLog, lines: list[LogLine], said: Sequence[LogLine], failure: BuildFailure) -> Throttle | None:
-    """What the words tell depends on the lines beside them, so where some are, all lines are read."""
-    if not may_hold_evidence(said):
-        return None
-    end = end_of(lines, failure.phase)
-    whole = log.until(said[0].at, lines[end or -1].at)
-    return throttle_in(failed_command(whole, failure.phase) or [], failure.context)
-
-
-def _unreadable(error: ClientError) -> Finding:
-    if is_transient(error):
-        raise error
-    return Finding(unread=f"its log can't be read: {message_of(error)}")

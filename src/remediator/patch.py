@@ -23,6 +23,10 @@ _CODEBUILDS_OWN = ("lastModified", "environment.dockerServer.status")
 """Members that CodeBuild itself changes."""
 
 
+EDITS = 3
+"""How often somebody may edit the project between the plan and the change before it is left to them."""
+
+
 class Patch:
     def __init__(self, order: Order, services: Services) -> None:
         self._order = order
@@ -32,30 +36,40 @@ class Patch:
     def apply(self, case: Case) -> Json:
         """Send the planned changes, read back and compare: the lines that were changed, or the outcome.
 
-        The project is read again just before: CodeBuild has no revisions, so the last writer wins.
+        What changes is written down before it changes. The project is read again just before, after everything else,
+        because CodeBuild has no revisions: the last writer wins. Where it was edited since, the plan is made anew.
         """
-        before = self._services.codebuild.project(self._order.build.project)
-        if before is None:
-            return {"refusal": _refusal(Ending.GAVE_UP, "the project was deleted meanwhile")}
-        settings = self._settings
-        stranger = stranger_objection(Snapshot(before), settings.untrusted_projects)
-        if stranger:
-            return {"refusal": stranger.to_json()}
-        plan = case.plan
-        if Snapshot(before).last_modified != case.last_modified and difference(before, plan.apply(before)):
-            again = self._plan_again(before, case)
+        for _ in range(EDITS):
+            self._services.journal.record_repair(self._order.build, case.plan.record())
+            project = self._services.codebuild.project(self._order.build.project)
+            refusal = self._objection(project)
+            if project is None or refusal:
+                return {"refusal": refusal}
+            if _still_holds(case, project):
+                return self._apply_to(project, case)
+            again = self._plan_again(project, case)
             if again.refusal:
                 return {"refusal": again.refusal.to_json()}
-            plan = again.plan
-        wanted = plan.apply(before)
+            case = replace(case, plan=again.plan, last_modified=again.last_modified, otherwise=again.otherwise)
+        reason = "the project was edited again and again while it was to be repaired"
+        return {"refusal": _refusal(Ending.GAVE_UP, reason, "use the remediate command when nobody edits it")}
+
+    def _apply_to(self, project: Document, case: Case) -> Json:
+        plan = case.plan
+        wanted = plan.apply(project)
         changed = [change.show() for change in plan.project_changes]
-        if difference(before, wanted):
-            self._services.journal.record_repair(self._order.build, plan.record())
+        if difference(project, wanted):
             refusal = self._send(wanted, plan)
             if refusal:
                 sent = refusal["outcome"] == Ending.FAILED
                 return {"refusal": refusal, "changed": changed if sent else []}
-        return {"changed": changed, "case": replace(case, plan=plan).to_json()}
+        return {"changed": changed, "case": case.to_json()}
+
+    def _objection(self, project: Document | None) -> Json | None:
+        if project is None:
+            return _refusal(Ending.GAVE_UP, "the project was deleted meanwhile")
+        stranger = stranger_objection(Snapshot(project), self._settings.untrusted_projects)
+        return stranger.to_json() if stranger else None
 
     def _plan_again(self, project: Document, case: Case) -> Case:
         """Somebody edited the project since the diagnosis: decide anew, with the role that has been granted."""
@@ -92,6 +106,13 @@ class Patch:
             return None
         reason = f"after the update the project differs from what was sent in {', '.join(paths[:20])}"
         return _refusal(Ending.FAILED, reason, "compare the project with its definition")
+
+
+def _still_holds(case: Case, project: Document) -> bool:
+    """Is the project as it was planned for, or with the planned changes made, by an attempt that was interrupted?"""
+    if not case.plan.fits(project):
+        return False
+    return Snapshot(project).last_modified == case.last_modified or not difference(project, case.plan.apply(project))
 
 
 def _ordered(project: Document) -> Document:

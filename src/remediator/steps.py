@@ -14,7 +14,7 @@ from remediator.aws.client import code_of, is_transient, message_of
 from remediator.aws.secret import Credentials, MalformedSecret
 from remediator.core.auth_config import fault_in
 from remediator.core.build import Build
-from remediator.core.buildlog import Finding
+from remediator.core.buildlog import DENIED, Finding
 from remediator.core.case import Case, make_case, refuse_build
 from remediator.core.change import GrantSecretAccess
 from remediator.core.diagnosis import NOT_INSPECTED, diagnose
@@ -24,7 +24,7 @@ from remediator.core.outcome import Ending, Outcome
 from remediator.core.snapshot import Snapshot
 from remediator.core.verdict import Verdict, verdict
 from remediator.hub import Answer, try_credentials
-from remediator.inspection import inspect, pushes_by_itself
+from remediator.inspection import inspect, pushes_by_itself, shows
 from remediator.services import Services
 
 Json = dict[str, Any]
@@ -151,15 +151,17 @@ class Steps:
                 return started
         return None
 
-    def look(self, state: Json, phase: str) -> Json:
+    def look(self, state: Json, case: Case) -> Json:
         """Look at the retried build once: its verdict so far. A look that AWS does not answer tells nothing new.
 
-        `phase` is the one that failed at first. A log that is late gets two looks more.
+        A log that is late gets two looks more.
         """
         try:
             build = self._services.codebuild.build(BuildArn.parse(state["build"]))
             failed = build is not None and build.ended and build.status in FAILED_STATUSES
             finding = self._finding(build) if build and failed else NOT_INSPECTED
+            # Only a plan with DOCKER_AUTH_CONFIG has something to say otherwise.
+            denied = build is not None and failed and bool(case.otherwise) and shows(build, DENIED, self._services)
         except Exception as error:
             if not is_transient(error):
                 raise
@@ -170,8 +172,9 @@ class Steps:
             return {**state, "late": state["late"] + 1}
         return {
             **state,
-            "verdict": verdict(build, phase, finding.throttle).value,
-            "excerpt": finding.throttle.excerpt if finding.throttle else "",
+            "verdict": verdict(build, case.phase, finding).value,
+            "told": finding.throttle.excerpt if finding.throttle else finding.unread,
+            "denied": bool(denied),
             "phase": build.failure.phase,
             "started_at": build.started_at,
         }

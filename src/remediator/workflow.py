@@ -164,12 +164,15 @@ class _Story:
         """Look at the build with a growing interval until it ends, at most as long as CodeBuild lets it run."""
         state = {"build": started["build"], "verdict": Verdict.RUNNING.value, "phase": "", "started_at": 0.0, "late": 0}
         bound = while_running(started["minutes"] * 60 + 900)
-        return self._wait_for("watch", lambda seen: self._steps.look(seen, case.phase), state, bound)
+        return self._wait_for("watch", lambda seen: self._steps.look(seen, case), state, bound)
 
     def _judge(self, seen: Json, case: Case) -> Outcome:
         match Verdict(seen["verdict"]):
             case Verdict.PASSED:
                 return Outcome(Ending.REMEDIATED, "the build was run again and passed")
+            case Verdict.PAST_PULL if seen["denied"]:
+                reason = f"with DOCKER_AUTH_CONFIG another use of docker was denied in {seen['phase']}"
+                return self._undo(case.plan, reason, case.otherwise)
             case Verdict.PAST_PULL:
                 reason = f"the build was run again and got past the pull; it then failed in {seen['phase']} by itself"
                 return Outcome(Ending.REMEDIATED, reason)
@@ -178,19 +181,29 @@ class _Story:
                 return Outcome(Ending.PATCHED, reason, advice=("nothing: that failure is looked at by itself",))
             case Verdict.THROTTLED:
                 reason = "the build was run again with the credentials and throttled all the same"
-                return Outcome(Ending.GAVE_UP, f"{reason}: {seen['excerpt']}" if seen["excerpt"] else reason)
+                return Outcome(Ending.GAVE_UP, f"{reason}: {seen['told']}" if seen["told"] else reason)
+            case Verdict.UNTOLD:
+                reason = (
+                    f"the build was run again and failed in {seen['phase']}; whether its pull got through is not told"
+                )
+                return Outcome(Ending.PATCHED, f"{reason}: {seen['told']}", advice=("look at the retried build's log",))
             case Verdict.SECRET_UNREADABLE:
-                return self._undo(case.plan)
+                advice = "look for a permissions boundary, a service control policy or a KMS key that refuses the role"
+                return self._undo(
+                    case.plan, "the project's role can't read the secret although it was granted", (advice,)
+                )
+            case Verdict.BUILDSPEC_UNREADABLE if case.plan.edits_source:
+                return self._undo(case.plan, "CodeBuild could not read the buildspec of the retried build", ())
             case Verdict.STOPPED:
                 return Outcome(Ending.PATCHED, "the build was run again, and somebody stopped it before its result")
             case Verdict.RUNNING:
                 return Outcome(Ending.GAVE_UP, "the build was run again and had no result within its own time-outs")
-            case Verdict.BEFORE_PULL:
+            case Verdict.BEFORE_PULL | Verdict.BUILDSPEC_UNREADABLE:
                 reason = f"the build was run again and failed in {seen['phase']}, before the pull was through"
                 return Outcome(Ending.GAVE_UP, reason)
 
-    def _undo(self, plan: Plan) -> Outcome:
-        """A role that can't read the secret fails every build, also those that would have passed: take it back."""
+    def _undo(self, plan: Plan, why: str, advice: tuple[str, ...]) -> Outcome:
+        """What fails builds that would have passed without the repair is taken back."""
         undone = self._step("undo", lambda: self._project.undo(plan))
         if "refusal" in undone:
             return Outcome.from_json(undone["refusal"])
@@ -200,8 +213,8 @@ class _Story:
         state = "the changes to the project were taken back" if undone["undone"] else "the project was left as it is"
         return Outcome(
             Ending.GAVE_UP,
-            f"the project's role can't read the secret although it was granted; {state}",
-            advice=("look for a permissions boundary, a service control policy or a KMS key that refuses the role",),
+            f"{why}; {state}",
+            advice=advice,
         )
 
     def _broken_off(self, error: DurableOperationError) -> Outcome:

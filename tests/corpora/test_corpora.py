@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from remediator.core.buildlog import NEAR_END, LogLine, failed_command, throttle_in
+from remediator.core.buildlog import NEAR_END, FailedCommand, LogLine
 from remediator.core.evidence import find_throttle
 from remediator.core.image import ImageReference
 from tests.corpora.corpus import OWN, Case, Corpus
@@ -36,13 +36,14 @@ def wrong_cause_in_a_log(case: Case) -> str | None:
     if case.get("cut"):
         return None
     rng = random.Random(case["line"])
-    before, after = rng.randrange(3000), rng.randrange(NEAR_END - 100)
+    before, after = rng.randrange(3000), rng.randrange(NEAR_END - 50)
     lines = [*noise(rng, before), *case["line"].split("\n"), *noise(rng, after)]
     whole = wrong_cause({**case, "line": "\n".join(lines)})
     if whole:
         return f"in a log of {len(lines)} lines: {whole[-300:]}"
-    said = failed_command([LogLine(at, line) for at, line in enumerate(build_log(lines))], "BUILD")
-    throttle = throttle_in(said or [], f"COMMAND_EXECUTION_ERROR: Error while executing command: {COMMAND}. Reason: 1")
+    command = FailedCommand("BUILD", COMMAND)
+    said = command.said([LogLine(at, line) for at, line in enumerate(build_log(lines))])
+    throttle = command.throttle(said.lines) if said else None
     cause = throttle.cause.value if throttle else None
     return None if cause in case["cause"] else f"{case['line']!r}: {cause} in a build's log, not {case['cause']}"
 

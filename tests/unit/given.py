@@ -177,11 +177,15 @@ def case(build: Build, snapshot: Snapshot, finding: Finding = NOT_INSPECTED, pus
     return make_case(build, diagnose(build.failure, finding), snapshot, TERMS, pushes)
 
 
-def throttled_command(*, image: str = STANDARD_IMAGE, buildspec: str = BUILDSPEC, **members: Any) -> Build:
+def throttled_command(
+    *, image: str = STANDARD_IMAGE, buildspec: str = BUILDSPEC, env: Document | None = None, **members: Any
+) -> Build:
     """A build whose `docker build` was throttled, as its record tells it."""
     source = {**project()["source"], "buildspec": buildspec}
     failed = phases(failed="BUILD", code=COMMAND_FAILED, message=COMMAND)
-    return build(env={"image": image, "privilegedMode": True}, source=source, phases=failed, **members)
+    return build(
+        env={"image": image, "privilegedMode": True, **(env or {})}, source=source, **{"phases": failed, **members}
+    )
 
 
 def of_commands(

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import random
+from collections.abc import Sequence
 
 import pytest
 
-from remediator.core.buildlog import LogLine, announces_command, failed_command, may_hold_evidence, throttle_in
-from remediator.core.evidence import Cause
+from remediator.core.buildlog import NEAR_END, FailedCommand, LogLine, Said
+from remediator.core.evidence import Cause, Throttle
 
 LIMIT = (
     "toomanyrequests: You have reached your unauthenticated pull rate limit. https://www.docker.com/increase-rate-limit"
@@ -23,9 +24,14 @@ def log(*texts: str) -> list[LogLine]:
     ]
 
 
-def texts(lines: object) -> list[str]:
-    assert isinstance(lines, list)
-    return [line.text for line in lines]
+def said_by(lines: Sequence[LogLine], phase: str = "BUILD", context: str = "") -> Said | None:
+    return FailedCommand.of(phase, context).said(lines)
+
+
+def throttle_of(lines: Sequence[LogLine], context: str = "") -> Throttle | None:
+    said = said_by(lines, context=context)
+    assert said
+    return FailedCommand.of("BUILD", context).throttle(said.lines)
 
 
 FAILED_BUILD = log(
@@ -49,30 +55,29 @@ FAILED_BUILD = log(
 
 
 def test_what_the_failed_command_said_stands_between_its_announcement_and_its_exit_status() -> None:
-    said = failed_command(FAILED_BUILD, "BUILD")
-    assert said == FAILED_BUILD[7:10]
-    assert said
-    assert announces_command(said[0])
-    throttle = throttle_in(said, CONTEXT)
+    said = said_by(FAILED_BUILD, context=CONTEXT)
+    assert said == Said(FAILED_BUILD[7:10], ended=12, whole=True)
+    assert said.may_hold_evidence
+    throttle = throttle_of(FAILED_BUILD, CONTEXT)
     assert throttle
     assert throttle.cause is Cause.ANONYMOUS_LIMIT
 
 
 def test_without_the_agents_line_on_the_failed_phase_nothing_can_be_told() -> None:
-    assert failed_command(FAILED_BUILD[:12], "BUILD") is None
-    assert failed_command([], "BUILD") is None
-    assert failed_command(FAILED_BUILD, "INSTALL") is None
+    assert said_by(FAILED_BUILD[:12]) is None
+    assert said_by([]) is None
+    assert said_by(FAILED_BUILD, "INSTALL") is None
 
 
 def test_a_phase_that_passed_is_no_failed_phase() -> None:
-    assert failed_command(FAILED_BUILD, "PRE_BUILD") is None
+    assert said_by(FAILED_BUILD, "PRE_BUILD") is None
 
 
 def test_an_imitation_of_the_agents_line_in_the_middle_of_a_line_counts_for_nothing() -> None:
     lines = log(
         "> Entering phase BUILD", "> Running command x", "said: [Container] Phase complete: BUILD State: FAILED"
     )
-    assert failed_command(lines, "BUILD") is None
+    assert said_by(lines) is None
 
 
 @pytest.mark.parametrize("older", [["docker pull redis:7 || true"], ["docker pull redis:7 || true", "npm ci"]])
@@ -85,10 +90,10 @@ def test_a_pull_that_an_earlier_command_tolerated_is_not_it(older: list[str]) ->
         "> Command did not exit successfully npm test exit status 1",
         "> Phase complete: BUILD State: FAILED",
     )
-    said = failed_command(lines, "BUILD")
+    said = said_by(lines)
     assert said
-    assert not may_hold_evidence(said)
-    assert throttle_in(said, CONTEXT) is None
+    assert not said.may_hold_evidence
+    assert throttle_of(lines) is None
 
 
 def test_a_pull_that_the_failed_command_tolerated_long_before_it_failed_is_not_it() -> None:
@@ -102,8 +107,8 @@ def test_a_pull_that_the_failed_command_tolerated_long_before_it_failed_is_not_i
             "> Phase complete: BUILD State: FAILED",
         )
 
-    assert throttle_in(failed_command(lines(600), "BUILD") or [], CONTEXT) is None
-    assert throttle_in(failed_command(lines(100), "BUILD") or [], CONTEXT)
+    assert throttle_of(lines(NEAR_END)) is None
+    assert throttle_of(lines(NEAR_END // 2))
 
 
 def test_the_words_in_a_commands_own_text_are_no_evidence() -> None:
@@ -116,7 +121,7 @@ def test_the_words_in_a_commands_own_text_are_no_evidence() -> None:
         "> Phase complete: BUILD State: FAILED",
     )
     context = f"COMMAND_EXECUTION_ERROR: Error while executing command: {command}. Reason: exit status 1"
-    assert throttle_in(failed_command(lines, "BUILD") or [], context) is None
+    assert throttle_of(lines, context) is None
 
 
 def test_the_form_in_two_lines_is_read() -> None:
@@ -129,19 +134,51 @@ def test_the_form_in_two_lines_is_read() -> None:
         "> Command did not exit successfully docker build . exit status 1",
         "> Phase complete: BUILD State: FAILED",
     )
-    throttle = throttle_in(failed_command(lines, "BUILD") or [], CONTEXT)
+    throttle = throttle_of(lines, CONTEXT)
     assert throttle
     assert throttle.registry == "docker.io"
 
 
 def test_where_the_beginning_lacks_the_rest_is_read() -> None:
-    said = failed_command(FAILED_BUILD[8:], "BUILD")
-    assert said == FAILED_BUILD[8:10]
+    said = said_by(FAILED_BUILD[8:], context=CONTEXT)
+    assert said == Said(FAILED_BUILD[8:10], ended=12, whole=False)
+
+
+def test_with_nothing_but_a_command_of_finally_the_rest_has_to_be_looked_for() -> None:
+    said = said_by(FAILED_BUILD[10:], context=CONTEXT)
+    assert said
+    assert not said.whole
+
+
+def test_an_imitated_exit_status_does_not_end_the_command_that_the_context_names() -> None:
+    lines = log(
+        "> Entering phase BUILD",
+        "> Running command docker build -t app .",
+        "> Command did not exit successfully make exit status 2",
+        LIMIT,
+        "> Command did not exit successfully docker build -t app . exit status 1",
+        "> Phase complete: BUILD State: FAILED",
+    )
+    assert throttle_of(lines, CONTEXT)
+
+
+def test_an_agent_that_stamps_every_line_is_read_too() -> None:
+    lines = log(
+        "> Entering phase BUILD",
+        "> Running command docker build -t app .",
+        f"> {LIMIT}",
+        "> Command did not exit successfully docker build -t app . exit status 1",
+        "> Phase complete: BUILD State: FAILED",
+    )
+    said = said_by(lines, context=CONTEXT)
+    assert said
+    assert said.may_hold_evidence
+    assert throttle_of(lines, CONTEXT)
 
 
 def test_any_lines_in_any_order_are_read_without_an_error() -> None:
     rng = random.Random(3)
     for _ in range(300):
         lines = [rng.choice(FAILED_BUILD) for _ in range(rng.randrange(12))]
-        said = failed_command(lines, "BUILD")
-        assert said is None or throttle_in(said, CONTEXT) is None or may_hold_evidence(said)
+        said = said_by(lines, context=CONTEXT)
+        assert said is None or throttle_of(lines, CONTEXT) is None or said.may_hold_evidence

@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from remediator.core.build import Build
 from remediator.core.buildspec import Insertion, add_login
 from remediator.core.case import Case, make_case, replan
 from remediator.core.change import AddDockerLogin, GrantSecretAccess, SetEnvironmentVariables
@@ -22,7 +23,8 @@ EVIDENCE = given.throttled()
 
 
 def case_of(buildspec: str = given.BUILDSPEC, *, pushes: bool | None = None, build: Any = None, **project: Any) -> Case:
-    build = build or given.throttled_command(buildspec=buildspec)
+    environment = {k: v for k, v in (project.get("env") or {}).items() if k in ("type", "image")}
+    build = build or given.throttled_command(buildspec=buildspec, env=environment)
     return given.case(build, given.of_commands(buildspec=buildspec, **project), EVIDENCE, pushes)
 
 
@@ -147,10 +149,73 @@ def test_a_login_that_would_not_serve_the_pulls_is_not_added() -> None:
 
 
 def test_a_build_that_carried_our_login_is_given_up() -> None:
-    case = case_of(SIGNED_IN)
+    environment = {"environmentVariables": given.repaired_environment()["environmentVariables"]}
+    build = given.throttled_command(buildspec=SIGNED_IN, env=environment)
+    case = case_of(SIGNED_IN, build=build, env=environment)
     assert case.refusal
     assert case.refusal.ending is Ending.GAVE_UP
     assert "carried the credentials already" in case.refusal.reason
+
+
+def test_a_login_whose_variables_were_taken_away_since_gets_them_again() -> None:
+    case = case_of(SIGNED_IN)
+    assert case.refusal is None
+    assert [type(change).__name__ for change in case.plan.changes] == ["GrantSecretAccess", "SetEnvironmentVariables"]
+
+
+def test_a_login_that_we_advised_with_variables_in_the_buildspec_itself_is_a_verdict_too() -> None:
+    own = "".join(f"    {name}: {value}\n" for name, value in given.REFERENCES.items())
+    text = SIGNED_IN.replace("phases:", f"env:\n  secrets-manager:\n{own}phases:")
+    case = case_of(text)
+    assert case.refusal
+    assert case.refusal.ending is Ending.GAVE_UP
+
+
+@pytest.mark.parametrize("kind", ["variables", "parameter-store", "secrets-manager"])
+def test_variables_of_the_buildspecs_own_under_our_names_are_kept(kind: str) -> None:
+    """The project's would go before them."""
+    text = given.BUILDSPEC.replace("phases:", f"env:\n  {kind}:\n    DOCKERHUB_PASSWORD: own\nphases:")
+    advised(case_of(text), "DOCKERHUB_PASSWORD is the project's own")
+
+
+def test_a_variable_that_the_buildspec_exports_is_left_alone() -> None:
+    text = given.BUILDSPEC.replace("phases:", "env:\n  exported-variables:\n    - DOCKERHUB_USERNAME\nphases:")
+    advised(case_of(text), "DOCKERHUB_USERNAME is the project's own")
+
+
+@pytest.mark.parametrize(
+    "build",
+    [
+        {
+            "source": {
+                "type": "GITHUB",
+                "location": "https://github.com/example/other.git",
+                "buildspec": given.BUILDSPEC,
+            }
+        },
+        {"env": {"image": "aws/codebuild/standard:6.0"}},
+        {"env": {"type": "ARM_CONTAINER"}},
+    ],
+)
+def test_a_build_of_another_source_or_image_leaves_the_project_alone(build: dict[str, Any]) -> None:
+    document = given.throttled_command(env=build.get("env")).document
+    made = Build({**document, **({"source": build["source"]} if "source" in build else {})})
+    advised_case = given.case(made, given.of_commands(), EVIDENCE)
+    assert advised_case.refusal
+    assert "than the project has" in advised_case.refusal.reason
+
+
+def test_a_login_is_put_into_the_text_that_it_was_planned_for_and_into_no_other() -> None:
+    login = case_of().plan.changes[-1]
+    assert isinstance(login, AddDockerLogin)
+    source = given.of_commands().project["source"]
+    once = login.apply(source)
+    assert login.apply(once) == once
+    assert login.fits(source)
+    assert login.fits(once)
+    other = {**source, "buildspec": given.BUILDSPEC.replace("0.2", "0.2 # edited")}
+    assert not login.fits(other)
+    assert login.apply(other) == other
 
 
 def test_a_build_that_carried_our_docker_auth_config_is_given_up() -> None:
@@ -268,12 +333,18 @@ def test_a_client_of_its_own_gets_its_own_lines(client: str) -> None:
     assert client in advised(case_of(build=build), f"{client} pulls by itself")
 
 
-def test_a_word_that_only_contains_a_clients_name_is_not_that_client() -> None:
-    build = given.throttled_command()
-    build.document["phases"][-2]["contexts"][0]["message"] = (
-        "Error while executing command: ./cranes.sh. Reason: exit status 1"
-    )
-    assert case_of(build=build).refusal is None
+@pytest.mark.parametrize("command", ["./cranes.sh", "docker build -t crane .", "docker run podman/stable"])
+def test_a_clients_name_that_is_not_what_runs_is_not_that_client(command: str) -> None:
+    message = f"Error while executing command: {command}. Reason: exit status 1"
+    failed = given.phases(failed="BUILD", code=given.COMMAND_FAILED, message=message)
+    assert case_of(build=given.throttled_command(phases=failed)).refusal is None
+
+
+@pytest.mark.parametrize("command", ["mvn compile jib:build", "./gradlew :jib", "./gradlew jibDockerBuild"])
+def test_jib_is_found_in_its_build_tools_command(command: str) -> None:
+    message = f"Error while executing command: {command}. Reason: exit status 1"
+    failed = given.phases(failed="BUILD", code=given.COMMAND_FAILED, message=message)
+    advised(case_of(build=given.throttled_command(phases=failed)), "jib pulls by itself")
 
 
 # What goes with a repair

@@ -150,6 +150,30 @@ def test_names_and_credentials_are_redacted_and_redacting_twice_changes_nothing(
     assert redact(redacted) == redacted
 
 
+@pytest.mark.parametrize(
+    "text",
+    [
+        "--build-arg API_KEY=sk-hunter2-hunter2",
+        "apikey: sk-hunter2-hunter2",
+        "X-Api-Key: sk-hunter2-hunter2",
+        "PASS=sk-hunter2-hunter2",
+        "CLIENT_SECRET='sk-hunter2-hunter2'",
+        "PRIVATE_KEY=sk-hunter2-hunter2",
+        "passphrase=sk-hunter2-hunter2",
+        "GITHUB_PAT=sk-hunter2-hunter2",
+        "ghp_hunter2hunter2hunter2",
+        "github_pat_hunter2hunter2hunter2",
+        "npm_hunter2hunter2hunter2hunter2",
+    ],
+)
+def test_what_a_command_was_given_is_redacted(text: str) -> None:
+    assert "hunter2" not in redact(text)
+
+
+def test_the_id_of_an_access_key_is_redacted() -> None:
+    assert redact("AKIA" + "A" * 16) == "***"
+
+
 def test_text_without_credentials_is_not_redacted() -> None:
     text = f"{STATUS_ONLY}\n{ANONYMOUS}\nunauthorized: incorrect username or password\nFROM node:22 AS build"
     assert redact(text) == text

@@ -123,10 +123,11 @@ def test_evidence_without_the_agents_line_is_not_yet_evidence() -> None:
     assert inspect(failure(), services(THROTTLED[:4]), patience=()).throttle is None
 
 
-def test_a_stream_that_is_not_there_yet_is_waited_for_too() -> None:
+def test_a_stream_that_is_not_there_is_told_at_once() -> None:
+    """It is made in PROVISIONING, long before a command can fail."""
     told = services()
     assert "no log under the name" in inspect(failure(), told).unread
-    assert len(told.logs_fake.asked) == 3
+    assert len(told.logs_fake.asked) == 1
 
 
 def test_a_long_log_is_searched_from_its_end_and_never_further_than_four_pages() -> None:
@@ -175,6 +176,7 @@ def refusing(error: Exception) -> FakeServices:
 def test_a_log_that_may_not_be_read_is_told_with_awss_own_words() -> None:
     found = inspect(failure(), refusing(refusal("AccessDeniedException", 400)))
     assert found.unread == "its log can't be read: no"
+    assert found.denied
 
 
 def test_what_may_pass_by_itself_is_left_to_the_callers_retry() -> None:
@@ -197,15 +199,16 @@ OTHER = {"groupName": PLACE.group, "streamName": "passed"}
 REPOSITORY = given.project(source={"type": "GITHUB", "location": "https://github.com/example/orders-api.git"})
 
 
+def passed_build(logs: Any, name: str = "earlier", **members: Any) -> Build:
+    arn = f"{given.BUILD_ARN}-{name}"
+    return given.build(logs=logs, buildStatus="SUCCEEDED", arn=arn, phases=given.phases(failed=None), **members)
+
+
 def pushes(failed: list[str] | None, passed: list[str] | None, project: Any = None) -> bool | None:
     told = services(failed)
     if passed is not None:
         told.logs_fake.streams[PLACE.group, "passed"] = passed
-    earlier = f"{given.BUILD_ARN}-earlier"
-    told.codebuild_fake.builds = [
-        given.build(logs=OTHER, buildStatus="STOPPED"),
-        given.build(logs=OTHER, buildStatus="SUCCEEDED", arn=earlier, phases=given.phases(failed=None)),
-    ]
+    told.codebuild_fake.builds = [given.build(logs=OTHER, buildStatus="STOPPED"), passed_build(OTHER)]
     return pushes_by_itself(Build(given.document(logs=LOGGED)), project or REPOSITORY, told)
 
 
@@ -238,6 +241,38 @@ def test_a_log_that_is_gone_or_empty_tells_nothing(failed: list[str] | None, pas
 def test_a_project_without_a_build_that_passed_tells_nothing() -> None:
     told = services(THROTTLED)
     told.codebuild_fake.builds = [given.build(logs=LOGGED)]
+    assert pushes_by_itself(given.build(logs=LOGGED), REPOSITORY, told) is None
+
+
+def test_of_the_builds_that_passed_an_older_one_may_be_the_one_that_pushes() -> None:
+    told = services(THROTTLED)
+    told.logs_fake.streams[PLACE.group, "passed"] = PASSED
+    told.logs_fake.streams[PLACE.group, "pushed"] = ["Login Succeeded", *PASSED]
+    told.codebuild_fake.builds = [passed_build(OTHER, "pr"), passed_build({**OTHER, "streamName": "pushed"}, "main")]
+    assert pushes_by_itself(given.build(logs=LOGGED), REPOSITORY, told) is True
+
+
+@pytest.mark.parametrize(
+    "source",
+    [
+        {**REPOSITORY["source"], "buildspec": "version: 0.2\nphases: {}\n"},
+        {**REPOSITORY["source"], "location": "https://github.com/example/other.git"},
+    ],
+)
+def test_a_build_that_passed_with_an_override_says_nothing_about_the_repositorys_own(source: Any) -> None:
+    told = services(THROTTLED)
+    told.logs_fake.streams[PLACE.group, "passed"] = PASSED
+    told.codebuild_fake.builds = [passed_build(OTHER, source=source)]
+    assert pushes_by_itself(given.build(logs=LOGGED), REPOSITORY, told) is None
+
+
+def test_a_list_of_builds_that_may_not_be_read_tells_nothing() -> None:
+    told = services(THROTTLED)
+
+    def refuse(project: str) -> list[Build]:
+        raise refusal("AccessDeniedException", 400)
+
+    told.codebuild_fake.latest_builds = refuse  # type: ignore[method-assign]
     assert pushes_by_itself(given.build(logs=LOGGED), REPOSITORY, told) is None
 
 

@@ -35,7 +35,7 @@ class Secret:
             raise MalformedSecret("it is binary; it has to be a JSON object with the keys username and password")
         try:
             content = json.loads(text)
-        except ValueError:
+        except (ValueError, RecursionError):
             content = None
         if not isinstance(content, dict):
             raise MalformedSecret("it is no JSON object; it has to be one, with the keys username and password")

@@ -19,7 +19,7 @@ def fault_in(text: str, username: str, password: str) -> str:
     """
     try:
         document: Any = json.loads(text)
-    except ValueError:
+    except (ValueError, RecursionError):
         return "it is no JSON"
     auths = document.get("auths") if isinstance(document, dict) else None
     if not isinstance(auths, dict) or list(document) != ["auths"]:

@@ -103,6 +103,14 @@ class Build:
         )
 
     @property
+    def cannot_read_buildspec(self) -> bool:
+        """Did it fail because CodeBuild could not read its buildspec? That fails in DOWNLOAD_SOURCE.
+
+        https://docs.aws.amazon.com/codebuild/latest/userguide/troubleshooting.html
+        """
+        return self.failure.phase == "DOWNLOAD_SOURCE" and self.failure.context.startswith("YAML_FILE_ERROR")
+
+    @property
     def source_version(self) -> str | None:
         """The source version that builds the same commit again, None where the build names none.
 

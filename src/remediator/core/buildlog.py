@@ -19,11 +19,21 @@ SIGN_IN_MARKS = (
 )
 """What the docker CLI and BuildKit print after a login to any registry, and during a push to Docker Hub."""
 
-NEAR_END = 500
+DENIED = (
+    "DOCKER_AUTH_CONFIG",
+    "requested access to the resource is denied",
+    "insufficient scopes",
+)
+"""What docker prints where the credentials of DOCKER_AUTH_CONFIG took the place of others that could do more."""
+
+NEAR_END = 200
 """Lines from the end of what the failed command said in which the evidence has to be: a pull that was refused long
 before was tolerated by the command, which then failed for another reason."""
 
 _AGENT = r"\[Container\] \d{4}/\d\d/\d\d \d\d:\d\d:\d\d(?:\.\d+)? "
+_FAILED = rf"{_AGENT}Command did not exit successfully"
+_AGENTS_OWN = rf"{_AGENT}(?:Entering|Running|Command did not exit|Phase )"
+"""Some agents put their stamp before every line, also a command's."""
 _QUOTED_COMMAND = r"Error while executing command: (.*)\. Reason: "
 
 
@@ -47,55 +57,77 @@ class LogLine:
 class Finding:
     """What a log says about a failed command: the throttled pull, None when it shows none.
 
-    `unread` says why the log could not tell, empty when it could; `late` whether it may still come to tell.
+    `unread` says why the log could not tell, empty when it could; `late` whether it may still come to tell, `denied`
+    whether it may not be read.
     """
 
     throttle: Throttle | None = None
     unread: str = ""
     late: bool = False
+    denied: bool = False
 
 
-def failed_command(lines: Sequence[LogLine], phase: str) -> Sequence[LogLine] | None:
-    """The lines from the announcement of the command that failed `phase` to its end, oldest first.
+@dataclass(frozen=True, slots=True)
+class FailedCommand:
+    """The command that failed a phase. `text` is the command itself, as far as the phase's context quotes it."""
 
-    None while the agent's line on the failed phase is not there: then the log is not whole yet. `lines` may lack what
-    lies between the agent's lines, or its beginning. Commands of `finally` run after the one that failed.
+    phase: str
+    text: str = ""
+
+    @classmethod
+    def of(cls, phase: str, context: str) -> FailedCommand:
+        quoted = re.search(_QUOTED_COMMAND, context, re.DOTALL)
+        return cls(phase, quoted[1] if quoted else "")
+
+    def said(self, lines: Sequence[LogLine]) -> Said | None:
+        """What it said, by these lines of the log, the oldest first; they may lack what lies between the agent's.
+
+        None while the agent's line on the end of the phase is not there: then the log is not whole yet.
+        """
+        end = self._end(lines)
+        if end is None:
+            return None
+        begin = _last(lines[:end], rf"{_AGENT}Entering phase {re.escape(self.phase)}\s*$")
+        of_phase = lines[begin or 0 : end]
+        failed = _last(of_phase, rf"{_FAILED} {re.escape(self._first_line)}") if self.text else None
+        known = failed is not None
+        if failed is None:
+            # Commands of `finally` run after the one that failed.
+            failed = _first(of_phase, _FAILED)
+        until = of_phase if failed is None else of_phase[: failed + 1]
+        announced = _last(until, rf"{_AGENT}Running command ")
+        whole = begin is not None or (known and announced is not None)
+        return Said(until[announced or 0 :], lines[end].at, whole)
+
+    def throttle(self, lines: Sequence[LogLine]) -> Throttle | None:
+        """The throttled pull that its lines end with. Its own text, which the agent announces, is no evidence."""
+        text = "\n".join(line.text for line in lines[-NEAR_END:])
+        return find_throttle(text.replace(self.text, "") if "\n" in self.text else text)
+
+    @property
+    def _first_line(self) -> str:
+        return self.text.partition("\n")[0]
+
+    def _end(self, lines: Sequence[LogLine]) -> int | None:
+        return _last(lines, rf"{_AGENT}Phase complete: {re.escape(self.phase)} State: (?!SUCCEEDED)")
+
+
+@dataclass(frozen=True, slots=True)
+class Said:
+    """A command's lines, from its announcement to its exit status, and when the phase `ended`, in milliseconds.
+
+    `whole` tells that nothing older can belong to it.
     """
-    end = end_of(lines, phase)
-    if end is None:
-        return None
-    begin = _last(lines[:end], rf"{_AGENT}Entering phase {re.escape(phase)}\s*$")
-    of_phase = lines[begin or 0 : end]
-    failed = _first(of_phase, rf"{_AGENT}Command did not exit successfully")
-    until = of_phase if failed is None else of_phase[: failed + 1]
-    announced = _last(until, rf"{_AGENT}Running command ")
-    return until[announced or 0 :]
 
+    lines: Sequence[LogLine]
+    ended: int
+    whole: bool
 
-def end_of(lines: Sequence[LogLine], phase: str) -> int | None:
-    """Where the agent's line on the end of the failed `phase` is among the lines; None while it is not there."""
-    return _last(lines, rf"{_AGENT}Phase complete: {re.escape(phase)} State: (?!SUCCEEDED)")
-
-
-def announces_command(line: LogLine) -> bool:
-    return re.match(rf"{_AGENT}Running command ", line.text) is not None
-
-
-def may_hold_evidence(lines: Sequence[LogLine]) -> bool:
-    """Is it worth reading all that stands between these lines? Some of them, not the agent's, has one of the words."""
-    return any(word in line.text for line in lines if not re.match(_AGENT, line.text) for word in WORDS)
-
-
-def throttle_in(lines: Sequence[LogLine], context: str) -> Throttle | None:
-    """The throttled pull that the failed command's lines end with.
-
-    `context` is the phase's: it quotes the command, whose own text is no evidence where the agent announces it.
-    """
-    text = "\n".join(line.text for line in lines[-NEAR_END:])
-    quoted = re.search(_QUOTED_COMMAND, context, re.DOTALL)
-    if quoted and "\n" in quoted[1]:
-        text = text.replace(quoted[1], "")
-    return find_throttle(text)
+    @property
+    def may_hold_evidence(self) -> bool:
+        """Is it worth reading all that stands between these lines? One of them, not the agent's, has a word for it."""
+        said = (line.text for line in self.lines if not re.match(_AGENTS_OWN, line.text))
+        return any(word in text for text in said for word in WORDS)
 
 
 def _first(lines: Sequence[LogLine], pattern: str) -> int | None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, ClassVar
@@ -99,13 +100,19 @@ class SetEnvironmentVariables:
 class AddDockerLogin:
     """Sign the commands in: `text` goes into the inline buildspec at the character `at`, and nothing else changes.
 
-    `command` is what the inserted text makes the build run.
+    `command` is what the inserted text makes the build run. `before` is the digest of the buildspec that the place
+    was found in: in another one it would be any place.
     """
 
     MEMBER: ClassVar = "source"
     at: int
     text: str
     command: str
+    before: str
+
+    @classmethod
+    def into(cls, buildspec: str, insertion: Insertion, command: str) -> AddDockerLogin:
+        return cls(insertion.at, insertion.text, command, _digest(buildspec))
 
     def show(self) -> str:
         return f"add a command to the inline buildspec, before every other: {self.command}"
@@ -113,16 +120,31 @@ class AddDockerLogin:
     def settings(self) -> Document:
         return {"buildspec": self.command}
 
+    def fits(self, source: Document) -> bool:
+        """Is this the source that the change was planned for, as it was or with the change made?"""
+        return _digest(_buildspec(source)) == self.before or _digest(_buildspec(self.revert(source))) == self.before
+
     def apply(self, source: Document) -> Document:
-        return {**source, "buildspec": Insertion(self.at, self.text).apply(str(source.get("buildspec") or ""))}
+        """The source with the text in it; once in it stays as it is, and another buildspec is left alone."""
+        if _digest(_buildspec(source)) != self.before:
+            return source
+        return {**source, "buildspec": Insertion(self.at, self.text).apply(_buildspec(source))}
 
     def revert(self, source: Document) -> Document:
         """The source without the inserted text, unless somebody has edited that since."""
-        before = Insertion(self.at, self.text).revert(str(source.get("buildspec") or ""))
+        before = Insertion(self.at, self.text).revert(_buildspec(source))
         return source if before is None else {**source, "buildspec": before}
 
     def record(self) -> dict[str, Any]:
         return {"source.buildspec": {"old": ABSENT, "new": self.text, "at": self.at}}
+
+
+def _buildspec(source: Document) -> str:
+    return str(source.get("buildspec") or "")
+
+
+def _digest(text: str) -> str:
+    return hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()
 
 
 def refers(variable: Mapping[str, Any], references: Mapping[str, str]) -> bool:

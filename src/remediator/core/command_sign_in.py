@@ -9,6 +9,7 @@ from typing import Any, Literal
 
 from remediator.core import advice
 from remediator.core.build import Build
+from remediator.core.buildlog import FailedCommand
 from remediator.core.buildspec import (
     Buildspec,
     BuildspecError,
@@ -21,11 +22,12 @@ from remediator.core.change import AddDockerLogin, GrantSecretAccess, refers
 from remediator.core.curated import reads_docker_auth_config
 from remediator.core.outcome import Ending, Outcome
 from remediator.core.plan import SignIn, own_variables
+from remediator.core.shell import commands_in
 from remediator.core.snapshot import Snapshot, in_repository, is_inline
 
 Shell = Literal["posix", "powershell"]
 
-_OTHER_CLIENTS = re.compile(r"(?i)\b(kaniko|podman|buildah|skopeo|crane|jib)\b")
+_OTHER_CLIENTS = ("podman", "buildah", "skopeo", "crane", "jib")
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,10 +100,18 @@ def same_buildspec(build: Build, snapshot: Snapshot, sign_in: SignIn) -> bool:
 def _signs_in(environment: Mapping[str, Any], buildspec: str, sign_in: SignIn) -> bool:
     """Is a repair of ours in this environment, or in this buildspec?"""
     ours = {sign_in.auth_config_variable: sign_in.auth_config_reference}
-    if any(refers(variable, ours) for variable in environment.get("environmentVariables") or []):
+    variables = environment.get("environmentVariables") or []
+    if any(refers(variable, ours) for variable in variables):
         return True
+    if not is_inline(buildspec):
+        return False
+    spec = _read(buildspec)
     logins = [_login(shell, sign_in) for shell in ("posix", "powershell")]
-    return is_inline(buildspec) and any(command in logins for command in _commands(buildspec))
+    if spec is None or not any(command in logins for phase in spec.phases for command in phase.commands):
+        return False
+    there = {str(v.get("name")) for v in variables if refers(v, sign_in.references)}
+    there |= {name for name, value in spec.variables if sign_in.references.get(name) == value}
+    return there >= set(sign_in.references)
 
 
 def _without_docker(build: Build, snapshot: Snapshot, sign_in: SignIn, observed: Observed) -> Outcome | None:
@@ -112,12 +122,25 @@ def _without_docker(build: Build, snapshot: Snapshot, sign_in: SignIn, observed:
         return _refusal(
             "the project runs the jobs of a workflow and ignores its buildspec", advice.sign_in_in_workflow()
         )
-    client = _OTHER_CLIENTS.search(f"{observed.excerpt} {build.failure.context}")
-    if client:
-        how = advice.other_client(client[1].lower(), sign_in.username_variable, sign_in.password_variable)
-        return _refusal(
-            f"{client[1].lower()} pulls by itself and knows no login of docker", how, *_by_hand(snapshot, sign_in)
-        )
+    client = _other_client(build, observed)
+    if client is None:
+        return None
+    how = advice.other_client(client, sign_in.username_variable, sign_in.password_variable)
+    return _refusal(f"{client} pulls by itself and knows no login of docker", how, *_by_hand(snapshot, sign_in))
+
+
+def _other_client(build: Build, observed: Observed) -> str | None:
+    """The client that pulled, where the failed command or the evidence tells of another than docker."""
+    if "com.google.cloud.tools" in observed.excerpt:
+        return "jib"
+    command = FailedCommand.of(build.failure.phase, build.failure.context).text
+    for run in commands_in(command):
+        if run.program in _OTHER_CLIENTS:
+            return run.program
+        if run.words and "kaniko" in run.words[0]:
+            return "kaniko"
+        if any(re.fullmatch(r"(?::?jib|jib:\w+|jib\w*Build\w*)", word) for word in run.words[1:]):
+            return "jib"
     return None
 
 
@@ -133,6 +156,8 @@ def _inline(snapshot: Snapshot, sign_in: SignIn, edit: bool) -> Way:
         return Way(refusal=_refusal(f"its inline buildspec can't be edited: {error}", *_by_hand(snapshot, sign_in)))
     login = _login(shell, sign_in)
     fixes = tuple(advice.fix_login(fault, login) for fault in faults)
+    if insertion is None and login in {command for phase in buildspec.phases for command in phase.commands}:
+        return Way()  # repaired once, and its variables were taken away since
     if insertion is None:
         reason = "; ".join(faults) or "its buildspec signs in to Docker Hub, and the pull was anonymous all the same"
         return Way(refusal=_refusal(reason, *(fixes or ("look at what that login does in the build's log",))))
@@ -144,7 +169,7 @@ def _inline(snapshot: Snapshot, sign_in: SignIn, edit: bool) -> Way:
         where = f"the inline buildspec of the project {snapshot.name}"
         paste = advice.edit_buildspec(where, login, "EditBuildspecs is off", sign_in.references)
         return Way(refusal=_refusal("EditBuildspecs is off", paste, *_by_hand(snapshot, sign_in)))
-    return Way(login=AddDockerLogin(insertion.at, insertion.text, login), advice=fixes)
+    return Way(login=AddDockerLogin.into(text, insertion, login), advice=fixes)
 
 
 def _in_repository(snapshot: Snapshot, sign_in: SignIn, observed: Observed) -> Way:
@@ -204,11 +229,11 @@ def _add_login(text: str, snapshot: Snapshot, sign_in: SignIn) -> str:
     )
 
 
-def _commands(text: str) -> tuple[str, ...]:
+def _read(text: str) -> Buildspec | None:
     try:
-        return tuple(command for phase in Buildspec.parse(text).phases for command in phase.commands)
+        return Buildspec.parse(text)
     except BuildspecError:
-        return ()
+        return None
 
 
 def _by_hand(snapshot: Snapshot, sign_in: SignIn) -> tuple[str, ...]:

@@ -90,11 +90,14 @@ def _of_command(failure: BuildFailure, finding: Finding) -> Diagnosis:
         return Diagnosis(throttle.cause, throttle.registry, phase, throttle.excerpt, refusal)
     if finding == NOT_INSPECTED:
         refusal = Outcome(Ending.SKIPPED, f"a command failed in {phase}, and InspectBuildLogs is off")
+    elif finding.denied:
+        # Perhaps on purpose (LogGroupPattern), and true of every failed build of the project.
+        refusal = Outcome(Ending.SKIPPED, f"a command failed in {phase}, and {finding.unread}")
     elif finding.unread:
         refusal = Outcome(
             Ending.ADVISED,
             f"a command failed in {phase}, and whether a pull was throttled can't be told: {finding.unread}",
-            advice=("turn CloudWatch Logs on for the project, or look at the build yourself",),
+            advice=("look at the build yourself; with CloudWatch Logs turned on for the project this is done for you",),
         )
     else:
         refusal = Outcome(Ending.SKIPPED, f"a command failed in {phase}, and what it said shows no throttled pull")

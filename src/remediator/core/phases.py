@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Literal
 
@@ -38,6 +39,8 @@ class Buildspec:
     version: str
     shell: str
     phases: tuple[Phase, ...]
+    variables: tuple[tuple[str, str], ...] = ()
+    """Of `env`: names with what they are resolved from or say; exported ones, which have neither, with nothing."""
 
     @classmethod
     def parse(cls, text: str) -> Buildspec:
@@ -57,6 +60,7 @@ class Buildspec:
                 for name, node in found
                 if node
             ),
+            tuple(_variables(root.get("env"))),
         )
 
 
@@ -70,6 +74,17 @@ def read_mapping(text: str) -> Node:
     if root is None or root.kind != "Mapping":
         raise BuildspecError("a buildspec is a mapping with version and phases; this is something else")
     return root
+
+
+def _variables(env: Node | None) -> Iterator[tuple[str, str]]:
+    if env is None:
+        return
+    for kind in ("variables", "parameter-store", "secrets-manager"):
+        group = env.get(kind)
+        for key, value in group.pairs if group else []:
+            yield key.value, value.resolved.text
+    for name in _texts(env, "exported-variables"):
+        yield name, ""
 
 
 def _text(parent: Node | None, name: str) -> str:

@@ -18,7 +18,7 @@ from remediator.core.change import (
     refers,
 )
 from remediator.core.image import ImageReference
-from remediator.core.snapshot import Document, Snapshot
+from remediator.core.snapshot import Document, Snapshot, is_inline
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,6 +80,11 @@ class Plan:
     @property
     def edits_source(self) -> bool:
         return any(change.MEMBER == "source" for change in self.project_changes)
+
+    def fits(self, project: Document) -> bool:
+        """May it be applied to this project, as far as a place in a text is concerned?"""
+        logins = [change for change in self.project_changes if isinstance(change, AddDockerLogin)]
+        return all(login.fits(project.get(login.MEMBER) or {}) for login in logins)
 
     def settings(self) -> Document:
         """What the plan sets, as a part of a project's document: for people who keep the project in a definition."""
@@ -148,9 +153,25 @@ def _registry_credential(snapshot: Snapshot, sign_in: SignIn) -> SetRegistryCred
 
 
 def own_variables(snapshot: Snapshot, references: Mapping[str, str]) -> tuple[str, ...]:
-    """Those of the names that the project has taken for variables of its own."""
+    """Those of the names that the project, or its inline buildspec, has taken for variables of its own.
+
+    A project's variable goes before the buildspec's of the same name, and a variable that CodeBuild resolves from a
+    secret can't be exported. https://docs.aws.amazon.com/codebuild/latest/userguide/build-spec-ref.html
+    """
     there = snapshot.environment.get("environmentVariables") or []
-    return tuple(str(v.get("name")) for v in there if v.get("name") in references and not refers(v, references))
+    taken = [str(v.get("name")) for v in there if v.get("name") in references and not refers(v, references)]
+    if is_inline(snapshot.buildspec) and any(name in snapshot.buildspec for name in references):
+        taken += [name for name, value in _buildspecs_own(snapshot.buildspec) if references.get(name, value) != value]
+    return tuple(dict.fromkeys(taken))
+
+
+def _buildspecs_own(text: str) -> tuple[tuple[str, str], ...]:
+    from remediator.core.buildspec import Buildspec, BuildspecError
+
+    try:
+        return Buildspec.parse(text).variables
+    except BuildspecError:
+        return ()
 
 
 def _environment_variables(

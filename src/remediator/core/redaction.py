@@ -10,7 +10,8 @@ _MASK = "***"
 _QUOTE = r"(?:\\*[\"'`]|\\+u00(?:27|22)|&(?:#39|#x27|quot|apos);)"
 
 _ASSIGNED = (
-    r"(?i)((?:password|passwd|secret_?(?:access_?)?key|token|username|auth)(?:\\*[\"'])?\s{0,8}[=:]\s{0,8})"
+    r"(?i)((?:pass(?:word|wd|phrase)?|secret|token|username|auth|credentials?|(?:api|access|private|secret)[_-]?key"
+    r"|(?:^|[_-])pat)(?:\\*[\"'])?\s{0,8}[=:]\s{0,8})"
     r"(?!\*\*\*)(?:\\*\"[^\"\n]{0,512}\"?|\\*'[^'\n]{0,512}'?|[^\s\"'&,;]{1,512})"
 )
 _OPTION = (
@@ -25,6 +26,9 @@ _SECRETS = (
     (rf"(?i)\b(as\s{{1,8}}){_QUOTE}[^\n]{{0,256}}?{_QUOTE}", rf"\g<1>'{_MASK}'"),
     (rf"(?i)\b(as\s{{1,8}}){_QUOTE}(?!\*\*\*')[^\n]{{0,256}}", rf"\g<1>'{_MASK}'"),
     (r"(?i)(rate\s{1,8}limit\s{1,8}as\s{1,8})(?!')\S+", rf"\g<1>'{_MASK}'"),
+    # GitHub's, GitLab's, npm's, PyPI's, Slack's and AWS's own.
+    (r"\b(?:gh[opsur]|github_pat|glpat|npm|pypi|xox[abps])[_-][\w-]{16,255}", _MASK),
+    (r"\b(?:AKIA|ASIA)[A-Z0-9]{16}\b", _MASK),
     (r"(://)[^\s/@\"'<>]{1,512}@", rf"\g<1>{_MASK}@"),
     (r"(?i)\b((?:bearer|basic)\s{1,8})[\w.+/=~-]{6,}", rf"\g<1>{_MASK}"),
     (r"\beyJ[\w-]{8,}(?:\.[\w-]{0,4096}){0,2}", _MASK),

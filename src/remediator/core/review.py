@@ -16,7 +16,7 @@ Untrusted = Literal["advise", "repair"]
 def objection(build: Build, snapshot: Snapshot, sign_in: SignIn, untrusted: Untrusted) -> Outcome | None:
     """The reason to leave the project alone, None when there is none; the first of these guards that objects."""
     if build.failure.of_command:
-        of_its_kind = _another_buildspec(build, snapshot, sign_in) or _commands_signed_in(build, sign_in)
+        of_its_kind = _other_commands(build, snapshot, sign_in) or _commands_signed_in(build, sign_in)
     else:
         of_its_kind = _another_image(build, snapshot) or _image_signed_in(build, snapshot, sign_in)
     return (
@@ -37,14 +37,20 @@ def _another_role(build: Build, snapshot: Snapshot) -> Outcome | None:
     return None
 
 
-def _another_buildspec(build: Build, snapshot: Snapshot, sign_in: SignIn) -> Outcome | None:
+def _other_commands(build: Build, snapshot: Snapshot, sign_in: SignIn) -> Outcome | None:
     from remediator.core.command_sign_in import same_buildspec
 
-    if same_buildspec(build, snapshot, sign_in):
+    ran, source = build.document.get("source") or {}, snapshot.project.get("source") or {}
+    another = "" if same_buildspec(build, snapshot, sign_in) else "another buildspec"
+    if any(ran.get(member) != source.get(member) for member in ("type", "location")):
+        another = "another source"
+    if any(build.environment.get(member) != snapshot.environment.get(member) for member in ("type", "image")):
+        another = "in another image"
+    if not another:
         return None
     return Outcome(
         Ending.ADVISED,
-        "the build ran another buildspec than the project has: an override, or the project was edited since",
+        f"the build ran {another} than the project has: an override, or the project was edited since",
         advice=("start the build again without the override; if it is throttled too, it is looked at anew",),
     )
 
