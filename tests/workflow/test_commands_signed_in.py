@@ -8,40 +8,21 @@ import pytest
 
 from local.registry import Registry
 from tests.workflow.account import PASSWORD, SECRET, USER, Account, Json
-
-CURATED = {"image": "aws/codebuild/standard:7.0", "privilegedMode": True, "imagePullCredentialsType": "CODEBUILD"}
-LOCATION = "https://github.com/example/orders.git"
-DOCKERFILE = "FROM python:3.12\nRUN true\n"
-BUILDSPEC = """\
-version: 0.2
-phases:
-  build:
-    commands:
-      - echo building   # before docker
-      - docker build -t orders .
-"""
-INLINE_SOURCE = "mkdir -p app && printf 'FROM python:3.12\\n' > app/Dockerfile && docker build -t orders app"
-INLINE = f"version: 0.2\nphases:\n  build:\n    commands:\n      - {INLINE_SOURCE}\n"
+from tests.workflow.commands import (
+    BUILDSPEC,
+    CURATED,
+    DOCKERFILE,
+    INLINE,
+    INLINE_SOURCE,
+    LOCATION,
+    in_repository,
+    inline,
+)
 
 
 @pytest.fixture(autouse=True)
 def _commands(account: Account) -> None:
     account.agent = account.run_commands()
-
-
-def inline(account: Account, buildspec: str = INLINE, **members: object) -> Json:
-    account.create_project(environment=CURATED, source={"type": "NO_SOURCE", "buildspec": buildspec}, **members)
-    return account.failed_build()
-
-
-def in_repository(account: Account, buildspec: str = BUILDSPEC, *, passed: str = "", **members: object) -> Json:
-    """A project whose buildspec is in its repository; a build passes with `passed` before one is throttled."""
-    account.create_project(environment={**CURATED, **members}, source={"type": "GITHUB", "location": LOCATION})
-    harmless = "version: 0.2\nphases:\n  build:\n    commands:\n      - 'true'\n"
-    account.agent.repositories[LOCATION] = {"buildspec.yml": passed or harmless}
-    account.world.finish(account.failed_build()["id"])
-    account.agent.repositories[LOCATION] = {"buildspec.yml": buildspec, "Dockerfile": DOCKERFILE}
-    return account.failed_build()
 
 
 def pulled_by(registry: Registry) -> list[str | None]:

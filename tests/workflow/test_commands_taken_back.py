@@ -1,0 +1,114 @@
+"""A repair of commands that does harm, or of which nothing can be told, is taken back or told as it is."""
+
+from __future__ import annotations
+
+import pytest
+
+from local.agent import buildspec as agents_buildspec
+from tests.workflow.account import PASSWORD, USER, Account
+from tests.workflow.commands import INLINE, in_repository, inline
+from tests.workflow.watched import once, refused
+
+
+@pytest.fixture(autouse=True)
+def _commands(account: Account) -> None:
+    account.agent = account.run_commands()
+
+
+def variables_of(account: Account) -> list[str]:
+    return [variable["name"] for variable in account.project()["environment"]["environmentVariables"]]
+
+
+@pytest.mark.parametrize("broken", ["BatchGetProjects", "UpdateProject"])
+def test_what_an_interrupted_patch_changed_is_taken_back_too(account: Account, broken: str) -> None:
+    """The step runs again, finds its change made, and has to know that it is its own."""
+    account.world._may_read = lambda _role, _secret: False
+    build = inline(account)
+    before = account.project()
+    error = refused(broken, "ServiceUnavailableException", status=503)
+
+    def refuse() -> None:
+        raise error
+
+    if broken == "UpdateProject":
+        account.after.append(once("UpdateProject", refuse))
+    else:
+        account.before.append(once("BatchGetProjects", refuse, at=3))
+    outcome = account.remediate(build)
+    assert outcome["outcome"] == "gave-up", outcome
+    assert "the changes to the project were taken back" in outcome["reason"]
+    after = account.project()
+    assert after["source"] == before["source"]
+    assert variables_of(account) == []
+
+
+def test_a_buildspec_that_codebuild_can_no_longer_read_is_as_it_was(
+    account: Account, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    build = inline(account)
+    parse = agents_buildspec.parse
+
+    def refuse(text: str) -> agents_buildspec.Buildspec:
+        if "docker login" in text:
+            raise agents_buildspec.YamlFileError("Expected Commands[0] to be of string type")
+        return parse(text)
+
+    monkeypatch.setattr(agents_buildspec, "parse", refuse)
+    outcome = account.remediate(build)
+    assert outcome["outcome"] == "gave-up", outcome
+    assert "could not read the buildspec" in outcome["reason"]
+    assert account.project()["source"]["buildspec"] == INLINE
+
+
+def test_an_edit_while_the_repair_is_written_down_is_kept(account: Account) -> None:
+    build = inline(account)
+    edited = INLINE + "  post_build:\n    commands:\n      - echo done\n"
+    account.after.append(once("UpdateItem", lambda: account.edit(source={"type": "NO_SOURCE", "buildspec": edited})))
+    account.remediate(build)
+    assert account.project()["source"]["buildspec"] == edited
+
+
+def test_docker_auth_config_is_taken_back_where_it_denied_a_push_that_no_log_had_shown(account: Account) -> None:
+    account.registry.add_account("owner", "own-password")
+    account.registry.add_account(USER, PASSWORD, read_only=True)
+    pushing = (
+        "version: 0.2\nphases:\n  build:\n    commands:\n      - docker pull python:3.12\n"
+        "      - docker login -u owner -p own-password > /dev/null 2>&1\n"
+        "      - docker pull owner/orders:1\n      - docker push owner/orders:1\n"
+    )
+    try:
+        outcome = account.remediate(in_repository(account, pushing))
+    finally:
+        account.registry.add_account(USER, PASSWORD)
+    assert outcome["outcome"] == "gave-up", outcome
+    assert "another use of docker was denied in BUILD; the changes to the project were taken back" in outcome["reason"]
+    assert any("docker login --username" in line for line in outcome["advice"])
+    assert variables_of(account) == []
+
+
+def test_a_retried_build_whose_log_can_not_be_read_is_no_success(account: Account) -> None:
+    build = inline(account)
+    account.registry.accounts.set_pulls(USER, 0)
+    refusal = refused("FilterLogEvents", "AccessDeniedException", "denied")
+
+    def deny() -> None:
+        raise refusal
+
+    account.before.append(once("FilterLogEvents", deny, at=2))
+    try:
+        outcome = account.remediate(build)
+    finally:
+        account.registry.accounts.set_pulls(USER, None)
+    assert outcome["outcome"] == "patched", outcome
+    assert "whether its pull got through is not told" in outcome["reason"]
+
+
+def test_a_retried_build_that_is_throttled_as_the_account_is_given_up_with_the_evidence(account: Account) -> None:
+    build = inline(account)
+    account.registry.accounts.set_pulls(USER, 0)
+    try:
+        outcome = account.remediate(build)
+    finally:
+        account.registry.accounts.set_pulls(USER, None)
+    assert outcome["outcome"] == "gave-up", outcome
+    assert "pull rate limit as '***'" in outcome["reason"]
