@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -29,17 +29,27 @@ class Deployed:
 
     @classmethod
     def to(cls, aws: LocalAws, template: Path, seed: int, **parameters: str | int) -> Deployed:
-        names = Names.draw(seed)
-        scene = Scene(aws, names)
-        aws.order("account", user=names.user, password=names.password)
+        """A stack that uses a secret of its owner's."""
+        scene = Scene(aws, Names.draw(seed))
+        names = scene.names
         secret = scene.make_secret(names.secret, names.user, names.password)
-        given: dict[str, str | int] = {
-            "DockerHubSecretArn": secret,
-            "DockerHubEndpoint": aws.registry,
-            "ProjectNamePattern": f"{names.prefix}-*",
-            **parameters,
-        }
-        return cls(aws, names, scene, deploy(aws, template, names.stack, given), secret)
+        return cls._deployed(scene, template, {"DockerHubSecretArn": secret, **parameters})
+
+    @classmethod
+    def with_a_secret_of_its_own(
+        cls, aws: LocalAws, template: Path, seed: int, token: str, **parameters: str | int
+    ) -> Deployed:
+        scene = Scene(aws, replace(Names.draw(seed), password=token))
+        own = {"DockerHubUsername": scene.names.user, "DockerHubToken": token}
+        return cls._deployed(scene, template, {**own, **parameters})
+
+    @classmethod
+    def _deployed(cls, scene: Scene, template: Path, parameters: dict[str, str | int]) -> Deployed:
+        aws, names = scene.aws, scene.names
+        aws.order("account", user=names.user, password=names.password)
+        given = {"DockerHubEndpoint": aws.registry, "ProjectNamePattern": f"{names.prefix}-*", **parameters}
+        outputs = deploy(aws, template, names.stack, given)
+        return cls(aws, names, scene, outputs, outputs["SecretArn"])
 
     def boto(self, service: str) -> Any:
         return client(self.aws, service)

@@ -11,10 +11,15 @@ import pytest
 from botocore.exceptions import ClientError
 
 from local.aws.launch import LocalAws, start
-from local.demo.scene import Names
-from local.stack import MINISTACK, build, client, deploy
+from local.stack import MINISTACK, build
 from remediator.core.auth_config import fault_in
 from tests.deploy.stack import Deployed
+
+GRANT_DELAY = {"least": 1, "most": 2}
+"""Seconds until a grant counts: less than these stacks wait, apart from the hasty one."""
+
+TOKEN = "dckr_pat_!#$%&'()*+,-./:;<=>?@[]^_`{|}~"
+"""Every sign that the parameter takes, apart from letters and digits."""
 
 pytestmark = [pytest.mark.deploy, pytest.mark.xdist_group("stack")]
 
@@ -29,18 +34,20 @@ def aws(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LocalAws]:
     if not MINISTACK.exists():
         pytest.skip("no local AWS here: python3 bootstrap.py local sam fetches it")
     with start(python=MINISTACK, folder=tmp_path_factory.mktemp("aws"), seed=4711) as aws:
+        aws.order("grant-delay", **GRANT_DELAY)
         yield aws
 
 
 @pytest.fixture(scope="module")
 def stack(aws: LocalAws, template: Path) -> Deployed:
-    return Deployed.to(aws, template, seed=1, SettleSeconds=9)
+    return Deployed.to(aws, template, seed=1, SettleSeconds=3)
 
 
 @pytest.fixture(scope="module")
 def hasty(aws: LocalAws, template: Path) -> Deployed:
-    """A stack that does not wait for its grants, and may read the logs of some groups only."""
-    return Deployed.to(aws, template, seed=2, SettleSeconds=0, LogGroupPattern="/aws/codebuild/*")
+    """A stack that does not wait for its grants, may read the logs of some groups only, and made its secret itself."""
+    parameters: dict[str, str | int] = {"SettleSeconds": 0, "LogGroupPattern": "/aws/codebuild/*"}
+    return Deployed.with_a_secret_of_its_own(aws, template, seed=2, token=TOKEN, **parameters)
 
 
 def denied(call: Any, **arguments: Any) -> bool:
@@ -105,16 +112,11 @@ def test_the_functions_read_the_logs_of_the_pattern_and_write_none(hasty: Deploy
     assert denied(logs.put_log_events, **inside, logStreamName="s", logEvents=[{"timestamp": 1, "message": "x"}])
 
 
-def test_the_secret_that_the_stack_makes_is_one_that_docker_takes_too(aws: LocalAws, template: Path) -> None:
-    user, token = "hub-user", "dckr_pat_!#$%&'()*+,-./:;<=>?@[]^_`{|}~"
-    names = Names.draw(3)
-    parameters = {"DockerHubUsername": user, "DockerHubToken": token, "InspectBuildLogs": "false"}
-    outputs = deploy(aws, template, names.stack, {**parameters, "DockerHubEndpoint": aws.registry})
-    text = client(aws, "secretsmanager").get_secret_value(SecretId=outputs["SecretArn"])["SecretString"]
+def test_the_secret_that_the_stack_makes_is_one_that_docker_takes_too(hasty: Deployed) -> None:
+    text = hasty.boto("secretsmanager").get_secret_value(SecretId=hasty.secret)["SecretString"]
     secret = json.loads(text)
-    assert (secret["username"], secret["password"]) == (user, token)
-    assert fault_in(secret["docker_auth_config"], user, token) == ""
-    assert "FailedCommandRule" not in outputs
+    assert (secret["username"], secret["password"]) == (hasty.names.user, TOKEN)
+    assert fault_in(secret["docker_auth_config"], hasty.names.user, TOKEN) == ""
 
 
 def test_remediator_may_not_start_a_build_with_another_role(stack: Deployed) -> None:
@@ -184,7 +186,7 @@ def test_a_build_that_asked_for_the_secret_too_early_is_no_verdict(hasty: Deploy
     case = hasty.case("hasty")
     hasty.fail(case)
     outcome = hasty.outcome(case)
-    hasty.aws.order("grant-delay", least=2, most=8)
+    hasty.aws.order("grant-delay", **GRANT_DELAY)
     assert outcome["outcome"] == "remediated", outcome
     ids = hasty.boto("codebuild").list_builds_for_project(projectName=case.project)["ids"]
     phases = [
