@@ -3,29 +3,19 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, Literal
 
 from remediator.core import advice
 from remediator.core.build import Build
 from remediator.core.buildlog import FailedCommand
-from remediator.core.buildspec import (
-    Buildspec,
-    BuildspecError,
-    add_login,
-    find_insertion,
-    login_command,
-    sign_in_faults,
-)
-from remediator.core.change import AddDockerLogin, GrantSecretAccess, refers
+from remediator.core.buildspec import Buildspec, BuildspecError, find_insertion, sign_in_faults
+from remediator.core.change import AddDockerLogin, GrantSecretAccess
 from remediator.core.curated import reads_docker_auth_config
 from remediator.core.outcome import Ending, Outcome
 from remediator.core.plan import SignIn, own_variables
+from remediator.core.repaired import login_of, shell_of, signs_in
 from remediator.core.shell import commands_in
 from remediator.core.snapshot import Snapshot, in_repository, is_inline
-
-Shell = Literal["posix", "powershell"]
 
 _OTHER_CLIENTS = ("podman", "buildah", "skopeo", "crane", "jib")
 
@@ -62,56 +52,21 @@ def way_to_sign_in(build: Build, snapshot: Snapshot, sign_in: SignIn, observed: 
     elsewhere = _without_docker(build, snapshot, sign_in, observed)
     if elsewhere:
         return Way(refusal=elsewhere)
-    if _signs_in(snapshot.environment, snapshot.buildspec, sign_in):
+    if signs_in(snapshot.environment, snapshot.buildspec, sign_in):
         return Way()  # repaired since this build began
     own = own_variables(snapshot, sign_in.references)
     if own:
-        reason = f"the environment variable {' and '.join(own)} is the project's own"
+        reason = f"the environment variable {' and '.join(own)} is the project's own, or its buildspec's"
         other_names = "deploy with other names in UsernameVariable and PasswordVariable, or remove the project's own"
         return Way(refusal=_refusal(reason, other_names))
     text = snapshot.buildspec
     if is_inline(text):
         return _inline(snapshot, sign_in, edit)
     if not in_repository(text):
-        login = _login(_shell(snapshot, ""), sign_in)
+        login = login_of(shell_of(snapshot, ""), sign_in)
         edit_object = advice.edit_buildspec_in_s3(text, login, sign_in.references)
         return Way(refusal=_refusal("its buildspec is an object in S3", edit_object, *_by_hand(snapshot, sign_in)))
     return _in_repository(snapshot, sign_in, observed)
-
-
-def signed_in_already(build: Build, sign_in: SignIn) -> bool:
-    """Did this build's commands carry the credentials of a repair? Then it is a verdict on that repair."""
-    return _signs_in(build.environment, build.buildspec, sign_in)
-
-
-def same_buildspec(build: Build, snapshot: Snapshot, sign_in: SignIn) -> bool:
-    """Did the build run the project's buildspec, or the one that the project had before its repair?"""
-    ran = build.buildspec
-    if ran == snapshot.buildspec:
-        return True
-    if not is_inline(ran):
-        return False
-    try:
-        return _add_login(ran, snapshot, sign_in) == snapshot.buildspec
-    except BuildspecError:
-        return False
-
-
-def _signs_in(environment: Mapping[str, Any], buildspec: str, sign_in: SignIn) -> bool:
-    """Is a repair of ours in this environment, or in this buildspec?"""
-    ours = {sign_in.auth_config_variable: sign_in.auth_config_reference}
-    variables = environment.get("environmentVariables") or []
-    if any(refers(variable, ours) for variable in variables):
-        return True
-    if not is_inline(buildspec):
-        return False
-    spec = _read(buildspec)
-    logins = [_login(shell, sign_in) for shell in ("posix", "powershell")]
-    if spec is None or not any(command in logins for phase in spec.phases for command in phase.commands):
-        return False
-    there = {str(v.get("name")) for v in variables if refers(v, sign_in.references)}
-    there |= {name for name, value in spec.variables if sign_in.references.get(name) == value}
-    return there >= set(sign_in.references)
 
 
 def _without_docker(build: Build, snapshot: Snapshot, sign_in: SignIn, observed: Observed) -> Outcome | None:
@@ -149,12 +104,12 @@ def _inline(snapshot: Snapshot, sign_in: SignIn, edit: bool) -> Way:
     names = sign_in.username_variable, sign_in.password_variable
     try:
         buildspec = Buildspec.parse(text)
-        shell = _shell(snapshot, buildspec.shell)
+        shell = shell_of(snapshot, buildspec.shell)
         insertion = find_insertion(text, shell=shell, username_variable=names[0], password_variable=names[1])
         faults = sign_in_faults(buildspec)
     except BuildspecError as error:
         return Way(refusal=_refusal(f"its inline buildspec can't be edited: {error}", *_by_hand(snapshot, sign_in)))
-    login = _login(shell, sign_in)
+    login = login_of(shell, sign_in)
     fixes = tuple(advice.fix_login(fault, login) for fault in faults)
     if insertion is None and login in {command for phase in buildspec.phases for command in phase.commands}:
         return Way()  # repaired once, and its variables were taken away since
@@ -180,7 +135,7 @@ def _in_repository(snapshot: Snapshot, sign_in: SignIn, observed: Observed) -> W
     """
     reason = _against_auth_config(snapshot, sign_in, observed)
     path = snapshot.buildspec or "buildspec.yml"
-    login = _login(_shell(snapshot, ""), sign_in)
+    login = login_of(shell_of(snapshot, ""), sign_in)
     why = reason or "the secret has no key docker_auth_config"
     edit = advice.edit_buildspec_in_repository(path, login, why, sign_in.references)
     by_hand = (edit, *_by_hand(snapshot, sign_in))
@@ -203,37 +158,6 @@ def _against_auth_config(snapshot: Snapshot, sign_in: SignIn, observed: Observed
             "would take precedence"
         )
     return ""
-
-
-def _shell(snapshot: Snapshot, named: str) -> Shell:
-    """The shell that runs the commands; BuildspecError for one that no login line is written for."""
-    windows = str(snapshot.environment.get("type", "")).startswith("WINDOWS")
-    shell = named.rpartition("/")[2].lower().removesuffix(".exe") or ("powershell" if windows else "sh")
-    if shell in ("sh", "bash", "dash", "zsh", "ash", "ksh"):
-        return "posix"
-    if shell in ("powershell", "pwsh"):
-        return "powershell"
-    raise BuildspecError("it names a shell that is neither sh, bash nor PowerShell")
-
-
-def _login(shell: Shell, sign_in: SignIn) -> str:
-    return login_command(shell, sign_in.username_variable, sign_in.password_variable)
-
-
-def _add_login(text: str, snapshot: Snapshot, sign_in: SignIn) -> str:
-    return add_login(
-        text,
-        shell=_shell(snapshot, Buildspec.parse(text).shell),
-        username_variable=sign_in.username_variable,
-        password_variable=sign_in.password_variable,
-    )
-
-
-def _read(text: str) -> Buildspec | None:
-    try:
-        return Buildspec.parse(text)
-    except BuildspecError:
-        return None
 
 
 def _by_hand(snapshot: Snapshot, sign_in: SignIn) -> tuple[str, ...]:

@@ -70,7 +70,7 @@ def overrides(build: Build, snapshot: Snapshot, sign_in: SignIn) -> tuple[str, .
 
 
 def _lacks_only_the_login(build: Build, snapshot: Snapshot, sign_in: SignIn) -> bool:
-    from remediator.core.command_sign_in import same_buildspec
+    from remediator.core.repaired import same_buildspec
 
     return same_buildspec(build, snapshot, sign_in)
 

@@ -38,7 +38,7 @@ def _another_role(build: Build, snapshot: Snapshot) -> Outcome | None:
 
 
 def _other_commands(build: Build, snapshot: Snapshot, sign_in: SignIn) -> Outcome | None:
-    from remediator.core.command_sign_in import same_buildspec
+    from remediator.core.repaired import same_buildspec
 
     ran, source = build.document.get("source") or {}, snapshot.project.get("source") or {}
     another = "" if same_buildspec(build, snapshot, sign_in) else "another buildspec"
@@ -57,7 +57,7 @@ def _other_commands(build: Build, snapshot: Snapshot, sign_in: SignIn) -> Outcom
 
 def _commands_signed_in(build: Build, sign_in: SignIn) -> Outcome | None:
     """A build that carried the sign-in has shown what it does here: a verdict, and the end of any loop."""
-    from remediator.core.command_sign_in import signed_in_already
+    from remediator.core.repaired import signed_in_already
 
     if not signed_in_already(build, sign_in):
         return None
