@@ -10,12 +10,13 @@ import tempfile
 from pathlib import Path
 
 from local.aws.launch import ROOT, LaunchError, LocalAws, start
-from local.demo.scene import Names, Scene
+from local.demo.scene import STANDARD_IMAGE, Names, Scene, inline
 from local.stack import MINISTACK, StackError, build, deploy
 
 STATE = ROOT / ".local" / "aws.json"
 """Where the running local AWS is written down for `make invoke`."""
 PROJECT = "orders-api"
+DOCKER_PROJECT = "orders-image"
 STACK = "remediator"
 SETTLE_SECONDS = 9
 
@@ -50,7 +51,8 @@ def _serve(folder: Path) -> None:
 
 
 def _prepare(aws: LocalAws, template: Path) -> dict[str, str]:
-    """The stack, a Docker Hub account with its secret, and a project whose image Docker Hub throttles."""
+    """The stack, a Docker Hub account with its secret, and two projects that Docker Hub throttles: the one's image,
+    and a `docker build` of the other's."""
     names = Names.draw(secrets.randbelow(2**31))
     scene = Scene(aws, names)
     aws.order("account", user=names.user, password=names.password)
@@ -62,6 +64,10 @@ def _prepare(aws: LocalAws, template: Path) -> dict[str, str]:
     }
     outputs = deploy(aws, template, STACK, parameters)
     scene.make_project(PROJECT, names.hub_image)
+    commands = f"printf 'FROM {names.pulled[0]}\\n' > Dockerfile && docker build -t {DOCKER_PROJECT} ."
+    source = inline(f"  build:\n    commands:\n      - {commands}\n")
+    curated = {"privilegedMode": True, "imagePullCredentialsType": "CODEBUILD"}
+    scene.make_project(DOCKER_PROJECT, STANDARD_IMAGE, source, **curated)
     return outputs
 
 
@@ -75,7 +81,8 @@ The stack {STACK} runs on {aws.endpoint} until you press Ctrl-C. Its outputs:
 
 In another terminal:
 {exports}
-  aws --endpoint-url {aws.endpoint} codebuild start-build --project-name {PROJECT}
+  aws --endpoint-url {aws.endpoint} codebuild start-build --project-name {PROJECT}        # its image is throttled
+  aws --endpoint-url {aws.endpoint} codebuild start-build --project-name {DOCKER_PROJECT}      # its docker build is
   aws --endpoint-url {aws.endpoint} codebuild batch-get-projects --names {PROJECT}
   aws --endpoint-url {aws.endpoint} dynamodb scan --table-name {outputs["JournalTable"]}
   make invoke EVENT=events/plan.json
