@@ -14,7 +14,7 @@ from tests.corpora.corpus import SHARED, Case, Corpus
 Record = Callable[[str, object], None]
 
 FOLDER = SHARED / "buildspecs"
-LOGIN = login_command("posix", "DOCKERHUB_USERNAME", "DOCKERHUB_PASSWORD")
+LOGINS = [login_command(shell, "DOCKERHUB_USERNAME", "DOCKERHUB_PASSWORD") for shell in ("posix", "powershell")]
 ONE_LINE_LISTS = {"flow.yml", "flow-list.yml"}
 """The login goes into the line that holds the whole list."""
 
@@ -47,7 +47,8 @@ def wrong_addition(name: str, text: str, new: str) -> str | None:
     if add_login(new) != new:
         return f"{name}: added twice"
     commands = [command for phase in Buildspec.parse(new).phases for command in phase.scripts]
-    if commands != [LOGIN, *(command for phase in Buildspec.parse(text).phases for command in phase.scripts)]:
+    before = [command for phase in Buildspec.parse(text).phases for command in phase.scripts]
+    if commands[0] not in LOGINS or commands[1:] != before:
         return f"{name}: the login is not one more command, the first"
     remaining = iter(new.splitlines(keepends=True))
     if name not in ONE_LINE_LISTS and not all(line in remaining for line in text.splitlines(keepends=True)):

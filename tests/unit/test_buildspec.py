@@ -21,7 +21,7 @@ from remediator.core.buildspec import (
     login_command,
     sign_in_faults,
 )
-from remediator.core.docker import docker_acts
+from remediator.core.phases import Shell
 
 LOGIN = login_command("posix", "DOCKERHUB_USERNAME", "DOCKERHUB_PASSWORD")
 QUOTED = json.dumps(LOGIN)
@@ -47,9 +47,7 @@ def check_addition(text: str, new: str) -> None:
     assert insertion.revert(new) == text
     assert add_login(new) == new, "a second login was added"
     assert scripts(new).count(LOGIN) == 1
-    assert [script for script in scripts(new) if script != LOGIN] == scripts(text)
-    earlier = scripts(new)[: scripts(new).index(LOGIN)]
-    assert not any(docker_acts(script) for script in earlier), "the login comes after another docker command"
+    assert scripts(new) == [LOGIN, *scripts(text)], "the login is not one more command, the first"
 
 
 # Into the list of the first phase with commands.
@@ -95,7 +93,7 @@ def test_line_ends_stay_what_they_are() -> None:
 
 
 def test_a_byte_order_mark_and_odd_characters_are_kept() -> None:
-    for first in ("\ufeff", "# \U0001f433 \u2028\n", "---\n", "%YAML 1.2\n---\n"):
+    for first in ("\ufeff", "# \U0001f433\n", "---\n", "%YAML 1.2\n---\n"):
         check_added(
             first + HEAD + "  build:\n    commands:\n      - echo ü\u00a0\U0001f433\n",
             first + HEAD + "  build:\n    commands:\n      - LOGIN\n      - echo ü\u00a0\U0001f433\n",
@@ -187,7 +185,7 @@ def test_a_list_that_something_else_uses_is_not_edited() -> None:
 
 
 def test_nothing_is_added_to_what_merges_something_in_where_it_might_hide_commands() -> None:
-    shared = "x: &a\n  commands:\n    - a\ny: &b\n  <<: *a\n"
+    shared = "x: &b\n  run-as: root\n"
     check_added(
         shared + HEAD + "  pre_build:\n    <<: *b\n  build:\n    commands: b\n",
         shared
@@ -198,6 +196,17 @@ def test_nothing_is_added_to_what_merges_something_in_where_it_might_hide_comman
         "x: &a {}\n" + HEAD + "  <<: *a\n  build:\n    commands: b\n",
         "x: &a {}\n" + HEAD + "  <<: *a\n  build:\n    commands:\n    - LOGIN\n    - b\n",
     )
+
+
+@pytest.mark.parametrize("items", ["      - echo a: b\n", "      - - a\n", "      -\n"])
+def test_items_that_are_no_text_come_behind_the_login_too(items: str) -> None:
+    build = "  build:\n    commands:\n      - b\n"
+    check_added(
+        HEAD + "  install:\n    commands:\n" + items + build,
+        HEAD + "  install:\n    commands:\n      - LOGIN\n" + items + build,
+    )
+    with pytest.raises(BuildspecError, match="no place was found"):
+        add_login(HEAD + "  install:\n    commands: {a: b}\n" + build)
 
 
 def test_an_alias_as_first_item_may_follow() -> None:
@@ -271,37 +280,33 @@ def test_one_command_of_another_user_gets_the_login_of_the_same_user() -> None:
     )
 
 
-def test_behind_commands_that_cannot_be_changed_the_login_comes_before_docker() -> None:
-    shared = "x: &c\n  - npm ci\n" + HEAD + "  install:\n    commands: *c\n"
-    check_added(
-        shared + "  build:\n    commands:\n      - docker build .\n",
-        shared + "  build:\n    commands:\n      - LOGIN\n      - docker build .\n",
-    )
-
-
-def test_a_login_that_would_come_too_late_is_refused() -> None:
-    text = "x: &c\n  - docker pull a\n" + HEAD + "  install:\n    commands: *c\n  build:\n    commands:\n      - b\n"
+@pytest.mark.parametrize(
+    "text",
+    [
+        "x: &c\n  - make\n" + HEAD + "  install:\n    commands: *c\n  build:\n    commands:\n      - b\n",
+        "phases: {install: {commands: make}}",
+        "phases: {install: {commands: make}, build: {commands: [docker build .]}}",
+        '{"phases": {"install": {"commands": null, "finally": ["make"]}, "build": {"commands": ["b"]}}}',
+        HEAD + "  install:\n    commands: null\n    finally: make\n  build:\n    commands:\n      - b\n",
+    ],
+)
+def test_a_login_that_would_come_behind_any_other_command_is_refused(text: str) -> None:
     with pytest.raises(BuildspecError, match="no place was found"):
         add_login(text)
 
 
-@pytest.mark.parametrize("rest", ["", ", pre_build: {commands: [a]}"])
-def test_one_docker_command_in_braces_with_no_phase_before_it_is_refused(rest: str) -> None:
+@pytest.mark.parametrize("empty", ["''", '""', "!!null", "!!null ''", "!!null a", "!!str ''", "|\n"])
+def test_a_command_that_is_empty_or_has_a_tag_does_not_become_the_second_of_a_list(empty: str) -> None:
     with pytest.raises(BuildspecError, match="no place was found"):
-        add_login("phases: {install: {commands: docker pull a}" + rest + "}")
+        add_login(HEAD + f"  install:\n    commands: {empty}\n  build:\n    commands:\n      - b\n")
+    build = f"  build:\n    commands: {empty}\n  post_build:\n    commands:\n      - b\n"
+    check_added(HEAD + build, HEAD + "  pre_build:\n    commands:\n      - LOGIN\n" + build)
 
 
 @pytest.mark.parametrize("install", ["{\n    commands: docker pull a}", "\n    ? commands\n    : docker pull a"])
 def test_an_insertion_after_which_the_text_says_something_else_is_not_made(install: str) -> None:
     with pytest.raises(BuildspecError, match="no place was found"):
         add_login(HEAD + f"  install: {install}\n")
-
-
-def test_one_other_command_in_braces_may_come_before_the_login() -> None:
-    check_added(
-        "phases: {install: {commands: npm ci}, build: {commands: [a]}}",
-        'phases: {install: {commands: npm ci}, build: {commands: ["LOGIN", a]}}',
-    )
 
 
 # What is there already.
@@ -331,6 +336,25 @@ def test_our_own_login_is_a_login_in_either_shell_under_any_names() -> None:
         new = add_login(text, shell=shell, username_variable="U", password_variable="P")
         assert login_command(shell, "U", "P") in new
         assert add_login(new) == new
+
+
+# Which shell.
+
+
+@pytest.mark.parametrize("named", ["powershell.exe", "pwsh", "PowerShell", "C:/x/pwsh.exe"])
+def test_a_text_that_names_powershell_gets_its_line(named: str) -> None:
+    text = f"env: {{shell: {named}}}\n" + HEAD + "  build:\n    commands:\n      - a\n"
+    assert scripts(add_login(text)) == [login_command("powershell", "DOCKERHUB_USERNAME", "DOCKERHUB_PASSWORD"), "a"]
+
+
+def test_a_text_that_names_another_shell_gets_the_line_of_posix() -> None:
+    rest = HEAD + "  build:\n    commands:\n      - a\n"
+    given_shell: Shell = "powershell"
+    for named in ("sh", "bash", "/bin/bash"):
+        text = f"env: {{shell: {named}}}\n{rest}"
+        assert scripts(add_login(text, shell=given_shell)) == [LOGIN, "a"]
+    for env in ("env: {shell: fish}\n", "env: {}\n", ""):
+        assert "$env:" in add_login(env + rest, shell=given_shell)
 
 
 # What is refused.
@@ -368,6 +392,18 @@ def test_our_own_login_is_a_login_in_either_shell_under_any_names() -> None:
         ("{a: " * 50_000, "levels deep"),
         ("- " * 100_000, "levels deep"),
         ("a: b # hunter2\n" * (LONGEST_BUILDSPEC // 10), "more than 250,000 characters"),
+        ("x: &k pre_build\nphases:\n  *k :\n    commands: [hunter2]\n  build:\n    commands: [b]\n", "alias as a key"),
+        ("x: &k commands\nphases:\n  build:\n    *k : [hunter2]\n    finally: [b]\n", "alias as a key"),
+        ("x: &k phases\n*k : {build: {commands: [hunter2]}}\n", "alias as a key"),
+        ("a: &a {commands: [hunter2]}\nb: &b {<<: *a}\nphases: {build: {<<: *b, finally: [c]}}", "merges"),
+        (
+            "a: &a {build: {commands: [hunter2]}}\nb: &b {<<: *a}\nphases: {<<: [*b], install: {commands: [b]}}",
+            "merges",
+        ),
+        ("a: &a {commands: [hunter2]}\nphases: {build: {<<: *a, <<: {}}, install: {commands: [b]}}", "merges"),
+        (HEAD + "  # \x85  build:\n    commands: [hunter2]\n", "line end"),
+        (HEAD + "  build:\n    commands: [hunter2\u2028]\n", "line end"),
+        (HEAD + "  build:\n    commands: ['hunter2\u2029']\n", "line end"),
         ("env: {shell: cmd.exe}\nphases: {build: {commands: [hunter2]}}", "cmd.exe"),
     ],
 )
@@ -564,8 +600,8 @@ def test_any_buildspec_gets_one_command_and_nothing_else(
         document, default_flow_style=flow, indent=width, allow_unicode=True, sort_keys=not keep_order
     ).replace("\n", end)
     install = document["phases"].get("install", {"commands": []})
-    if flow is not False and isinstance(install["commands"], str):
-        # One command in braces, with no phase before it: a test of its own says what becomes of it.
+    if isinstance(install["commands"], str) and (flow is not False or not install["commands"]):
+        # One command in braces, or an empty one, with no phase before it: tests of their own say what becomes of it.
         return
     new = add_login(text)
     check_addition(text, new)

@@ -6,6 +6,8 @@ from remediator.core.buildspec import login_command
 from remediator.core.docker import Deed, DockerAct, docker_acts, signs_in_to_docker_hub
 
 KEY = "https://index.docker.io/v1/"
+TOKEN = f'{{"auths": {{"{KEY}": {{"identitytoken": "$T"}}}}}}'
+AUTH = f'{{"auths": {{"{KEY}": {{"auth": "$A"}}}}}}'
 
 
 def acts(script: str) -> list[tuple[str, str | None]]:
@@ -22,15 +24,19 @@ def acts(script: str) -> list[tuple[str, str | None]]:
         'docker login "docker.io" -u $U -p $P',
         f"docker login -u u --password-stdin {KEY}",
         "docker login -u $(aws secretsmanager get-secret-value | jq -r .u) -p $(cat p)",
-        "sudo /usr/bin/docker --config /tmp/x -D login -u u",
+        "sudo /usr/bin/docker --host unix:///x -D login -u u",
+        "cat p | xargs docker login -u u -p",
         "docker.exe login",
         "docker \\\n  login \\\n  -u u",
         "bash -c 'docker login'",
         'test -n "$P" && (docker login || true)',
         "until docker login; do sleep 1; done",
         f'echo \'{{"auths": {{"{KEY}": {{"auth": "x"}}}}}}\' > ~/.docker/config.json',
-        f'cat <<EOF > $HOME/.docker/config.json\n{{"auths": {{"{KEY}": {{}}}}}}\nEOF',
-        f'printf \'{{"auths": {{"{KEY}": {{}}}}}}\' | sudo tee /root/.docker/config.json',
+        f"cat <<EOF > $HOME/.docker/config.json\n{AUTH}\nEOF",
+        f"cat <<EOF > config.json\n{AUTH}\nEOF",
+        f"printf '{AUTH}' | sudo tee /root/.docker/config.json",
+        f"tee ~/.docker/config.json <<< '{AUTH}'",
+        f"echo '{TOKEN}' > $DOCKER_CONFIG/config.json",
         login_command("posix", "A", "B"),
         login_command("powershell", "A", "B"),
     ],
@@ -56,8 +62,32 @@ def test_a_login_to_docker_hub_is_found(script: str) -> None:
         "trap 'docker login' EXIT",
         "cat <<EOF\ndocker login\nEOF",
         f"grep auth {KEY} config.json",
-        f'echo \'{{"auths": {{"{KEY}": {{}}}}}}\' > notes.txt',
-        f'echo \'{{"auths": {{"{KEY}": {{}}}}}}\' | tee notes.txt',
+        f"echo '{AUTH}' > notes.txt",
+        f"echo '{AUTH}' | tee notes.txt",
+        f"echo '{AUTH}' > /kaniko/.docker/config.json",
+        f"cat > tests/fixtures/config.json <<EOF\n{AUTH}\nEOF",
+        f'echo \'{{"auths": {{"{KEY}": {{}}}}}}\' > ~/.docker/config.json',
+        f'echo \'{{"auths": {{"{KEY}": {{"auth": ""}}}}}}\' > config.json',
+        f"echo 'auth {KEY}' > config.json",
+        f"jq 'del(.auths[\"{KEY}\"])' a > ~/.docker/config.json",
+        f"jq '{AUTH}' a | tee ~/.docker/config.json",
+        f"curl -d '{AUTH}' {KEY}auth > config.json",
+        "docker login docker.io/",
+        "docker login docker.io//",
+        "docker login docker.io/acme",
+        "docker login --help",
+        "docker login -h",
+        "docker image login",
+        "docker container login",
+        "docker builder login",
+        "cat hosts | xargs docker login",
+        "cat hosts | xargs -n 1 sudo docker login -u u -p p",
+        "docker --config /tmp/x login",
+        "docker --config=/tmp/x -D login",
+        "DOCKER_CONFIG=/tmp/x docker login",
+        "env DOCKER_CONFIG=/tmp/x docker login",
+        "command=(docker login -u u)",
+        "[[ $a =~ (docker login) ]]",
         "docker login $REGISTRY",
         "docker login ghcr.io",
         "podman login docker.io",
@@ -93,6 +123,16 @@ def test_the_name_of_a_login_is_what_the_docker_cli_keeps(host: str, registry: s
     assert acts(f"docker logout {host}") == [("logout", registry)]
 
 
+def test_a_login_to_hosts_from_the_input_or_into_another_folder_is_one_to_a_registry_that_can_not_be_told() -> None:
+    assert acts("cat hosts | xargs docker login") == [("login", "variable")]
+    assert acts("docker --config x login") == [("login", "variable")]
+    assert acts("DOCKER_CONFIG=x docker login ghcr.io; DOCKER_CONFIG=x docker pull ghcr.io/a") == [
+        ("login", "variable"),
+        ("pull", "ghcr.io"),
+    ]
+    assert acts("docker --config x logout") == [("logout", "variable")]
+
+
 def test_the_user_aws_is_a_login_to_ecr_when_the_host_is_a_variable() -> None:
     assert acts("docker login --username AWS --password-stdin $HOST") == [("login", "ecr")]
     assert acts("docker login --username=AWS --password-stdin $HOST") == [("login", "ecr")]
@@ -126,6 +166,7 @@ def test_what_aws_ecr_get_login_prints_is_run() -> None:
         ("docker-compose -f a.yml pull", [("pull", None)]),
         ("docker compose push", [("push", None)]),
         ("docker compose down", []),
+        ("docker image build .; docker builder build .; docker image run a", [("pull", None), ("pull", None)]),
         ("docker images; docker tag a b; docker ps", []),
     ],
 )

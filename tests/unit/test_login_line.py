@@ -164,11 +164,17 @@ def test_a_name_that_is_no_variable_is_refused(name: str) -> None:
         login_command("powershell", "DOCKERHUB_USERNAME", name)
 
 
+def test_another_shell_is_refused() -> None:
+    for shell in ("bash", "PowerShell", "", None):
+        with pytest.raises(BuildspecError, match="posix and powershell only"):
+            login_command(shell, "U", "P")  # type: ignore[arg-type]
+
+
 def test_the_powershell_line_asks_for_docker_and_both_variables_and_leaves_no_exit_code() -> None:
     assert POWERSHELL.startswith("if ($env:DOCKERHUB_USERNAME -and $env:DOCKERHUB_PASSWORD -and (Get-Command docker ")
     assert "-ErrorAction SilentlyContinue" in POWERSHELL
     assert "$env:DOCKERHUB_PASSWORD | docker login --username $env:DOCKERHUB_USERNAME --password-stdin" in POWERSHELL
     assert "catch { }" in POWERSHELL
-    assert POWERSHELL.endswith("$global:LASTEXITCODE = 0 }")
+    assert POWERSHELL.endswith(" } } ; $global:LASTEXITCODE = 0"), "the last command succeeds with and without docker"
     assert POWERSHELL.count("{") == POWERSHELL.count("}")
     assert POWERSHELL.count("(") == POWERSHELL.count(")")

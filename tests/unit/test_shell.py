@@ -47,6 +47,13 @@ def words(script: str) -> list[str]:
         ("a 2>/dev/null b", ["a b"]),
         ("try { a } catch { b }", ["a", "catch", "b"]),
         ("echo {} $'it\\'s; a' b", ["echo {} it's; a b"]),
+        ("x=(a b) c", ["c"]),
+        ("x=( # (\n  a ')'\n  b)\nc", ["c"]),
+        ("declare -a x+=(a $(b)); c", ["b", "declare -a x+=(a $(b))", "c"]),
+        ("[[ $a =~ (b) && c < d ]] && e", ["[[ $a =~ (b) && c < d ]]", "e"]),
+        ("if [[ $(a) || b ]]; then c; fi", ["a", "[[ $(a) || b ]]", "c"]),
+        ("x=(a", []),
+        ("=(a)", ["=", "a"]),
     ],
 )
 def test_a_script_is_the_commands_that_a_shell_would_run(script: str, expected: list[str]) -> None:
@@ -71,6 +78,42 @@ def test_what_another_shell_is_given_is_run_too() -> None:
     assert words("sh -c \"sh -c 'sh -c a'\"")[-1] == "a"
 
 
+def test_what_a_script_in_a_file_is_given_is_not_run() -> None:
+    for script in (
+        "bash ./run.sh -c 'docker login'",
+        "bash x.sh <<EOF\na\nEOF",
+        "bash -euo pipefail run.sh -c a",
+        "powershell -ExecutionPolicy Bypass -File x.ps1 -c a",
+        "pwsh x.ps1 -Command a",
+    ):
+        assert len(words(script)) == 1
+    assert words("bash -euo pipefail -c a")[1:] == ["a"]
+    assert words("sh -s name <<EOF\na\nEOF")[1:] == ["a"]
+    assert words("bash - <<EOF\na\nEOF")[1:] == ["a"]
+    assert words("powershell -ExecutionPolicy Bypass -NoLogo -Command a")[1:] == ["a"]
+
+
+@pytest.mark.parametrize(
+    ("script", "expected"),
+    [
+        ("<# a\nb #> c <# #d #>; e", ["c", "e"]),
+        ('echo "a `"; b; `"" c', ['echo a `"; b; `" c']),
+        ("$x = @'\nit's\na\n '@\n'@\nb", ["$x = @'\nit's\na\n '@\n'@", "b"]),
+        ('echo @"\r\nsay "hi\r\na\r\n"@ | b', ['echo @"\r\nsay "hi\r\na\r\n"@', "b"]),
+        ("echo @'a'", ["echo @a"]),
+        ("<# a\nb", []),
+        ("echo @'\na\nb", ["echo @'\na\nb"]),
+    ],
+)
+def test_comments_and_texts_of_powershell_are_no_commands(script: str, expected: list[str]) -> None:
+    assert words(script) == expected
+
+
+def test_what_stands_before_a_program_is_kept() -> None:
+    (command,) = commands_in("if A=1 sudo -u ci docker login")
+    assert (command.before, command.words) == (("if", "A=1", "sudo", "-u", "ci"), ("docker", "login"))
+
+
 def test_what_a_trap_or_a_script_file_runs_is_not_seen() -> None:
     assert words("trap 'docker logout' EXIT") == ["trap docker logout EXIT"]
     assert words("bash build.sh") == ["bash build.sh"]
@@ -91,6 +134,11 @@ def test_a_here_document_is_text_and_not_commands() -> None:
     assert (second.heredoc, second.piped) == ("two\r\n", False)
     (here_string,) = commands_in('docker login --password-stdin <<< "$P"')
     assert (here_string.words[-1], here_string.heredoc) == ("--password-stdin", "$P")
+
+
+def test_only_the_sign_with_a_dash_strips_tabs_before_the_end_of_a_here_document() -> None:
+    assert words("cat <<EOF\n\tEOF\ndocker login\nEOF\na") == ["cat", "a"]
+    assert words("cat <<-EOF\n\tdocker login\n\tEOF\na") == ["cat", "a"]
 
 
 def test_a_here_document_without_its_end_is_the_rest() -> None:
@@ -127,6 +175,7 @@ def test_any_text_has_an_answer(text: str) -> None:
 HOSTILE = [
     "$(", "`", "${", "(", "$((", '"$(', "case x in ", "<<E\n", "'", '"', "\\", "a;", "then case ", "# x\n", "{ ", "<(",
     'eval "$(', 'bash -c "`', "sh -c '$(", "$(case x in ", "<<A ", "a=$(",
+    "x=(", "x=($(", "[[ ", "[[ $(", "<#", "<# #", "@'\n", '@"\n\'@', "\"`\"",
 ]  # fmt: skip
 
 

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-
-from remediator.core.docker import docker_acts, signs_in_to_docker_hub
+from remediator.core.docker import signs_in_to_docker_hub
 from remediator.core.insertion import Insertion, insertion_into
 from remediator.core.login_line import login_command
 from remediator.core.phases import PHASES, Buildspec, Phase, Shell, read_mapping
@@ -24,6 +22,13 @@ __all__ = [
     "sign_in_faults",
 ]
 
+_SHELLS: dict[str, Shell] = {
+    "powershell": "powershell",
+    "pwsh": "powershell",
+    **dict.fromkeys(("sh", "bash", "dash", "ash", "ksh", "zsh"), "posix"),
+}
+"""The login for the program that `env.shell` names."""
+
 
 def find_insertion(
     text: str,
@@ -34,6 +39,7 @@ def find_insertion(
 ) -> Insertion | None:
     """Where to add the login, and as which text; None when some command signs in to Docker Hub already.
 
+    `shell` is what runs the commands where the text's own `env.shell` does not tell.
     BuildspecError when the text is no buildspec, runs no commands, or has no place for the login ahead of all others.
     """
     root = read_mapping(text)
@@ -42,11 +48,13 @@ def find_insertion(
         return None
     if not any(phase.commands for phase in buildspec.phases):
         raise BuildspecError("no phase of this buildspec has commands")
-    if program_name(buildspec.shell) == "cmd":
+    program = program_name(buildspec.shell)
+    if program == "cmd":
         raise BuildspecError("the commands of this buildspec run in cmd.exe, for which there is no login")
-    login = login_command(shell, username_variable, password_variable)
-    for place, phase in _places(root, buildspec):
-        insertion = insertion_into(text, root, place, login, before=phase)
+    login = login_command(_SHELLS.get(program, shell), username_variable, password_variable)
+    first, places = _places(root)
+    for place in places:
+        insertion = insertion_into(text, root, place, login, before=first)
         if insertion:
             return insertion
     raise BuildspecError(
@@ -61,32 +69,36 @@ def add_login(
     username_variable: str = "DOCKERHUB_USERNAME",
     password_variable: str = "DOCKERHUB_PASSWORD",  # noqa: S107 - the name of a variable
 ) -> str:
-    """The buildspec with a guarded login to Docker Hub before its other commands; the same text if it has a login."""
+    """The buildspec with a guarded login to Docker Hub before its other commands; the same text if it has a login.
+
+    Every line stays as it is, but for two: that of a list or mapping on one line, into which the login goes, and that
+    of a first phase's single command, which is split where the command begins, to make it the second item of a list.
+    Errors and `shell` as for `find_insertion`.
+    """
     insertion = find_insertion(
         text, shell=shell, username_variable=username_variable, password_variable=password_variable
     )
     return text if insertion is None else insertion.apply(text)
 
 
-def _places(root: Node, buildspec: Buildspec) -> Iterator[tuple[str, str]]:
-    """Phases that may begin with the login, the best first, and the phase that it is there for.
-
-    That is the first phase that runs something, or one before it. Where these can't be edited, it is the next, as
-    long as no docker command has run.
-    """
-    for phase in buildspec.phases:
-        if not phase.scripts:
-            continue
-        earlier = list(reversed(PHASES[: PHASES.index(phase.name)]))
-        places = [*earlier, phase.name] if _is_better_left(root, phase) else [phase.name, *earlier]
-        yield from ((place, phase.name) for place in places)
-        if any(map(docker_acts, set(phase.scripts))):
-            return
-
-
-def _is_better_left(root: Node, phase: Phase) -> bool:
-    """One command that is no list is left as it is, unless its phase has a user, whose login has to stand there."""
+def _places(root: Node) -> tuple[str, list[str]]:
+    """The first phase that has anything to run, and the phases that may begin with the login, the best first."""
     phases = root.get("phases")
-    node = phases.get(phase.name) if phases else None
-    commands = node.get("commands") if node else None
-    return node is not None and commands is not None and commands.kind == "Scalar" and not node.get("run-as")
+    for number, name in enumerate(PHASES):
+        node = phases.get(name) if phases else None
+        if node and _has_items(node):
+            earlier = list(reversed(PHASES[:number]))
+            return name, [*earlier, name] if _is_better_left(node) else [name, *earlier]
+    return "", []
+
+
+def _has_items(phase: Node) -> bool:
+    """Has it commands or a `finally`, were it only items that are no text?"""
+    values = (phase.get("commands"), phase.get("finally"))
+    return any(value.children or (value.kind == "Scalar" and not value.is_null) for value in values if value)
+
+
+def _is_better_left(phase: Node) -> bool:
+    """One command that is no list is left as it is, unless its phase has a user, whose login has to stand there."""
+    commands = phase.get("commands")
+    return commands is not None and commands.kind == "Scalar" and not phase.get("run-as")

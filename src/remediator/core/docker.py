@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum
 
 from remediator.core.image import DOCKER_HUB, ImageReference
-from remediator.core.shell import Command, commands_in
+from remediator.core.shell import Command, commands_in, program_name
 
 ECR = "ecr"
 VARIABLE = "variable"
@@ -25,7 +25,7 @@ _CONFIGURATION = re.compile(
     r"(?:\.docker(?:[/\\](?:config\.json|\*)?)?|config\.json)|\$\{?DOCKER_CONFIG\}?"
 )
 _AS_AWS = re.compile(r"(?:^| )(?:-u|--username)[ =]AWS(?: |$)")
-_CONFIGURATION_FILE = re.compile(r"(?:.*[/\\])?config\.json")
+_HUB_CREDENTIAL = re.compile(rf'"{re.escape(_HUB_KEY)}"\s*:\s*\{{[^{{}}]*"(?:auth|identitytoken)"\s*:\s*"[^"]')
 
 # Options with a value: of docker itself, of `docker login`, of `docker compose`.
 _OF_DOCKER = frozenset(
@@ -42,7 +42,8 @@ _RUN_SWITCHES = re.compile(
     r"|oom-kill-disable|sig-proxy|disable-content-trust|help)"
 )
 _COMPOSE_PULLS = frozenset({"pull", "build", "up", "run", "create"})
-_GROUPS = frozenset({"image", "container", "builder"})
+_GROUPED = frozenset({"image pull", "image push", "image build", "container run", "container create", "builder build"})
+_HELP = frozenset({"--help", "-h"})
 
 
 class Deed(StrEnum):
@@ -82,7 +83,7 @@ def signs_in_to_docker_hub(script: str) -> bool:
 def _acts(command: Command, before: Command | None) -> Iterable[DockerAct]:
     match command.program:
         case "docker":
-            return _of_docker(_behind_options(command.words[1:], _OF_DOCKER.__contains__))
+            return _of_docker_command(command)
         case "docker-compose":
             return _of_compose(command.words[1:])
         case "aws" if command.words[1:3] == ("ecr", "get-login"):
@@ -90,22 +91,30 @@ def _acts(command: Command, before: Command | None) -> Iterable[DockerAct]:
             return [DockerAct(Deed.LOGIN, ECR)]
         case "rm" | "remove-item" | "del":
             return [DockerAct(Deed.FORGET)] if any(map(_is_configuration, command.words[1:])) else []
-        case "tee" if before is not None and before.piped:
-            return _written(before, command.words[1:])
+        case "tee":
+            source = before if before is not None and before.piped else command
+            return _written(_printed(source), command.words[1:])
         case _:
-            return _written(command, command.written)
+            return _written(_printed(command), command.written)
 
 
 def _is_configuration(word: str) -> bool:
     return _CONFIGURATION.fullmatch(word) is not None
 
 
-def _written(command: Command, files: tuple[str, ...]) -> list[DockerAct]:
+def _printed(command: Command) -> str:
+    """What a command prints that only prints, as far as the script tells."""
+    if command.program == "tee":
+        return command.heredoc
+    return " ".join(command.words[1:]) + command.heredoc if command.program in {"echo", "printf", "cat"} else ""
+
+
+def _written(content: str, files: tuple[str, ...]) -> list[DockerAct]:
     """A docker configuration written by hand: with a login of Docker Hub in it, or in place of one."""
-    content = " ".join(command.words[1:]) + command.heredoc
-    if any(map(_CONFIGURATION_FILE.fullmatch, files)) and "auth" in content and _HUB_KEY in content:
+    read_by_docker = [file for file in files if file.endswith("config.json") and _is_configuration(file)]
+    if (read_by_docker or "config.json" in files) and _HUB_CREDENTIAL.search(content):
         return [DockerAct(Deed.LOGIN, DOCKER_HUB)]
-    if command.program not in {"echo", "printf", "cat"} or not content or not any(map(_is_configuration, files)):
+    if not read_by_docker:
         return []
     if "$" in content:
         return [DockerAct(Deed.LOGIN, VARIABLE)]
@@ -124,8 +133,24 @@ def _takes_value_in_run(option: str) -> bool:
     return "=" not in option and not _RUN_SWITCHES.fullmatch(option)
 
 
+def _of_docker_command(command: Command) -> list[DockerAct]:
+    """With a configuration of its own, a sign-in is kept where other commands do not look for it."""
+    # What `xargs` reads and appends can't be told.
+    words = (*command.words[1:], *(["$@"] if "xargs" in map(program_name, command.before) else []))
+    behind = _behind_options(words, _OF_DOCKER.__contains__)
+    options = words[: len(words) - len(behind)]
+    if behind[:1] == ("login",) and _HELP.intersection(words):
+        return []
+    own = any(word.startswith("DOCKER_CONFIG=") for word in command.before)
+    own = own or any(option.partition("=")[0] == "--config" for option in options)
+    return [
+        replace(act, registry=VARIABLE) if own and act.deed in {Deed.LOGIN, Deed.LOGOUT} else act
+        for act in _of_docker(behind)
+    ]
+
+
 def _of_docker(words: tuple[str, ...]) -> Iterable[DockerAct]:
-    if words[:1] and words[0] in _GROUPS:
+    if " ".join(words[:2]) in _GROUPED:
         words = words[1:]
     if not words:
         return []
@@ -178,7 +203,9 @@ def _registry(host: str = "") -> str:
         return VARIABLE
     name = host.partition("://")[2] if "://" in host else host
     name = name.partition("/")[0]
-    return host.rstrip("/") if name == DOCKER_HUB else name
+    if name != DOCKER_HUB:
+        return name
+    return host.rstrip("/") if "://" in host else host
 
 
 def _image_registry(image: str) -> str | None:

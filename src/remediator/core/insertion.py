@@ -8,8 +8,6 @@ from dataclasses import dataclass, replace
 
 from remediator.core.yaml_text import BuildspecError, Node, read_yaml
 
-_LINE_ENDS = "\n\r\x85\u2028\u2029"
-
 
 @dataclass(frozen=True, slots=True)
 class Insertion:
@@ -125,7 +123,7 @@ class _Editor:
             return self._below(key, [f"- {self.login}"])
         if commands.kind == "Sequence":
             return self._first_item(commands)
-        return self._around(key) if commands.kind == "Scalar" else None
+        return self._around(key) if commands.kind == "Scalar" and commands.value and not commands.tag else None
 
     def _new_commands(self, phase: Node) -> Insertion | None:
         at = phase.children[0].start if phase.children else phase.end
@@ -176,7 +174,7 @@ class _Editor:
         start = at
         while start and self.text[start - 1] in " \t":
             start -= 1
-        return self.text[start:at] if start and self.text[start - 1] in _LINE_ENDS else None
+        return self.text[start:at] if start and self.text[start - 1] in "\n\r" else None
 
     def _step(self) -> str:
         """How much deeper a phase's keys are indented than its name."""

@@ -12,6 +12,12 @@ _READ_AGAIN = 4
 
 _ASSIGNMENT = re.compile(r"[A-Za-z_][A-Za-z0-9_]*\+?=")
 _C_OPTION = re.compile(r"-[A-Za-z]*c|--command")
+_WINDOWS_C_OPTION = re.compile(r"-command|-c|/c", re.IGNORECASE)
+# Options of shells that take the word behind them.
+_WITH_VALUE = re.compile(r"[-+][A-Za-z]*[oO]|--rcfile|--init-file")
+_WINDOWS_WITH_VALUE = re.compile(
+    r"-(?:ex\w*|ep|w\w*|version|(?:in|out)putformat|configurationname|settingsfile)", re.IGNORECASE
+)
 # What runs the command that follows it, and the options of it that take a value.
 _WRAPPERS = {
     "sudo": frozenset({"-u", "-g", "-h", "-p", "-C", "-D", "-R", "-T", "-r", "-t", "-U", "--user", "--group"}),
@@ -25,7 +31,9 @@ _WRAPPERS = {
     "timeout": frozenset({"-k", "-s", "--kill-after", "--signal"}),
     "xargs": frozenset({"-I", "-L", "-n", "-P", "-d", "-a", "-s", "-E"}),
 }
-_SHELLS = frozenset({"sh", "bash", "dash", "ash", "zsh", "ksh", "su", "sg", "runuser", "pwsh", "powershell", "cmd"})
+_SHELLS = frozenset({"sh", "bash", "dash", "ash", "zsh", "ksh"})
+_SHELLS_OF_USERS = frozenset({"su", "sg", "runuser"})
+_WINDOWS_SHELLS = frozenset({"pwsh", "powershell", "cmd"})
 _EVALS = frozenset({"eval", "iex", "invoke-expression"})
 
 
@@ -33,15 +41,16 @@ _EVALS = frozenset({"eval", "iex", "invoke-expression"})
 class Command:
     """One simple command: its words without their quotes, substitutions kept as they are written.
 
-    Keywords, assignments and wrappers such as `sudo` before the program's name are left out. `written` are the files
-    that its output is redirected to, `heredoc` the texts that it reads as `<<`, `piped` whether its output is the
-    input of the next command.
+    `before` are the keywords, assignments and wrappers such as `sudo` before the program's name. `written` are the
+    files that its output is redirected to, `heredoc` the texts that it reads as `<<`, `piped` whether its output is
+    the input of the next command.
     """
 
     words: tuple[str, ...]
     written: tuple[str, ...] = ()
     heredoc: str = ""
     piped: bool = False
+    before: tuple[str, ...] = ()
 
     @property
     def program(self) -> str:
@@ -68,8 +77,9 @@ def commands_in(script: str) -> tuple[Command, ...]:
         if draft is None:
             reading.pop()
             continue
-        words = tuple(draft.words[_wrapped_at(draft.words) :])
-        command = Command(words, tuple(draft.written), "".join(draft.heredoc), draft.piped)
+        at = _wrapped_at(draft.words)
+        words, before = tuple(draft.words[at:]), tuple(draft.words[:at])
+        command = Command(words, tuple(draft.written), "".join(draft.heredoc), draft.piped, before)
         if command.words or command.written:
             commands.append(command)
         inner = _script_given_to(command)
@@ -84,14 +94,32 @@ def _script_given_to(command: Command) -> str:
     program, words = command.program, command.words[1:]
     if program in _EVALS:
         return " ".join(word for word in words if word.lower() != "-command")
+    if program in _SHELLS_OF_USERS:
+        return _behind_c(words) or command.heredoc
+    if program in _WINDOWS_SHELLS:
+        arguments = _behind_shell_options(words, _WINDOWS_WITH_VALUE)
+        found = (at for at, word in enumerate(words[:arguments], start=1) if _WINDOWS_C_OPTION.fullmatch(word))
+        return " ".join(words[next(found, len(words)) :])
     if program not in _SHELLS:
         return ""
-    for position, word in enumerate(words, start=1):
-        if program in {"pwsh", "powershell", "cmd"} and word.lower() in {"-command", "-c", "/c"}:
-            return " ".join(words[position:])
-        if _C_OPTION.fullmatch(word):
-            return next((script for script in words[position:] if not script.startswith("-")), "")
-    return command.heredoc
+    arguments = _behind_shell_options(words, _WITH_VALUE)
+    if any(map(_C_OPTION.fullmatch, words[:arguments])):
+        return _behind_c(words)
+    return command.heredoc if arguments >= len(words) or "-s" in words[:arguments] else ""
+
+
+def _behind_c(words: tuple[str, ...]) -> str:
+    """The first word behind the option `-c` that is no option."""
+    at = next((at for at, word in enumerate(words) if _C_OPTION.fullmatch(word)), len(words))
+    return next((word for word in words[at + 1 :] if not word.startswith("-")), "")
+
+
+def _behind_shell_options(words: tuple[str, ...], with_value: re.Pattern[str]) -> int:
+    """Where the first word stands that is no option of a shell: a script's name, with its own options behind it."""
+    position = 0
+    while position < len(words) and re.match(r"[-+]|/[A-Za-z]\Z", words[position]):
+        position += 2 if with_value.fullmatch(words[position]) else 1
+    return position
 
 
 def _wrapped_at(words: list[str]) -> int:

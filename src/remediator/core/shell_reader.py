@@ -18,7 +18,8 @@ _LINE = re.compile(r"[^\n]*\n?")
 # A backslash before a line's end, or PowerShell's backtick, goes on in the next line.
 _CONTINUATION = re.compile(r"[\\`]\r?\n")
 _BLANKS = re.compile(r"(?:[^\S\n]|[\\`]\r?\n)+")
-_SKIPPED = re.compile(r"(?:[^\S\n]|[\\`]\r?\n|#[^\n]*)+")
+# `<# ... #>` is a comment of PowerShell.
+_SKIPPED = re.compile(r"(?:[^\S\n]|[\\`]\r?\n|#[^\n]*|<#(?:[^#]|#(?!>))*+(?:#>)?)+")
 _REDIRECTION = re.compile(r"&>>?|<<<|<<-?|<>|>>|>\||[<>]&?")
 # A brace that stands alone groups commands; any other is part of a word.
 _SEPARATOR = re.compile(r"[\n;|&()]|[{}](?=[\s;|&)]|\Z)")
@@ -27,9 +28,13 @@ _ARITHMETIC = re.compile(r"\$?\(\(.{0,500}?\)\)", re.DOTALL)
 _PLAIN = re.compile(r"""[^\s\\'"`$;|&()<>]+""")
 _SINGLE_QUOTED = re.compile(r"'[^']*'?")
 _ESCAPED_QUOTED = re.compile(r"\$'(?:[^'\\]|\\.)*+'?", re.DOTALL)
-_IN_DOUBLE_QUOTES = re.compile(r'(?:[^"\\`$]|\\[^"\\`$\n])+')
+# With a backtick before it, a quote is text for PowerShell.
+_IN_DOUBLE_QUOTES = re.compile(r'(?:[^"\\`$]|\\[^"\\`$\n]|`")+')
 _IN_BRACES = re.compile(r"[^}\\`$\n]+")
 _ESCAPED = re.compile(r"\\.?", re.DOTALL)
+# Of PowerShell: text up to a line that begins with the quote and the at sign.
+_HERE_STRING = re.compile(r"@(['\"])[ \t]*\r?\n(?:(?!\1@)[^\n]*\n)*+(?:\1@|[^\n]*)")
+_LIST_BEGINS = re.compile(r"[A-Za-z_]\w*(?:\[\w*\])?\+?=")
 _BACKTICKS = re.compile(r"`(?:[^`\\]|\\.)*+`", re.DOTALL)
 
 
@@ -53,7 +58,7 @@ class Reader:
         self.position = 0
         self.depth = depth
         self.drafts: list[Draft] = []
-        self.waiting: list[tuple[Draft, str]] = []
+        self.waiting: list[tuple[Draft, str, str]] = []
 
     def read(self) -> list[Draft]:
         self._commands(closed=False)
@@ -88,6 +93,8 @@ class Reader:
             elif not draft.words and self.text.startswith("((", self.position) and self._take(_ARITHMETIC):
                 # The signs in `((1 << 2))` mean no redirection.
                 continue
+            elif self._is_list(draft):
+                draft.words[-1] += self._written_to(")")
             elif separator := self._take(_SEPARATOR):
                 if self._ends_command(separator, draft, groups):
                     self._finish(draft)
@@ -129,24 +136,43 @@ class Reader:
             if word == "esac" and groups[-1:] == ["case"]:
                 groups.pop()
             return
+        if unquoted and word == "[[" and KEYWORDS.issuperset(draft.words):
+            word += self._written_to("]]")
         if unquoted and word == "case" and len(draft.words) < 3 and KEYWORDS.issuperset(draft.words):
             groups.append("case")
         draft.words.append(word)
+
+    def _is_list(self, draft: Draft) -> bool:
+        """Does the parenthesis here begin the list of a variable, as in `words=(docker login)`?"""
+        name = "".join(draft.words[-1:])
+        return self.text.startswith("=(", self.position - 1) and _LIST_BEGINS.fullmatch(name) is not None
+
+    def _written_to(self, end: str) -> str:
+        """Read what runs nothing, substitutions aside, up to the word or sign that ends it; return it as written."""
+        first = self.position
+        while self.position < len(self.text):
+            start = self.position
+            if not self._take(_SKIPPED):
+                self._word()
+                self.position = max(self.position, start + 1)
+            if self.text[start : self.position] == end:
+                break
+        return self.text[first : self.position]
 
     def _redirect(self, operator: str, draft: Draft) -> None:
         self._take(_BLANKS)
         target = self._word()
         if operator in {"<<", "<<-"}:
-            self.waiting.append((draft, target))
+            self.waiting.append((draft, target, "\t" if operator == "<<-" else ""))
         elif operator == "<<<":
             draft.heredoc.append(target)
         elif operator in _WRITES:
             draft.written.append(target)
 
     def _read_heredocs(self) -> None:
-        for draft, delimiter in self.waiting:
+        for draft, delimiter, indentation in self.waiting:
             while line := self._take(_LINE):
-                if line.strip("\t\r\n") == delimiter:
+                if line.rstrip("\r\n").lstrip(indentation) == delimiter:
                     break
                 draft.heredoc.append(line)
         self.waiting.clear()
@@ -170,7 +196,7 @@ class Reader:
             return self._double_quoted()
         if escaped := self._take(_ESCAPED_QUOTED):
             return escaped[2:].removesuffix("'").replace("\\'", "'")
-        return self._take(_PLAIN) or self._special(sign)
+        return self._take(_HERE_STRING) or self._take(_PLAIN) or self._special(sign)
 
     def _double_quoted(self) -> str:
         parts: list[str] = []

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -11,6 +12,8 @@ _DEEPEST = 50
 """Levels of nesting: a buildspec has six; the parser's time grows with the square of them."""
 
 _NULLS = frozenset({"", "~", "null", "Null", "NULL"})
+_DISPUTED_LINE_ENDS = re.compile("[\x85\u2028\u2029]")
+"""Line ends in YAML 1.1 (https://yaml.org/spec/1.1/#b-next-line) and none in YAML 1.2."""
 
 
 class BuildspecError(ValueError):
@@ -55,7 +58,10 @@ class Node:
         return next((pair for pair in reversed(self.pairs) if pair[0].value == name), None)
 
     def get(self, name: str) -> Node | None:
-        """The value under a name, aliases followed, and what is merged in with `<<` looked at last."""
+        """The value under a name, aliases followed, and what is merged in with `<<` looked at last.
+
+        BuildspecError when what is merged in is itself merged, or a mapping has several `<<`.
+        """
         for node in (self, *self._merged()):
             pair = node.own(name)
             if pair:
@@ -63,11 +69,13 @@ class Node:
         return None
 
     def _merged(self) -> list[Node]:
-        pair = self.own("<<")
-        if pair is None:
+        sources = [value.resolved for key, value in self.pairs if key.value == "<<"]
+        if not sources:
             return []
-        source = pair[1].resolved
-        return [part.resolved for part in source.children] if source.kind == "Sequence" else [source]
+        parts = [part.resolved for part in sources[0].children] if sources[0].kind == "Sequence" else sources
+        if len(sources) > 1 or any(part.own("<<") for part in parts):
+            raise BuildspecError("a buildspec that merges (<<) what is merged itself, or twice, is not read")
+        return parts
 
     @property
     def text(self) -> str:
@@ -83,12 +91,15 @@ class Node:
 def read_yaml(text: str) -> Node | None:
     """The one document's value, None when there is none; BuildspecError when this is not YAML or would take too long.
 
-    Reads the parser's events: an alias stays a reference, and nesting is bounded before it costs anything.
+    Reads the parser's events: an alias stays a reference, and nesting is bounded before it costs anything. Where
+    readers of YAML disagree about what a text says, it is not read: line ends of Unicode, and aliases as keys.
     """
     from ruamel.yaml import YAML
 
     if len(text) > LONGEST_BUILDSPEC:
         raise BuildspecError(f"a buildspec of more than {LONGEST_BUILDSPEC:,} characters is not read")
+    if _DISPUTED_LINE_ENDS.search(text):
+        raise BuildspecError("the buildspec has a line end of Unicode (U+0085, U+2028 or U+2029)")
     tree = _Tree()
     try:
         for event in YAML(typ="safe", pure=True).parse(text):
@@ -135,7 +146,10 @@ class _Tree:
 
     def _place(self, node: Node) -> None:
         if self.open:
-            self.open[-1].children.append(node)
+            parent = self.open[-1]
+            if node.kind == "Alias" and parent.kind == "Mapping" and len(parent.children) % 2 == 0:
+                raise BuildspecError("the buildspec has a YAML alias as a key")
+            parent.children.append(node)
         else:
             self.root = node
 
