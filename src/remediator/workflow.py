@@ -18,7 +18,7 @@ from remediator.core.case import Case
 from remediator.core.order import Order
 from remediator.core.outcome import Ending, Outcome
 from remediator.core.plan import Plan
-from remediator.core.verdict import Verdict
+from remediator.core.verdict import Verdict, judge
 from remediator.patch import Patch
 from remediator.services import Services
 from remediator.steps import CouldNotTell, Json, Steps
@@ -133,7 +133,7 @@ class _Story:
                 break
             known += (started["build"],)
             self._pause("settle-again", max(self._settings.settle_seconds, 10) * 2**chance)
-        judged = self._judge(seen, case)
+        judged = self._conclude(seen, case)
         return judged.with_facts(retried_build=seen["build"], advice=(*advice, *judged.advice))
 
     def _retry(self, case: Case, chance: int, known: tuple[str, ...]) -> Json:
@@ -166,44 +166,12 @@ class _Story:
         bound = while_running(started["minutes"] * 60 + 900)
         return self._wait_for("watch", lambda seen: self._steps.look(seen, case), state, bound)
 
-    def _judge(self, seen: Json, case: Case) -> Outcome:
-        match Verdict(seen["verdict"]):
-            case Verdict.PASSED:
-                return Outcome(Ending.REMEDIATED, "the build was run again and passed")
-            case Verdict.PAST_PULL if seen["denied"]:
-                reason = f"with DOCKER_AUTH_CONFIG another use of docker was denied in {seen['phase']}"
-                return self._undo(case.plan, reason, case.otherwise)
-            case Verdict.PAST_PULL:
-                reason = f"the build was run again and got past the pull; it then failed in {seen['phase']} by itself"
-                return Outcome(Ending.REMEDIATED, reason)
-            case Verdict.THROTTLED if seen["phase"] != case.phase:
-                reason = f"the build was run again, and another pull of it, in {seen['phase']}, was throttled"
-                return Outcome(Ending.PATCHED, reason, advice=("nothing: that failure is looked at by itself",))
-            case Verdict.THROTTLED:
-                reason = "the build was run again with the credentials and throttled all the same"
-                return Outcome(Ending.GAVE_UP, f"{reason}: {seen['told']}" if seen["told"] else reason)
-            case Verdict.UNTOLD:
-                reason = (
-                    f"the build was run again and failed in {seen['phase']}; whether its pull got through is not told"
-                )
-                return Outcome(Ending.PATCHED, f"{reason}: {seen['told']}", advice=("look at the retried build's log",))
-            case Verdict.SECRET_UNREADABLE:
-                advice = "look for a permissions boundary, a service control policy or a KMS key that refuses the role"
-                return self._undo(
-                    case.plan, "the project's role can't read the secret although it was granted", (advice,)
-                )
-            case Verdict.BUILDSPEC_UNREADABLE if case.plan.edits_source:
-                return self._undo(case.plan, "CodeBuild could not read the buildspec of the retried build", ())
-            case Verdict.STOPPED:
-                return Outcome(Ending.PATCHED, "the build was run again, and somebody stopped it before its result")
-            case Verdict.RUNNING:
-                return Outcome(Ending.GAVE_UP, "the build was run again and had no result within its own time-outs")
-            case Verdict.BEFORE_PULL | Verdict.BUILDSPEC_UNREADABLE:
-                reason = f"the build was run again and failed in {seen['phase']}, before the pull was through"
-                return Outcome(Ending.GAVE_UP, reason)
+    def _conclude(self, seen: Json, case: Case) -> Outcome:
+        judged = judge(Verdict(seen["verdict"]), seen["phase"], seen.get("told", ""), bool(seen.get("denied")), case)
+        return self._take_back(judged.outcome, case.plan) if judged.take_back else judged.outcome
 
-    def _undo(self, plan: Plan, why: str, advice: tuple[str, ...]) -> Outcome:
-        """What fails builds that would have passed without the repair is taken back."""
+    def _take_back(self, outcome: Outcome, plan: Plan) -> Outcome:
+        """What fails builds that would have passed without the repair does not stay."""
         undone = self._step("undo", lambda: self._project.undo(plan))
         if "refusal" in undone:
             return Outcome.from_json(undone["refusal"])
@@ -211,11 +179,7 @@ class _Story:
             taken_back = [change.show() for change in plan.project_changes]
             self._changes = tuple(line for line in self._changes if line not in taken_back)
         state = "the changes to the project were taken back" if undone["undone"] else "the project was left as it is"
-        return Outcome(
-            Ending.GAVE_UP,
-            f"{why}; {state}",
-            advice=advice,
-        )
+        return outcome.with_facts(reason=f"{outcome.reason}; {state}")
 
     def _broken_off(self, error: DurableOperationError) -> Outcome:
         """A step that failed for good. What was changed before it stays, and is told."""
