@@ -33,7 +33,7 @@ _IN_DOUBLE_QUOTES = re.compile(r'(?:[^"\\`$]|\\[^"\\`$\n]|`")+')
 _IN_BRACES = re.compile(r"[^}\\`$\n]+")
 _ESCAPED = re.compile(r"\\.?", re.DOTALL)
 # Of PowerShell: text up to a line that begins with the quote and the at sign.
-_HERE_STRING = re.compile(r"@(['\"])[ \t]*\r?\n(?:(?!\1@)[^\n]*\n)*+(?:\1@|[^\n]*)")
+_HERE_STRING = re.compile(r"@(['\"])[ \t]*\r?\n(?:(?!\1@)[^\n]*\n)*(?:\1@|[^\n]*)")
 _LIST_BEGINS = re.compile(r"[A-Za-z_]\w*(?:\[\w*\])?\+?=")
 _BACKTICKS = re.compile(r"`(?:[^`\\]|\\.)*+`", re.DOTALL)
 
