@@ -19,7 +19,7 @@ _LINE = re.compile(r"[^\n]*\n?")
 _CONTINUATION = re.compile(r"[\\`]\r?\n")
 _BLANKS = re.compile(r"(?:[^\S\n]|[\\`]\r?\n)+")
 # `<# ... #>` is a comment of PowerShell.
-_SKIPPED = re.compile(r"(?:[^\S\n]|[\\`]\r?\n|#[^\n]*|<#(?:[^#]|#(?!>))*+(?:#>)?)+")
+_SKIPPED = re.compile(r"(?:[^\S\n]|[\\`]\r?\n|#[^\n]*|<#(?:[^#]|#(?!>))*(?:#>)?)+")
 _REDIRECTION = re.compile(r"&>>?|<<<|<<-?|<>|>>|>\||[<>]&?")
 # A brace that stands alone groups commands; any other is part of a word.
 _SEPARATOR = re.compile(r"[\n;|&()]|[{}](?=[\s;|&)]|\Z)")
@@ -27,7 +27,7 @@ _ARITHMETIC = re.compile(r"\$?\(\(.{0,500}?\)\)", re.DOTALL)
 
 _PLAIN = re.compile(r"""[^\s\\'"`$;|&()<>]+""")
 _SINGLE_QUOTED = re.compile(r"'[^']*'?")
-_ESCAPED_QUOTED = re.compile(r"\$'(?:[^'\\]|\\.)*+'?", re.DOTALL)
+_ESCAPED_QUOTED = re.compile(r"\$'(?:[^'\\]|\\.)*'?", re.DOTALL)
 # With a backtick before it, a quote is text for PowerShell.
 _IN_DOUBLE_QUOTES = re.compile(r'(?:[^"\\`$]|\\[^"\\`$\n]|`")+')
 _IN_BRACES = re.compile(r"[^}\\`$\n]+")
@@ -35,7 +35,7 @@ _ESCAPED = re.compile(r"\\.?", re.DOTALL)
 # Of PowerShell: text up to a line that begins with the quote and the at sign.
 _HERE_STRING = re.compile(r"@(['\"])[ \t]*\r?\n(?:(?!\1@)[^\n]*\n)*(?:\1@|[^\n]*)")
 _LIST_BEGINS = re.compile(r"[A-Za-z_]\w*(?:\[\w*\])?\+?=")
-_BACKTICKS = re.compile(r"`(?:[^`\\]|\\.)*+`", re.DOTALL)
+_BACKTICKS = re.compile(r"`(?:[^`\\]|\\.)*`", re.DOTALL)
 
 
 @dataclass(slots=True)
