@@ -21,6 +21,8 @@ from remediator.core.diagnosis import NOT_INSPECTED, diagnose
 from remediator.core.failure import FAILED_STATUSES, BuildArn
 from remediator.core.order import Order
 from remediator.core.outcome import Ending, Outcome
+from remediator.core.repaired import signed_in
+from remediator.core.retry import RETRY_BUILD
 from remediator.core.snapshot import Snapshot
 from remediator.core.verdict import Verdict, verdict
 from remediator.hub import Answer, try_credentials
@@ -136,17 +138,34 @@ class Steps:
             return {"refusal": _refusal(Ending.ADVISED, reason, f"{change.show()} by hand")}
         return {"granted_at": self._services.now()}
 
-    def retry(self, source_version: str | None, chance: int) -> Json:
-        """Start the build again with the project's settings; the caller sees to it that this runs once."""
-        token = f"{self._order.build.uuid}-{self._order.attempt}-{chance}"
-        return _started(self._services.codebuild.start_build(self._order.build.project, source_version, token))
+    def retry(self, case: Case, chance: int) -> Json:
+        """Run the build again; the caller sees to it that this runs once. `old`: with the settings it failed with."""
+        codebuild, token = self._services.codebuild, self._token(chance)
+        if case.retry_with == RETRY_BUILD:
+            return self._started(codebuild.retry_build(self._order.build, token), case)
+        return self._started(codebuild.start_build(self._order.build.project, case.source_version, token), case)
+
+    def start_instead(self, old: str, case: Case, chance: int) -> Json:
+        """Stop a build that runs with the settings it failed with, and start one with the project's."""
+        codebuild = self._services.codebuild
+        codebuild.stop_build(BuildArn.parse(old))
+        started = codebuild.start_build(self._order.build.project, case.source_version, self._token(chance))
+        return self._started(started, case)
+
+    def _token(self, chance: int) -> str:
+        return f"{self._order.build.uuid}-{self._order.attempt}-{chance}"
+
+    def _started(self, build: Build, case: Case) -> Json:
+        old = case.retry_with == RETRY_BUILD and not signed_in(build, case.phase, self._settings.sign_in)
+        return {"build": str(build.document["arn"]), "minutes": build.minutes_allowed, "old": old}
 
     def find_retry(self, case: Case, known: tuple[str, ...]) -> Json | None:
         """The build that an interrupted `retry` may have started, ours by its initiator; None when there is none."""
         for build in self._services.codebuild.latest_builds(self._order.build.project):
-            started = _started(build)
+            started = self._started(build, case)
             ours = build.initiator.endswith(f"/{self._services.own_name}") and started["build"] not in known
-            same = (build.document.get("sourceVersion") or None) == case.source_version
+            version = build.document.get("sourceVersion") or None
+            same = version == case.source_version or case.retry_with == RETRY_BUILD
             if ours and same and build.started_at >= case.made_at - CLOCK_SKEW:
                 return started
         return None
@@ -202,10 +221,6 @@ def _auth_config_lacking(credentials: Credentials, case: Case) -> Json | None:
         reason = f"the secret's key docker_auth_config can't be used: {fault}"
         return _refusal(Ending.REJECTED, reason, "correct the key, then use the remediate command")
     return None
-
-
-def _started(build: Build) -> Json:
-    return {"build": str(build.document["arn"]), "minutes": build.minutes_allowed}
 
 
 def _refusal(ending: Ending, reason: str, *advice: str) -> Json:

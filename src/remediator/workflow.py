@@ -137,21 +137,25 @@ class _Story:
         return judged.with_facts(retried_build=seen["build"], advice=(*advice, *judged.advice))
 
     def _retry(self, case: Case, chance: int, known: tuple[str, ...]) -> Json:
+        """Run the build again. RetryBuild may take the settings that the build failed with: then StartBuild instead."""
+        started = self._once("retry", lambda: self._steps.retry(case, chance), case, known)
+        if not started["old"]:
+            return started
+        old = started["build"]
+        return self._once("start", lambda: self._steps.start_instead(old, case, chance), case, (*known, old))
+
+    def _once(self, name: str, start: Callable[[], Json], case: Case, known: tuple[str, ...]) -> Json:
         """Start the build at most once: after an interruption, look for it before another one is started."""
-
-        def start() -> Json:
-            return self._steps.retry(case.source_version, chance)
-
         try:
-            return self._step("retry", start, once=True)
+            return self._step(name, start, once=True)
         except DurableOperationError as error:
             # An answer that was lost may have been a build that was started.
-            found = self._step("find-retry", lambda: self._steps.find_retry(case, known))
+            found = self._step(f"find-{name}", lambda: self._steps.find_retry(case, known))
             if found:
                 return found
             if not error.error_type.endswith(INTERRUPTED):
                 raise
-        return self._step("retry", start, once=True)
+        return self._step(name, start, once=True)
 
     def _give_back(self) -> None:
         """The project may be repaired by others while its build runs: whoever comes now finds nothing to change."""

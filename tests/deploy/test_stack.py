@@ -127,6 +127,16 @@ def test_remediator_may_not_start_a_build_with_another_role(stack: Deployed) -> 
     codebuild.start_build(projectName=case.project)
 
 
+def test_remediator_may_retry_and_stop_builds_of_the_pattern_only(stack: Deployed) -> None:
+    case = stack.case("retries")
+    stack.scene.make_project("not-ours", "aws/codebuild/standard:7.0")
+    owner, codebuild = stack.boto("codebuild"), stack.as_function("Remediator", "codebuild")
+    inside, outside = (owner.start_build(projectName=name)["build"]["id"] for name in (case.project, "not-ours"))
+    for call in (codebuild.stop_build, codebuild.retry_build):
+        assert denied(call, id=outside)
+        call(id=inside)
+
+
 def test_remediator_may_read_the_one_secret_and_no_other(stack: Deployed) -> None:
     secrets = stack.as_function("Remediator", "secretsmanager")
     other = stack.scene.make_secret(f"{stack.names.secret}-other", "somebody", "else")

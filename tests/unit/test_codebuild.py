@@ -193,6 +193,28 @@ def test_the_same_token_starts_one_build(aws: Fixture) -> None:
     assert len(ids) == 2
 
 
+def test_a_build_is_retried_by_its_id_and_once_for_a_token(aws: Fixture) -> None:
+    aws.plant(given.project())
+    arn = BuildArn.parse(aws.codebuild.start_build(given.PROJECT, None, "token").document["arn"])
+
+    ids = {aws.codebuild.retry_build(arn, token).document["id"] for token in ("a", "a", "b")}
+
+    assert aws.requests[-1] == ("RetryBuild", {"id": arn.id, "idempotencyToken": "b"})
+    assert len(ids) == 2
+    assert arn.id not in ids
+
+
+def test_a_build_that_is_stopped_has_ended(aws: Fixture) -> None:
+    aws.plant(given.project())
+    arn = BuildArn.parse(aws.codebuild.start_build(given.PROJECT, None, "token").document["arn"])
+
+    aws.codebuild.stop_build(arn)
+
+    stopped = aws.codebuild.build(arn)
+    assert stopped is not None
+    assert (stopped.status, stopped.ended) == ("STOPPED", True)
+
+
 def test_a_build_is_read_by_its_arn(aws: Fixture) -> None:
     aws.plant(given.project())
     started = aws.codebuild.start_build(given.PROJECT, None, "token")

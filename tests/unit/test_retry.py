@@ -1,4 +1,4 @@
-"""Whether a failed build may be run again with StartBuild."""
+"""How a failed build may be run again, or who has to do it instead."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from remediator.core.retry import overrides, reason_against_retry
+from remediator.core.retry import overrides, reason_against_retry, way_to_retry
 from remediator.core.snapshot import Snapshot
 from tests.unit import given
 
@@ -23,6 +23,13 @@ def against(project: dict[str, Any] | None = None, **members: Any) -> str | None
 )
 def test_a_build_that_a_person_a_rule_or_a_program_started_may_be_run_again(initiator: str) -> None:
     assert against(initiator=initiator) is None
+    assert way_to_retry(given.build(initiator=initiator)) == "StartBuild"
+
+
+@pytest.mark.parametrize("initiator", ["GitHub-Hookshot/1cdf727", "Bitbucket/x", "GitLab/x"])
+def test_a_webhooks_build_is_retried_as_itself(initiator: str) -> None:
+    assert against(initiator=initiator) is None
+    assert way_to_retry(given.build(initiator=initiator)) == "RetryBuild"
 
 
 @pytest.mark.parametrize(
@@ -31,9 +38,6 @@ def test_a_build_that_a_person_a_rule_or_a_program_started_may_be_run_again(init
         ({"initiator": "codepipeline/release"}, "pipeline release"),
         ({"initiator": "maria", "source": {"type": "CODEPIPELINE"}}, "pipeline that started it"),
         ({"buildBatchArn": "arn:aws:codebuild:eu-west-1:1:build-batch/x:1"}, "RetryBuildBatch"),
-        ({"initiator": "GitHub-Hookshot/1cdf727"}, "RetryBuild"),
-        ({"initiator": "Bitbucket/x"}, "RetryBuild"),
-        ({"initiator": "GitLab/x"}, "RetryBuild"),
         ({"autoRetryConfig": {"autoRetryLimit": 2, "autoRetryNumber": 0}}, "autoRetryLimit"),
         ({"autoRetryConfig": {"autoRetryLimit": 2, "autoRetryNumber": 1.0}}, "autoRetryLimit"),
         ({"autoRetryConfig": {"autoRetryLimit": 2}}, "autoRetryLimit"),

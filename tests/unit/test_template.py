@@ -19,7 +19,8 @@ ROOT = Path(__file__).parents[2]
 TEXT = (ROOT / "template.yaml").read_text(encoding="utf-8")
 NO_VALUE = {"Ref": "AWS::NoValue"}
 
-WRITES = {"codebuild:UpdateProject", "codebuild:StartBuild", "iam:AttachRolePolicy", "iam:PassRole"}
+RETRIES = {"codebuild:StartBuild", "codebuild:RetryBuild", "codebuild:StopBuild"}
+WRITES = {"codebuild:UpdateProject", *RETRIES, "iam:AttachRolePolicy", "iam:PassRole"}
 
 NEVER_SENT = {
     "codebuild:serviceRole",
@@ -315,7 +316,7 @@ def test_in_plan_mode_nothing_foreign_can_be_written() -> None:
 
 
 def test_without_retries_no_build_can_be_started() -> None:
-    assert "codebuild:StartBuild" not in Stack(RetryBuild="false").actions()
+    assert not RETRIES & Stack(RetryBuild="false").actions()
     assert "codebuild:UpdateProject" in Stack(RetryBuild="false").actions()
 
 

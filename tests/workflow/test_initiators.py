@@ -1,10 +1,13 @@
-"""Builds that somebody else has to run again: the project is repaired, no build started, and the advice says who."""
+"""Each kind of build is run again in its own way, or by somebody else: then the advice says by whom."""
 
 from __future__ import annotations
+
+from typing import Literal
 
 import pytest
 
 from tests.workflow.account import Account, Json
+from tests.workflow.watched import Killed, once
 
 
 def patched_without_retry(account: Account, build: Json, *words: str, **settings: str) -> None:
@@ -19,9 +22,44 @@ def patched_without_retry(account: Account, build: Json, *words: str, **settings
 
 
 @pytest.mark.parametrize("initiator", ["GitHub-Hookshot/0a1b2c3", "Bitbucket-Webhooks/2.0", "GitLab/17.1"])
-def test_a_webhooks_build_is_left_to_retry_build(account: Account, initiator: str) -> None:
+def test_a_webhooks_build_is_retried_as_itself(account: Account, initiator: str) -> None:
+    """The variables of its webhook exist only there."""
+    account.simulator.retry_uses = "project"
     account.create_project()
-    patched_without_retry(account, account.failed_build_of(initiator), "RetryBuild", "webhook")
+    outcome = account.remediate(account.failed_build_of(initiator))
+    assert outcome["outcome"] == "remediated", outcome
+    assert account.writes() == ["AttachRolePolicy", "UpdateProject", "RetryBuild"]
+    assert outcome["retried_build"] == account.builds()[-1]["arn"]
+
+
+def test_a_retried_build_with_the_old_settings_is_stopped_and_one_started_with_the_new(account: Account) -> None:
+    account.simulator.retry_uses = "snapshot"
+    account.create_project()
+    outcome = account.remediate(account.failed_build_of("GitHub-Hookshot/0a1b2c3"))
+    assert outcome["outcome"] == "remediated", outcome
+    assert account.writes() == ["AttachRolePolicy", "UpdateProject", "RetryBuild", "StopBuild", "StartBuild"]
+    assert [build["buildStatus"] for build in account.builds()] == ["FAILED", "STOPPED", "SUCCEEDED"]
+    assert outcome["retried_build"] == account.builds()[-1]["arn"]
+
+
+@pytest.mark.parametrize("uses", ["project", "snapshot"])
+@pytest.mark.parametrize("call", ["RetryBuild", "StopBuild", "StartBuild"])
+def test_a_webhooks_build_is_retried_once_also_where_an_answer_is_lost(
+    account: Account, uses: Literal["project", "snapshot"], call: str
+) -> None:
+    account.simulator.retry_uses = uses
+    account.create_project()
+    build = account.failed_build_of("GitHub-Hookshot/0a1b2c3")
+
+    def die() -> None:
+        raise Killed(call)
+
+    account.after.append(once(call, die))
+    outcome = account.remediate(build)
+    assert outcome["outcome"] == "remediated", outcome
+    results = [one["buildStatus"] for one in account.builds()[1:]]
+    assert results.count("SUCCEEDED") == 1
+    assert set(results) <= {"SUCCEEDED", "STOPPED"}
 
 
 def test_a_pipelines_build_is_left_to_the_pipeline(account: Account) -> None:

@@ -75,6 +75,17 @@ class CodeBuild:
         self._client.start_build(projectName=project, idempotencyToken=token, **version)
         return Build(self._answer["build"])
 
+    def retry_build(self, build: BuildArn, token: str) -> Build:
+        """Run a build again. Whether with its own settings or with the project's is documented nowhere: its answer
+        tells. https://docs.aws.amazon.com/codebuild/latest/APIReference/API_RetryBuild.html
+        """
+        self._client.retry_build(id=build.id, idempotencyToken=token)
+        return Build(self._answer["build"])
+
+    def stop_build(self, build: BuildArn) -> None:
+        """Stopping a build that has ended changes nothing."""
+        self._client.stop_build(id=build.id)
+
     def _keep_answer(self, response_dict: dict[str, Any], **_: Any) -> None:
         if response_dict["status_code"] < 300:
             self._answer = json.loads(response_dict["body"])

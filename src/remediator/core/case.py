@@ -13,7 +13,7 @@ from remediator.core.failure import FAILED_STATUSES
 from remediator.core.image import DOCKER_HUB
 from remediator.core.outcome import Ending, Outcome
 from remediator.core.plan import Plan, SignIn, make_plan
-from remediator.core.retry import reason_against_retry
+from remediator.core.retry import START_BUILD, reason_against_retry, way_to_retry
 from remediator.core.review import Untrusted, objection
 from remediator.core.snapshot import Snapshot
 
@@ -24,7 +24,8 @@ NO_PLAN = Plan()
 class Case:
     """A diagnosis and its plan, small enough for a checkpoint.
 
-    `refusal` ends the remediation with nothing written. `against_retry` says who has to run the build again instead.
+    `refusal` ends the remediation with nothing written. `against_retry` says who has to run the build again instead,
+    `retry_with` which of CodeBuild's calls runs it again.
     `last_modified` is the project's, by CodeBuild's clock, when the plan was made at `made_at`, by ours. `phase` is
     the one that failed, `excerpt` the evidence, redacted. `otherwise` is the advice where the secret lacks the key
     that the plan's DOCKER_AUTH_CONFIG needs; empty for a plan without it.
@@ -37,6 +38,7 @@ class Case:
     made_at: float = 0.0
     source_version: str | None = None
     against_retry: str | None = None
+    retry_with: str = START_BUILD
     phase: str = "PROVISIONING"
     excerpt: str = ""
     otherwise: tuple[str, ...] = ()
@@ -50,6 +52,7 @@ class Case:
             "made_at": self.made_at,
             "source_version": self.source_version,
             "against_retry": self.against_retry,
+            "retry_with": self.retry_with,
             "phase": self.phase,
             "excerpt": self.excerpt,
             "otherwise": list(self.otherwise),
@@ -66,6 +69,7 @@ class Case:
             made_at=document["made_at"],
             source_version=document["source_version"],
             against_retry=document["against_retry"],
+            retry_with=document["retry_with"],
             phase=document["phase"],
             excerpt=document["excerpt"],
             otherwise=tuple(document["otherwise"]),
@@ -104,6 +108,7 @@ def make_case(build: Build, diagnosis: Diagnosis, snapshot: Snapshot, terms: Ter
         last_modified=snapshot.last_modified,
         source_version=build.source_version,
         against_retry=reason_against_retry(build, snapshot, sign_in),
+        retry_with=way_to_retry(build),
         phase=build.failure.phase,
         excerpt=diagnosis.excerpt,
     )

@@ -14,8 +14,10 @@ from remediator.core.snapshot import Snapshot, is_inline
 Shell = Literal["posix", "powershell"]
 
 
-def signed_in_already(build: Build, sign_in: SignIn) -> bool:
-    """Did this build's commands carry the credentials of a repair? Then it is a verdict on that repair."""
+def signed_in(build: Build, phase: str, sign_in: SignIn) -> bool:
+    """Does this build carry the credentials of a repair where they matter, in the phase whose pull was throttled?"""
+    if phase == "PROVISIONING":
+        return (build.environment.get("registryCredential") or {}).get("credential") == sign_in.secret_arn
     return signs_in(build.environment, build.buildspec, sign_in)
 
 

@@ -1,4 +1,4 @@
-"""Decides whether a failed build may be run again with StartBuild, or who has to run it again instead."""
+"""Decides how a failed build is run again, with StartBuild or RetryBuild, or who has to run it again instead."""
 
 from __future__ import annotations
 
@@ -20,12 +20,13 @@ _SOURCE = (
     "reportBuildStatus",
     "auth",
 )
+START_BUILD, RETRY_BUILD = "StartBuild", "RetryBuild"
 _WEBHOOKS = ("hookshot", "bitbucket", "gitlab")
 _COMPARED = ("timeoutInMinutes", "queuedTimeoutInMinutes", "encryptionKey", "cache", "secondarySources")
 
 
 def reason_against_retry(build: Build, snapshot: Snapshot, sign_in: SignIn) -> str | None:
-    """Why StartBuild would not run this build again as it was, as advice; None when it would."""
+    """Why it would not be this build again, as it was, if it were run from here, as advice; None when it would."""
     document = build.document
     initiator = build.initiator
     if initiator.startswith("codepipeline/") or (document.get("source") or {}).get("type") == "CODEPIPELINE":
@@ -35,8 +36,6 @@ def reason_against_retry(build: Build, snapshot: Snapshot, sign_in: SignIn) -> s
         return "retry the batch that this build belongs to (RetryBuildBatch)"
     if snapshot.is_runner:
         return "re-run the job on GitHub: the build was the runner of one queued job"
-    if any(word in initiator.lower() for word in _WEBHOOKS):
-        return "retry the build (RetryBuild, or push again): its webhook's variables exist only there"
     auto = document.get("autoRetryConfig") or {}
     if auto.get("nextAutoRetry") or int(auto.get("autoRetryNumber") or 0) < int(auto.get("autoRetryLimit") or 0):
         return "nothing: CodeBuild retries the build itself (autoRetryLimit)"
@@ -44,6 +43,11 @@ def reason_against_retry(build: Build, snapshot: Snapshot, sign_in: SignIn) -> s
     if differing:
         return f"start the build again with its overrides; it differs from the project in {', '.join(differing)}"
     return None
+
+
+def way_to_retry(build: Build) -> str:
+    """RetryBuild for what a webhook started: its variables (`CODEBUILD_WEBHOOK_…`) exist only there."""
+    return RETRY_BUILD if any(word in build.initiator.lower() for word in _WEBHOOKS) else START_BUILD
 
 
 def overrides(build: Build, snapshot: Snapshot, sign_in: SignIn) -> tuple[str, ...]:

@@ -57,9 +57,9 @@ def _other_commands(build: Build, snapshot: Snapshot, sign_in: SignIn) -> Outcom
 
 def _commands_signed_in(build: Build, sign_in: SignIn) -> Outcome | None:
     """A build that carried the sign-in has shown what it does here: a verdict, and the end of any loop."""
-    from remediator.core.repaired import signed_in_already
+    from remediator.core.repaired import signed_in
 
-    if not signed_in_already(build, sign_in):
+    if not signed_in(build, build.failure.phase, sign_in):
         return None
     return Outcome(
         Ending.GAVE_UP,
