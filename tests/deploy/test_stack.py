@@ -129,10 +129,10 @@ def test_remediator_may_not_start_a_build_with_another_role(stack: Deployed) -> 
 
 def test_remediator_may_retry_and_stop_builds_of_the_pattern_only(stack: Deployed) -> None:
     case = stack.case("retries")
-    stack.scene.make_project("not-ours", "aws/codebuild/standard:7.0")
+    stack.scene.make_project("not-ours", "python:3.12")
     owner, codebuild = stack.boto("codebuild"), stack.as_function("Remediator", "codebuild")
     inside, outside = (owner.start_build(projectName=name)["build"]["id"] for name in (case.project, "not-ours"))
-    for call in (codebuild.stop_build, codebuild.retry_build):
+    for call in (codebuild.retry_build, codebuild.stop_build):
         assert denied(call, id=outside)
         call(id=inside)
 
