@@ -21,7 +21,6 @@ from remediator.core.diagnosis import NOT_INSPECTED, diagnose
 from remediator.core.failure import FAILED_STATUSES, BuildArn
 from remediator.core.order import Order
 from remediator.core.outcome import Ending, Outcome
-from remediator.core.repaired import signed_in
 from remediator.core.retry import RETRY_BUILD
 from remediator.core.snapshot import Snapshot
 from remediator.core.verdict import Verdict, verdict
@@ -156,8 +155,13 @@ class Steps:
         return f"{self._order.build.uuid}-{self._order.attempt}-{chance}"
 
     def _started(self, build: Build, case: Case) -> Json:
-        old = case.retry_with == RETRY_BUILD and not signed_in(build, case.phase, self._settings.sign_in)
+        old = case.retry_with == RETRY_BUILD and self._is_old(build, case)
         return {"build": str(build.document["arn"]), "minutes": build.minutes_allowed, "old": old}
+
+    def _is_old(self, build: Build, case: Case) -> bool:
+        from remediator.core.repaired import signed_in
+
+        return not signed_in(build, case.phase, self._settings.sign_in)
 
     def find_retry(self, case: Case, known: tuple[str, ...]) -> Json | None:
         """The build that an interrupted `retry` may have started, ours by its initiator; None when there is none."""
