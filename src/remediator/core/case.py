@@ -141,7 +141,6 @@ def replan(case: Case, build: Build, snapshot: Snapshot, terms: Terms) -> Case:
 
 def _with_advice_to_keep(case: Case, snapshot: Snapshot) -> Case:
     """What the project's owner has to do so that the next deploy does not undo the repair, or stumble over it."""
-    from remediator.core.advice import detach_before_delete
     from remediator.core.definition import keep_in_definition
     from remediator.core.owner import owner_of
 
@@ -150,5 +149,7 @@ def _with_advice_to_keep(case: Case, snapshot: Snapshot) -> Case:
         told.append(keep_in_definition(owner_of(snapshot.tags), snapshot.name, plan.settings()))
     owner = owner_of(snapshot.role.tags) if snapshot.role else None
     if plan.grant and owner and owner.certain and owner.tool == "cloudformation":
+        from remediator.core.advice import detach_before_delete
+
         told.append(detach_before_delete(plan.grant.role_name, plan.grant.policy_arn, owner.name))
     return replace(case, plan=replace(plan, advice=(*plan.advice, *told)))

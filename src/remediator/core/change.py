@@ -5,10 +5,12 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar
 
-from remediator.core.insertion import Insertion
 from remediator.core.snapshot import Document
+
+if TYPE_CHECKING:
+    from remediator.core.insertion import Insertion
 
 SECRETS_MANAGER = "SECRETS_MANAGER"
 ABSENT = "absent"
@@ -114,6 +116,12 @@ class AddDockerLogin:
     def into(cls, buildspec: str, insertion: Insertion, command: str) -> AddDockerLogin:
         return cls(insertion.at, insertion.text, command, _digest(buildspec))
 
+    @property
+    def _insertion(self) -> Insertion:
+        from remediator.core.insertion import Insertion
+
+        return Insertion(self.at, self.text)
+
     def show(self) -> str:
         return f"add a command to the inline buildspec, before every other: {self.command}"
 
@@ -128,11 +136,11 @@ class AddDockerLogin:
         """The source with the text in it; once in it stays as it is, and another buildspec is left alone."""
         if _digest(_buildspec(source)) != self.before:
             return source
-        return {**source, "buildspec": Insertion(self.at, self.text).apply(_buildspec(source))}
+        return {**source, "buildspec": self._insertion.apply(_buildspec(source))}
 
     def revert(self, source: Document) -> Document:
         """The source without the inserted text, unless somebody has edited that since."""
-        before = Insertion(self.at, self.text).revert(_buildspec(source))
+        before = self._insertion.revert(_buildspec(source))
         return source if before is None else {**source, "buildspec": before}
 
     def record(self) -> dict[str, Any]:
