@@ -47,8 +47,9 @@ BREAKS: dict[str, tuple[Edit, ...]] = {
         ),
         Edit(
             "aws/journal.py",
-            '"attribute_not_exists(pk) OR execution = :me OR execution = :evict"',
-            '"attribute_not_exists(pk) OR NOT execution = :me OR execution = :evict OR execution = :me"',
+            '"attribute_not_exists(pk) OR execution = :me OR execution = :evict OR expires_at < :now"',
+            '"attribute_not_exists(pk) OR NOT execution = :me OR execution = :me OR execution = :evict '
+            'OR expires_at < :now"',
         ),
     ),
     "other-registry": (

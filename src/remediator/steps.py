@@ -11,6 +11,7 @@ from typing import Any
 from botocore.exceptions import ClientError
 
 from remediator.aws.client import code_of, is_transient, message_of
+from remediator.aws.journal import NOBODY
 from remediator.aws.secret import Credentials, MalformedSecret
 from remediator.core.auth_config import fault_in
 from remediator.core.build import Build
@@ -33,6 +34,9 @@ Json = dict[str, Any]
 CLOCK_SKEW = 30
 """Seconds by which this function's clock may differ from CodeBuild's."""
 
+LEFT_ALONE = 86_400
+"""Seconds for which a project is left alone after its repair was taken back."""
+
 _REFUSED = ("AccessDenied", "AccessDeniedException", "LimitExceeded", "UnmodifiableEntity", "NoSuchEntity")
 
 
@@ -47,9 +51,14 @@ class Steps:
         self._settings = services.settings
 
     def claim(self) -> Json:
-        """Take the build and the project's lease: `granted`, `held` (look again later) or `duplicate`."""
+        """Take the build and the project's lease: `granted`, `held` (look again later), `duplicate` or `left-alone`.
+
+        A second attempt is a person's, who may go on where the first repair was taken back.
+        """
         try:
-            claim = self._take("")
+            claim = self._take(NOBODY if self._order.attempt > 1 else "")
+            if claim.project_held_by == NOBODY:
+                return {"claim": "left-alone", "by": NOBODY}
             if claim.project_held_by and not claim.build_held_by:
                 if self._services.executions.is_running(claim.project_held_by):
                     return {"claim": "held", "by": claim.project_held_by}
@@ -201,6 +210,11 @@ class Steps:
             "phase": build.failure.phase,
             "started_at": build.started_at,
         }
+
+    def leave_alone(self) -> None:
+        """For a day: what was taken back would do the same harm at the project's next failure."""
+        until = self._services.now() + LEFT_ALONE
+        self._services.journal.leave_alone(self._order.build, self._order.execution, until)
 
     def release(self) -> None:
         self._services.journal.release(self._order.build, self._order.execution)

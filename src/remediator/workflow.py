@@ -56,7 +56,7 @@ class _Story:
             return Outcome(Ending.SKIPPED, f"the build is with execution {claim['by']}").to_json()
         self._lease_held = claim["claim"] == "granted"
         try:
-            outcome = self._repair() if self._lease_held else _never_free(claim["by"])
+            outcome = self._repair() if self._lease_held else _not_claimed(claim)
         except DurableOperationError as error:
             outcome = self._broken_off(error)
         facts = outcome.with_facts(cause=outcome.cause or self._cause, changes=self._changes or outcome.changes)
@@ -182,6 +182,7 @@ class _Story:
         if undone["undone"]:
             taken_back = [change.show() for change in plan.project_changes]
             self._changes = tuple(line for line in self._changes if line not in taken_back)
+            self._step("leave-alone", self._steps.leave_alone)
         state = "the changes to the project were taken back" if undone["undone"] else "the project was left as it is"
         return outcome.with_facts(reason=f"{outcome.reason}; {state}")
 
@@ -224,5 +225,9 @@ def _too_early(seen: Json, readable_since: float) -> bool:
     return seen["verdict"] == Verdict.SECRET_UNREADABLE and bool(too_early)
 
 
-def _never_free(holder: str) -> Outcome:
-    return Outcome(Ending.GAVE_UP, f"another execution held the project for an hour: {holder}; nothing was written")
+def _not_claimed(claim: Json) -> Outcome:
+    if claim["claim"] == "left-alone":
+        reason = "a repair of the project was taken back within the last day, so it was left alone; nothing was written"
+        return Outcome(Ending.ADVISED, reason, advice=("mend what that outcome names, then use the remediate command",))
+    reason = f"another execution held the project for an hour: {claim['by']}; nothing was written"
+    return Outcome(Ending.GAVE_UP, reason)

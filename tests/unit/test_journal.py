@@ -11,7 +11,7 @@ from botocore.exceptions import ClientError
 from botocore.stub import Stubber
 from moto import mock_aws
 
-from remediator.aws.journal import Claim, Entry, Journal
+from remediator.aws.journal import NOBODY, Claim, Entry, Journal
 from remediator.core.failure import BuildArn
 from tests.unit import given
 
@@ -281,3 +281,33 @@ def test_the_outcome_of_an_execution_that_never_got_its_claim_takes_its_attempt(
     entry = journal.entry(BUILD)
     assert entry is not None
     assert entry.attempt == 1
+
+
+DAY = 86_400
+
+
+def test_a_project_that_is_left_alone_is_held_by_nobody_until_then(journal: Journal, table: Table) -> None:
+    journal.leave_alone(BUILD, ONE, NOW + DAY)
+
+    assert journal.claim(OTHER_BUILD, TWO, 1, NOW + DAY - 1) == Claim(project_held_by=NOBODY)
+    assert journal.claim(OTHER_BUILD, TWO, 1, NOW + DAY + 1).granted
+    assert "expires_at" not in table.items()[f"lease#{given.PROJECT}"]
+
+
+def test_who_may_go_on_all_the_same_takes_it_from_nobody(journal: Journal) -> None:
+    journal.leave_alone(BUILD, ONE, NOW + DAY)
+
+    assert journal.claim(OTHER_BUILD, TWO, 2, NOW, evict=NOBODY).granted
+
+
+def test_a_lease_of_another_execution_is_not_taken_for_nobody(journal: Journal, table: Table) -> None:
+    journal.claim(OTHER_BUILD, TWO, 1, NOW)
+
+    journal.leave_alone(BUILD, ONE, NOW + DAY)
+
+    assert table.holder(f"lease#{given.PROJECT}") == TWO
+
+
+def test_a_refusal_of_another_kind_is_not_swallowed_when_a_project_is_left_alone(journal: Journal) -> None:
+    with pytest.raises(ClientError, match="ResourceNotFoundException"):
+        Journal(CLIENT, "no-such-table", 30).leave_alone(BUILD, ONE, NOW)

@@ -112,3 +112,27 @@ def test_a_retried_build_that_is_throttled_as_the_account_is_given_up_with_the_e
         account.registry.accounts.set_pulls(USER, None)
     assert outcome["outcome"] == "gave-up", outcome
     assert "pull rate limit as '***'" in outcome["reason"]
+
+
+def test_after_a_repair_was_taken_back_the_project_is_left_alone_for_a_day(account: Account) -> None:
+    account.world._may_read = lambda _role, _secret: False
+    assert account.remediate(inline(account))["outcome"] == "gave-up"
+    before = account.writes()
+
+    again = account.failed_build()
+    outcome = account.remediate(again)
+    assert outcome["outcome"] == "advised", outcome
+    assert "was taken back within the last day" in outcome["reason"]
+    assert account.writes() == before
+    assert account.entry(again)["outcome"] == "advised"
+
+    account.world._may_read = account.may_read
+    assert account.remediate(again, attempt=2)["outcome"] == "remediated"
+
+
+def test_a_day_after_a_repair_was_taken_back_the_next_failure_is_repaired(account: Account) -> None:
+    account.world._may_read = lambda _role, _secret: False
+    account.remediate(inline(account))
+    account.world._may_read = account.may_read
+    account.world.sleep(86_400 + 60)
+    assert account.remediate(account.failed_build())["outcome"] == "remediated"

@@ -1,7 +1,8 @@
 """The DynamoDB table that holds who repairs a project right now, what each repair changed, and every outcome.
 
 One item for each failed build (`build#<project>:<uuid>`): the execution that claimed it, its attempt, the repair, the
-outcome; it expires. One item for each project under repair (`lease#<project>`): the execution that holds it.
+outcome; it expires. One item for each project under repair (`lease#<project>`): the execution that holds it. A project
+whose repair was taken back is held by NOBODY for a while, so that its next failures do not do the same again.
 """
 
 from __future__ import annotations
@@ -17,6 +18,8 @@ from remediator.aws.client import code_of
 from remediator.core.failure import BuildArn
 
 SECONDS_A_DAY = 86_400
+NOBODY = "nobody"
+"""Who holds the lease of a project that is left alone."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,12 +67,15 @@ class Journal:
         }
         lease = {
             "Key": {"pk": _text(_lease_key(build.project))},
-            "UpdateExpression": "SET execution = :me, build = :build",
-            "ConditionExpression": "attribute_not_exists(pk) OR execution = :me OR execution = :evict",
+            "UpdateExpression": "SET execution = :me, build = :build REMOVE expires_at",
+            "ConditionExpression": (
+                "attribute_not_exists(pk) OR execution = :me OR execution = :evict OR expires_at < :now"
+            ),
             "ExpressionAttributeValues": {
                 ":me": _text(execution),
                 ":evict": _text(evict or execution),
                 ":build": _text(build.id),
+                ":now": _number(int(now)),
             },
         }
         common = {"TableName": self._table, "ReturnValuesOnConditionCheckFailure": "ALL_OLD"}
@@ -120,6 +126,25 @@ class Journal:
                 Key={"pk": _text(_lease_key(build.project))},
                 ConditionExpression="execution = :me",
                 ExpressionAttributeValues={":me": _text(execution)},
+            )
+        except ClientError as error:
+            if code_of(error) != "ConditionalCheckFailedException":
+                raise
+
+    def leave_alone(self, build: BuildArn, execution: str, until: float) -> None:
+        """Hold the project's lease for NOBODY, unless another execution has it by now."""
+        try:
+            self._client.update_item(
+                TableName=self._table,
+                Key={"pk": _text(_lease_key(build.project))},
+                UpdateExpression="SET execution = :nobody, build = :build, expires_at = :until",
+                ConditionExpression="attribute_not_exists(pk) OR execution = :me OR execution = :nobody",
+                ExpressionAttributeValues={
+                    ":me": _text(execution),
+                    ":nobody": _text(NOBODY),
+                    ":build": _text(build.id),
+                    ":until": _number(int(until)),
+                },
             )
         except ClientError as error:
             if code_of(error) != "ConditionalCheckFailedException":
