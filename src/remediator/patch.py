@@ -84,11 +84,14 @@ class Patch:
         return again
 
     def undo(self, plan: Plan) -> Json:
-        """Take back what `patch` changed, where it is still ours."""
+        """Take back what `patch` changed, where it is still ours. What is gone by now, also by an undo that was
+        interrupted, counts as taken back."""
         project = self._services.codebuild.project(self._order.build.project)
-        reverted = plan.revert(project) if project else project
-        if project is None or reverted is None or not difference(project, reverted):
+        if project is None:
             return {"undone": False}
+        reverted = plan.revert(project)
+        if not difference(project, reverted):
+            return {"undone": bool(difference(project, plan.apply(project)))}
         refusal = self._send(reverted, plan)
         return {"refusal": refusal} if refusal else {"undone": True}
 

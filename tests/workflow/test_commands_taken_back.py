@@ -42,6 +42,21 @@ def test_what_an_interrupted_patch_changed_is_taken_back_too(account: Account, b
     assert variables_of(account) == []
 
 
+def test_an_undo_whose_answer_was_lost_is_told_as_what_it_did(account: Account) -> None:
+    account.world._may_read = lambda _role, _secret: False
+    build = inline(account)
+    error = refused("UpdateProject", "ServiceUnavailableException", status=503)
+
+    def lose() -> None:
+        raise error
+
+    account.after.append(once("UpdateProject", lose, at=2))
+    outcome = account.remediate(build)
+    assert "the changes to the project were taken back" in outcome["reason"]
+    assert variables_of(account) == []
+    assert outcome["changes"] == [f"attach the policy {account.policy_arn} to the role orders-build"]
+
+
 def test_a_buildspec_that_codebuild_can_no_longer_read_is_as_it_was(
     account: Account, monkeypatch: pytest.MonkeyPatch
 ) -> None:
