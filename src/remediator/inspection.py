@@ -8,6 +8,7 @@ from remediator.aws.buildlog import MOST_PAGES, BuildLog
 from remediator.aws.client import code_of, is_transient, message_of
 from remediator.core.build import Build
 from remediator.core.buildlog import (
+    DENIED,
     MARKS,
     PHASE_END,
     SIGN_IN_MARKS,
@@ -82,7 +83,7 @@ def _search(log: BuildLog, command: FailedCommand, pages: int) -> tuple[Said | N
 
 def _finding(log: BuildLog, command: FailedCommand, said: Said) -> Finding:
     """What the words tell depends on the lines beside them, so where some are, all lines are read."""
-    if not said.may_hold_evidence:
+    if not said.hold(WORDS):
         return Finding()
     all_said = command.said(log.until(said.lines[0].at, said.ended))
     if all_said is None:
@@ -103,7 +104,7 @@ def pushes_by_itself(build: Build, project: Document, services: Services) -> boo
         passed = [one for one in builds if one.status == "SUCCEEDED" and _ran_the_projects_own(one, project)]
         if not passed:
             return None
-        shown = {shows(one, SIGN_IN_MARKS, services) for one in (build, *passed[:MOST_PASSED])}
+        shown = {_signs_in_or_pushes(one, services) for one in (build, *passed[:MOST_PASSED])}
     except ClientError as error:
         if is_transient(error):
             raise
@@ -113,14 +114,30 @@ def pushes_by_itself(build: Build, project: Document, services: Services) -> boo
     return None if None in shown else False
 
 
-def shows(build: Build, marks: tuple[str, ...], services: Services) -> bool | None:
-    """Does a line of the build's log hold one of the marks? None when the log can't tell."""
+def was_denied(build: Build, services: Services) -> bool:
+    """Did the command that failed say that docker was denied something? False also where the log can't tell."""
+    place, _ = _place_of(build)
+    if place is None:
+        return False
+    command = FailedCommand.of(build.failure.phase, build.failure.context)
+    try:
+        lines = [line for page, _ in BuildLog(services.logs, place).search((*DENIED, *MARKS)) for line in page[::-1]]
+    except ClientError as error:
+        if is_transient(error):
+            raise
+        return False
+    said = command.said(lines[::-1])
+    return said is not None and said.hold(DENIED)
+
+
+def _signs_in_or_pushes(build: Build, services: Services) -> bool | None:
+    """Does a line of the build's log tell of that? None when the log can't tell."""
     place, _ = _place_of(build)
     if place is None:
         return None
     seen = False
-    for lines, is_all in BuildLog(services.logs, place).search((*marks, PHASE_END)):
-        if any(mark in line.text for line in lines for mark in marks):
+    for lines, is_all in BuildLog(services.logs, place).search((*SIGN_IN_MARKS, PHASE_END)):
+        if any(mark in line.text for line in lines for mark in SIGN_IN_MARKS):
             return True
         # A log whose lines have expired shows nothing, which proves nothing.
         seen = seen or bool(lines)

@@ -49,7 +49,7 @@ class Patch:
                 return self._apply_to(project, case)
             again = self._plan_again(project, case)
             if again.refusal:
-                return {"refusal": again.refusal.to_json()}
+                return {"refusal": again.refusal.to_json(), "changed": _made(case.plan, project)}
             case = replace(case, plan=again.plan, last_modified=again.last_modified, otherwise=again.otherwise)
         reason = "the project was edited again and again while it was to be repaired"
         return {"refusal": _refusal(Ending.GAVE_UP, reason, "use the remediate command when nobody edits it")}
@@ -109,6 +109,11 @@ class Patch:
             return None
         reason = f"after the update the project differs from what was sent in {', '.join(paths[:20])}"
         return _refusal(Ending.FAILED, reason, "compare the project with its definition")
+
+
+def _made(plan: Plan, project: Document) -> list[str]:
+    """What of the plan is in the project already, by an attempt that was interrupted before somebody's edit."""
+    return [change.show() for change in plan.project_changes] if difference(project, plan.revert(project)) else []
 
 
 def _still_holds(case: Case, project: Document) -> bool:

@@ -5,6 +5,7 @@ Every method is one step: it may run again after an interruption, and returns na
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
 
@@ -15,18 +16,18 @@ from remediator.aws.journal import NOBODY
 from remediator.aws.secret import Credentials, MalformedSecret
 from remediator.core.auth_config import fault_in
 from remediator.core.build import Build
-from remediator.core.buildlog import DENIED, Finding
+from remediator.core.buildlog import Finding
 from remediator.core.case import Case, make_case, refuse_build
 from remediator.core.change import GrantSecretAccess
 from remediator.core.diagnosis import NOT_INSPECTED, diagnose
-from remediator.core.failure import FAILED_STATUSES, BuildArn
+from remediator.core.failure import COMMAND_PHASES, FAILED_STATUSES, BuildArn
 from remediator.core.order import Order
 from remediator.core.outcome import Ending, Outcome
 from remediator.core.retry import RETRY_BUILD
 from remediator.core.snapshot import Snapshot
 from remediator.core.verdict import Verdict, verdict
 from remediator.hub import Answer, try_credentials
-from remediator.inspection import inspect, pushes_by_itself, shows
+from remediator.inspection import inspect, pushes_by_itself, was_denied
 from remediator.services import Services
 
 Json = dict[str, Any]
@@ -44,6 +45,10 @@ class CouldNotTell(Exception):
     """Docker Hub gave an answer that says nothing about the credentials; worth asking again."""
 
 
+class NotStarted(Exception):
+    """AWS refused to start a build, so there is none to look for."""
+
+
 class Steps:
     def __init__(self, order: Order, services: Services) -> None:
         self._order = order
@@ -57,7 +62,7 @@ class Steps:
         """
         try:
             claim = self._take(NOBODY if self._order.attempt > 1 else "")
-            if claim.project_held_by == NOBODY:
+            if claim.project_held_by == NOBODY and not claim.build_held_by:
                 return {"claim": "left-alone", "by": NOBODY}
             if claim.project_held_by and not claim.build_held_by:
                 if self._services.executions.is_running(claim.project_held_by):
@@ -104,7 +109,10 @@ class Steps:
 
     def _finding(self, build: Build) -> Finding:
         """What the build's log says, where a command failed. Intake has waited for a late log, or a person asks."""
-        return inspect(build.failure, self._services, patience=()) if build.failure.of_command else NOT_INSPECTED
+        failure = build.failure
+        if failure.of_command:
+            return inspect(failure, self._services, patience=())
+        return Finding(unread="no command failed in it") if failure.phase in COMMAND_PHASES else NOT_INSPECTED
 
     def check(self, case: Case) -> Json | None:
         """Are the credentials well formed and accepted? None when they are, else the outcome."""
@@ -148,17 +156,22 @@ class Steps:
 
     def retry(self, case: Case, chance: int) -> Json:
         """Run the build again; the caller sees to it that this runs once. `old`: with the settings it failed with."""
-        codebuild, token = self._services.codebuild, self._token(chance)
         if case.retry_with == RETRY_BUILD:
-            return self._started(codebuild.retry_build(self._order.build, token), case)
-        return self._started(codebuild.start_build(self._order.build.project, case.source_version, token), case)
+            token = self._token(chance)
+            return self._started(
+                _answered(lambda: self._services.codebuild.retry_build(self._order.build, token)), case
+            )
+        return self.start(case, chance)
 
-    def start_instead(self, old: str, case: Case, chance: int) -> Json:
-        """Stop a build that runs with the settings it failed with, and start one with the project's."""
+    def start(self, case: Case, chance: int) -> Json:
+        """Start a build with the project's settings; the caller sees to it that this runs once."""
+        project, token = self._order.build.project, f"{self._token(chance)}-start"
         codebuild = self._services.codebuild
-        codebuild.stop_build(BuildArn.parse(old))
-        started = codebuild.start_build(self._order.build.project, case.source_version, self._token(chance))
-        return self._started(started, case)
+        return self._started(_answered(lambda: codebuild.start_build(project, case.source_version, token)), case)
+
+    def stop(self, build: str) -> None:
+        """Stop a build that runs with the settings that the first one failed with."""
+        self._services.codebuild.stop_build(BuildArn.parse(build))
 
     def _token(self, chance: int) -> str:
         return f"{self._order.build.uuid}-{self._order.attempt}-{chance}"
@@ -178,7 +191,7 @@ class Steps:
             started = self._started(build, case)
             ours = build.initiator.endswith(f"/{self._services.own_name}") and started["build"] not in known
             version = build.document.get("sourceVersion") or None
-            same = version == case.source_version or case.retry_with == RETRY_BUILD
+            same = version in (case.source_version, case.asked_version)
             if ours and same and build.started_at >= case.made_at - CLOCK_SKEW:
                 return started
         return None
@@ -190,23 +203,24 @@ class Steps:
         """
         try:
             build = self._services.codebuild.build(BuildArn.parse(state["build"]))
-            failed = build is not None and build.ended and build.status in FAILED_STATUSES
-            finding = self._finding(build) if build and failed else NOT_INSPECTED
+            if build is None:
+                return {**state, "verdict": Verdict.STOPPED.value, "phase": "", "started_at": 0.0}
+            failed = build.ended and build.status in FAILED_STATUSES
+            finding = self._finding(build) if failed else NOT_INSPECTED
+            judged = verdict(build, case.phase, finding)
             # Only a plan with DOCKER_AUTH_CONFIG has something to say otherwise.
-            denied = build is not None and failed and bool(case.otherwise) and shows(build, DENIED, self._services)
+            denied = judged is Verdict.PAST_PULL and bool(case.otherwise) and was_denied(build, self._services)
         except Exception as error:
             if not is_transient(error):
                 raise
             return state
-        if build is None:
-            return {**state, "verdict": Verdict.STOPPED.value, "phase": "", "started_at": 0.0}
         if finding.late and state["late"] < 2:
             return {**state, "late": state["late"] + 1}
         return {
             **state,
-            "verdict": verdict(build, case.phase, finding).value,
+            "verdict": judged.value,
             "told": finding.throttle.excerpt if finding.throttle else finding.unread,
-            "denied": bool(denied),
+            "denied": denied,
             "phase": build.failure.phase,
             "started_at": build.started_at,
         }
@@ -239,6 +253,16 @@ def _auth_config_lacking(credentials: Credentials, case: Case) -> Json | None:
         reason = f"the secret's key docker_auth_config can't be used: {fault}"
         return _refusal(Ending.REJECTED, reason, "correct the key, then use the remediate command")
     return None
+
+
+def _answered(start: Callable[[], Build]) -> Build:
+    """A refusal is an answer; a lost one, or an error of AWS's own, may have been a build that was started."""
+    try:
+        return start()
+    except ClientError as error:
+        if error.response.get("ResponseMetadata", {}).get("HTTPStatusCode", 0) >= 500:
+            raise
+        raise NotStarted(message_of(error) or code_of(error)) from error
 
 
 def _refusal(ending: Ending, reason: str, *advice: str) -> Json:

@@ -21,7 +21,7 @@ from remediator.core.plan import Plan
 from remediator.core.verdict import Verdict, judge
 from remediator.patch import Patch
 from remediator.services import Services
-from remediator.steps import CouldNotTell, Json, Steps
+from remediator.steps import CouldNotTell, Json, NotStarted, Steps
 from remediator.waiting import never, when_transient, while_held, while_running
 
 T = TypeVar("T")
@@ -49,9 +49,10 @@ class _Story:
         self._lease_held = False
         self._changes: tuple[str, ...] = ()
         self._cause: str | None = None
+        self._with_old_settings: str | None = None
 
     def tell(self) -> Json:
-        claim = self._wait_for("claim", lambda _: self._steps.claim(), {"claim": "held", "by": ""}, while_held)
+        claim = self._claim("claim")
         if claim["claim"] == "duplicate":
             return Outcome(Ending.SKIPPED, f"the build is with execution {claim['by']}").to_json()
         self._lease_held = claim["claim"] == "granted"
@@ -61,6 +62,9 @@ class _Story:
             outcome = self._broken_off(error)
         facts = outcome.with_facts(cause=outcome.cause or self._cause, changes=self._changes or outcome.changes)
         return self._step("report", lambda: self._steps.report(facts, self._lease_held))
+
+    def _claim(self, name: str) -> Json:
+        return self._wait_for(name, lambda _: self._steps.claim(), {"claim": "held", "by": ""}, while_held)
 
     def _repair(self) -> Outcome:
         case = Case.from_json(self._step("diagnose", self._steps.diagnose))
@@ -122,11 +126,14 @@ class _Story:
             try:
                 started = self._retry(case, chance, known)
             except DurableOperationError as error:
-                return Outcome(
-                    Ending.PATCHED,
-                    f"the project is signed in, but the build could not be started: {error.message}",
-                    advice=(*advice, "start the build again"),
-                )
+                reason = f"the project is signed in, but the build could not be started: {error.message}"
+                outcome = Outcome(Ending.PATCHED, reason, advice=(*advice, "start the build again"))
+                if self._with_old_settings:
+                    stop = "stop the build that was retried: it runs with the settings that the first one failed with"
+                    outcome = outcome.with_facts(
+                        retried_build=self._with_old_settings, advice=(*advice, stop, "start the build again")
+                    )
+                return outcome
             self._give_back()
             seen = self._watch(started, case)
             if not _too_early(seen, readable_since) or chance == SECOND_CHANCES:
@@ -141,14 +148,18 @@ class _Story:
         started = self._once("retry", lambda: self._steps.retry(case, chance), case, known)
         if not started["old"]:
             return started
-        old = started["build"]
-        return self._once("start", lambda: self._steps.start_instead(old, case, chance), case, (*known, old))
+        self._with_old_settings = old = started["build"]
+        self._step("stop", lambda: self._steps.stop(old))
+        self._with_old_settings = None
+        return self._once("start", lambda: self._steps.start(case, chance), case, (*known, old))
 
     def _once(self, name: str, start: Callable[[], Json], case: Case, known: tuple[str, ...]) -> Json:
         """Start the build at most once: after an interruption, look for it before another one is started."""
         try:
             return self._step(name, start, once=True)
         except DurableOperationError as error:
+            if error.error_type.endswith(NotStarted.__name__):
+                raise
             # An answer that was lost may have been a build that was started.
             found = self._step(f"find-{name}", lambda: self._steps.find_retry(case, known))
             if found:
@@ -175,14 +186,25 @@ class _Story:
         return self._take_back(judged.outcome, case.plan) if judged.take_back else judged.outcome
 
     def _take_back(self, outcome: Outcome, plan: Plan) -> Outcome:
-        """What fails builds that would have passed without the repair does not stay."""
-        undone = self._step("undo", lambda: self._project.undo(plan))
+        """What fails builds that would have passed without the repair does not stay; with the lease, as every write."""
+        by_hand = ("take the changes that are listed out of the project by hand", *outcome.advice)
+        try:
+            claim = self._claim("claim-again")
+            self._lease_held = claim["claim"] == "granted"
+            if not self._lease_held:
+                reason = f"{outcome.reason}; the project was left as it is, because {claim['by']} works on it"
+                return outcome.with_facts(reason=reason, advice=by_hand)
+            undone = self._step("undo", lambda: self._project.undo(plan))
+        except DurableOperationError as error:
+            undone = {"refusal": {"reason": error.message}}
         if "refusal" in undone:
-            return Outcome.from_json(undone["refusal"])
+            why = undone["refusal"]["reason"]
+            return outcome.with_facts(reason=f"{outcome.reason}; that could not be taken back: {why}", advice=by_hand)
         if undone["undone"]:
             taken_back = [change.show() for change in plan.project_changes]
             self._changes = tuple(line for line in self._changes if line not in taken_back)
-            self._step("leave-alone", self._steps.leave_alone)
+            with suppress(DurableOperationError):  # the changes are gone; the next failure may be looked at too soon
+                self._step("leave-alone", self._steps.leave_alone)
         state = "the changes to the project were taken back" if undone["undone"] else "the project was left as it is"
         return outcome.with_facts(reason=f"{outcome.reason}; {state}")
 

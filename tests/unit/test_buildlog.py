@@ -8,7 +8,7 @@ from collections.abc import Sequence
 import pytest
 
 from remediator.core.buildlog import NEAR_END, FailedCommand, LogLine, Said
-from remediator.core.evidence import Cause, Throttle
+from remediator.core.evidence import WORDS, Cause, Throttle
 
 LIMIT = (
     "toomanyrequests: You have reached your unauthenticated pull rate limit. https://www.docker.com/increase-rate-limit"
@@ -57,7 +57,7 @@ FAILED_BUILD = log(
 def test_what_the_failed_command_said_stands_between_its_announcement_and_its_exit_status() -> None:
     said = said_by(FAILED_BUILD, context=CONTEXT)
     assert said == Said(FAILED_BUILD[7:10], ended=12, whole=True)
-    assert said.may_hold_evidence
+    assert said.hold(WORDS)
     throttle = throttle_of(FAILED_BUILD, CONTEXT)
     assert throttle
     assert throttle.cause is Cause.ANONYMOUS_LIMIT
@@ -92,7 +92,7 @@ def test_a_pull_that_an_earlier_command_tolerated_is_not_it(older: list[str]) ->
     )
     said = said_by(lines)
     assert said
-    assert not said.may_hold_evidence
+    assert not said.hold(WORDS)
     assert throttle_of(lines) is None
 
 
@@ -172,7 +172,7 @@ def test_an_agent_that_stamps_every_line_is_read_too() -> None:
     )
     said = said_by(lines, context=CONTEXT)
     assert said
-    assert said.may_hold_evidence
+    assert said.hold(WORDS)
     assert throttle_of(lines, CONTEXT)
 
 
@@ -181,4 +181,4 @@ def test_any_lines_in_any_order_are_read_without_an_error() -> None:
     for _ in range(300):
         lines = [rng.choice(FAILED_BUILD) for _ in range(rng.randrange(12))]
         said = said_by(lines, context=CONTEXT)
-        assert said is None or throttle_of(lines, CONTEXT) is None or said.may_hold_evidence
+        assert said is None or throttle_of(lines, CONTEXT) is None or said.hold(WORDS)

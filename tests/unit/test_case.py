@@ -61,6 +61,7 @@ def test_a_case_without_objection_has_the_plan_and_how_to_run_the_build_again() 
         plan=replace(wanted, advice=case.plan.advice),
         last_modified=snapshot.last_modified,
         source_version="refs/heads/main",
+        asked_version="refs/heads/main",
         excerpt=case.excerpt,
     )
     assert "unauthenticated pull rate limit" in case.excerpt

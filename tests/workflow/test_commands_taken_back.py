@@ -96,9 +96,67 @@ def test_docker_auth_config_is_taken_back_where_it_denied_a_push_that_no_log_had
     finally:
         account.registry.add_account(USER, PASSWORD)
     assert outcome["outcome"] == "gave-up", outcome
-    assert "another use of docker was denied in BUILD; the changes to the project were taken back" in outcome["reason"]
+    assert "docker was denied something in BUILD" in outcome["reason"]
+    assert "the changes to the project were taken back" in outcome["reason"]
     assert any("docker login --username" in line for line in outcome["advice"])
     assert variables_of(account) == []
+
+
+def test_a_denial_that_an_earlier_command_tolerated_is_not_held_against_the_repair(account: Account) -> None:
+    text = (
+        "version: 0.2\nphases:\n  build:\n    commands:\n      - docker pull python:3.12\n"
+        "      - 'echo denied: requested access to the resource is denied; env | grep -c DOCKER_AUTH_CONFIG'\n"
+        "      - exit 3\n"
+    )
+    outcome = account.remediate(in_repository(account, text))
+    assert outcome["outcome"] == "remediated", outcome
+    assert "it then failed in BUILD by itself" in outcome["reason"]
+
+
+@pytest.mark.parametrize("code", ["AccessDeniedException", "ResourceNotFoundException"])
+def test_a_secret_that_can_not_be_read_is_found_out_without_the_log_too(account: Account, code: str) -> None:
+    build = in_repository(account)
+    account.world._may_read = lambda _role, _secret: False
+    refusal = refused("FilterLogEvents", code)
+
+    def deny() -> None:
+        raise refusal
+
+    account.after.append(
+        once(
+            "StartBuild", lambda: account.before.append(lambda called: deny() if called == "FilterLogEvents" else None)
+        )
+    )
+    outcome = account.remediate(build)
+    assert "can't read the secret" in outcome["reason"], outcome
+    assert variables_of(account) == []
+
+
+@pytest.mark.parametrize("call", ["UpdateProject", "BatchGetProjects"])
+def test_what_can_not_be_taken_back_is_told_with_why_it_had_to_be(account: Account, call: str) -> None:
+    account.world._may_read = lambda _role, _secret: False
+    build = inline(account)
+    refusal = refused(call, "AccessDeniedException", "not allowed")
+
+    def deny() -> None:
+        raise refusal
+
+    account.before.append(once(call, deny, at=2 if call == "UpdateProject" else 4))
+    outcome = account.remediate(build)
+    assert outcome["outcome"] == "gave-up", outcome
+    assert "can't read the secret although it was granted; that could not be taken back" in outcome["reason"]
+    assert "by hand" in outcome["advice"][1]
+    assert outcome["retried_build"]
+
+
+def test_an_undo_waits_for_whoever_works_on_the_project(account: Account) -> None:
+    """The lease was given back with the retry; it is taken again before anything is written."""
+    account.world._may_read = lambda _role, _secret: False
+    account.remediate(inline(account))
+    claims = [index for index, call in enumerate(account.calls) if call == "TransactWriteItems"]
+    updates = [index for index, call in enumerate(account.calls) if call == "UpdateProject"]
+    assert len(claims) == len(updates) == 2
+    assert claims[1] < updates[1]
 
 
 def test_a_retried_build_whose_log_can_not_be_read_is_no_success(account: Account) -> None:

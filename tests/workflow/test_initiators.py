@@ -7,7 +7,7 @@ from typing import Literal
 import pytest
 
 from tests.workflow.account import Account, Json
-from tests.workflow.watched import Killed, once
+from tests.workflow.watched import Killed, once, refused, refusing
 
 
 def patched_without_retry(account: Account, build: Json, *words: str, **settings: str) -> None:
@@ -60,6 +60,46 @@ def test_a_webhooks_build_is_retried_once_also_where_an_answer_is_lost(
     results = [one["buildStatus"] for one in account.builds()[1:]]
     assert results.count("SUCCEEDED") == 1
     assert set(results) <= {"SUCCEEDED", "STOPPED"}
+
+
+def test_a_build_with_the_old_settings_that_can_not_be_stopped_is_named(account: Account) -> None:
+    account.simulator.retry_uses = "snapshot"
+    account.create_project()
+    build = account.failed_build_of("GitHub-Hookshot/0a1b2c3")
+    account.before.append(refusing("StopBuild", refused("StopBuild", "AccessDeniedException", "no")))
+    outcome = account.remediate(build)
+    assert outcome["outcome"] == "patched", outcome
+    assert outcome["retried_build"] == account.builds()[-1]["arn"]
+    assert "stop the build that was retried" in outcome["advice"][-2]
+
+
+@pytest.mark.parametrize("code", ["ThrottlingException", "AccountLimitExceededException"])
+def test_after_a_refusal_no_build_of_somebody_elses_is_taken_for_ours(account: Account, code: str) -> None:
+    account.create_project()
+    first = account.failed_build_of("GitHub-Hookshot/1", sourceVersion="pr/1")
+    second = account.failed_build_of("GitHub-Hookshot/1", sourceVersion="pr/2")
+    account.simulator.retry_uses = "project"
+    assert account.remediate(first)["outcome"] == "remediated"
+    account.before.append(refusing("RetryBuild", refused("RetryBuild", code, "no")))
+    outcome = account.remediate(second)
+    assert outcome["outcome"] == "patched", outcome
+    assert outcome["retried_build"] is None
+
+
+def test_after_an_interruption_the_retry_of_another_commit_is_not_taken_for_ours(account: Account) -> None:
+    account.create_project()
+    first = account.failed_build_of("GitHub-Hookshot/1", sourceVersion="pr/1")
+    second = account.failed_build_of("GitHub-Hookshot/1", sourceVersion="pr/2")
+    account.simulator.retry_uses = "project"
+    account.remediate(first)
+
+    def die() -> None:
+        raise Killed("RetryBuild")
+
+    account.before.append(once("RetryBuild", die))
+    outcome = account.remediate(second)
+    assert outcome["outcome"] == "remediated", outcome
+    assert account.build(outcome["retried_build"].rpartition("/")[2])["sourceVersion"] == "pr/2"
 
 
 def test_a_pipelines_build_is_left_to_the_pipeline(account: Account) -> None:

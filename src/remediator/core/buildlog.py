@@ -6,7 +6,7 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from remediator.core.evidence import WORDS, Throttle, find_throttle
+from remediator.core.evidence import Throttle, find_throttle
 
 PHASE_END = "Phase complete: "
 MARKS = ("Entering phase ", "Running command ", "Command did not exit successfully", PHASE_END)
@@ -19,12 +19,9 @@ SIGN_IN_MARKS = (
 )
 """What the docker CLI and BuildKit print after a login to any registry, and during a push to Docker Hub."""
 
-DENIED = (
-    "DOCKER_AUTH_CONFIG",
-    "requested access to the resource is denied",
-    "insufficient scopes",
-)
-"""What docker prints where the credentials of DOCKER_AUTH_CONFIG took the place of others that could do more."""
+DENIED = ("requested access to the resource is denied", "insufficient scopes")
+"""What docker prints where the credentials that it used may do less than was asked, as those of DOCKER_AUTH_CONFIG do
+that took the place of a login's."""
 
 NEAR_END = 200
 """Lines from the end of what the failed command said in which the evidence has to be: a pull that was refused long
@@ -123,11 +120,10 @@ class Said:
     ended: int
     whole: bool
 
-    @property
-    def may_hold_evidence(self) -> bool:
-        """Is it worth reading all that stands between these lines? One of them, not the agent's, has a word for it."""
+    def hold(self, words: Sequence[str]) -> bool:
+        """Does one of these lines, not the agent's own, have one of the words?"""
         said = (line.text for line in self.lines if not re.match(_AGENTS_OWN, line.text))
-        return any(word in text for text in said for word in WORDS)
+        return any(word in text for text in said for word in words)
 
 
 def _first(lines: Sequence[LogLine], pattern: str) -> int | None:

@@ -25,7 +25,8 @@ class Case:
     """A diagnosis and its plan, small enough for a checkpoint.
 
     `refusal` ends the remediation with nothing written. `against_retry` says who has to run the build again instead,
-    `retry_with` which of CodeBuild's calls runs it again.
+    `retry_with` which of CodeBuild's calls runs it again; `source_version` is what StartBuild is given for it,
+    `asked_version` what it was started with.
     `last_modified` is the project's, by CodeBuild's clock, when the plan was made at `made_at`, by ours. `phase` is
     the one that failed, `excerpt` the evidence, redacted. `otherwise` is the advice where the secret lacks the key
     that the plan's DOCKER_AUTH_CONFIG needs; empty for a plan without it.
@@ -37,6 +38,7 @@ class Case:
     last_modified: float = 0.0
     made_at: float = 0.0
     source_version: str | None = None
+    asked_version: str | None = None
     against_retry: str | None = None
     retry_with: str = START_BUILD
     phase: str = "PROVISIONING"
@@ -51,6 +53,7 @@ class Case:
             "last_modified": self.last_modified,
             "made_at": self.made_at,
             "source_version": self.source_version,
+            "asked_version": self.asked_version,
             "against_retry": self.against_retry,
             "retry_with": self.retry_with,
             "phase": self.phase,
@@ -68,6 +71,7 @@ class Case:
             last_modified=document["last_modified"],
             made_at=document["made_at"],
             source_version=document["source_version"],
+            asked_version=document["asked_version"],
             against_retry=document["against_retry"],
             retry_with=document["retry_with"],
             phase=document["phase"],
@@ -107,6 +111,7 @@ def make_case(build: Build, diagnosis: Diagnosis, snapshot: Snapshot, terms: Ter
         plan=make_plan(snapshot, sign_in),
         last_modified=snapshot.last_modified,
         source_version=build.source_version,
+        asked_version=build.document.get("sourceVersion") or None,
         against_retry=reason_against_retry(build, snapshot, sign_in),
         retry_with=way_to_retry(build),
         phase=build.failure.phase,

@@ -79,7 +79,7 @@ def judge(verdict: Verdict, phase: str, told: str, denied: bool, case: Case) -> 
         reason = "CodeBuild could not read the buildspec of the retried build"
         return Judgement(Outcome(Ending.GAVE_UP, reason), take_back=True)
     if verdict is Verdict.PAST_PULL and denied:
-        reason = f"with DOCKER_AUTH_CONFIG another use of docker was denied in {phase}"
+        reason = f"docker was denied something in {phase}, for which DOCKER_AUTH_CONFIG may be the reason"
         return Judgement(Outcome(Ending.GAVE_UP, reason, advice=case.otherwise), take_back=True)
     return Judgement(_outcome(verdict, phase, told, case))
 
