@@ -9,13 +9,13 @@ from typing import Any
 from remediator.core.bad_input import BadInput
 from remediator.core.build import Build
 from remediator.core.case import Case, make_case, refuse_build
-from remediator.core.diagnosis import NOT_INSPECTED, diagnose
+from remediator.core.diagnosis import diagnose
 from remediator.core.failure import FAILED_STATUSES
 from remediator.core.outcome import Ending, Outcome
 from remediator.core.plan import make_plan, takes_registry_credential
 from remediator.core.review import stranger_objection
 from remediator.core.snapshot import Snapshot
-from remediator.inspection import inspect, pushes_by_itself
+from remediator.inspection import inspect_build, pushes_by_itself
 from remediator.services import Services
 
 Answer = dict[str, Any]
@@ -85,7 +85,7 @@ def _case(build: Build | None, snapshot: Snapshot, services: Services) -> Case:
         refusal = stranger_objection(snapshot, terms.untrusted)
         return Case(refusal, plan=make_plan(snapshot, terms.sign_in))
     failure = build.failure
-    diagnosis = diagnose(failure, inspect(failure, services, patience=()) if failure.of_command else NOT_INSPECTED)
+    diagnosis = diagnose(failure, inspect_build(build, services))
     pushes = pushes_by_itself(build, snapshot.project, services) if failure.of_command else None
     return refuse_build(build, diagnosis) or make_case(build, diagnosis, snapshot, terms, pushes)
 

@@ -20,7 +20,7 @@ from remediator.core.buildlog import (
 )
 from remediator.core.diagnosis import NOT_INSPECTED
 from remediator.core.evidence import WORDS
-from remediator.core.failure import BuildFailure
+from remediator.core.failure import COMMAND_PHASES, BuildFailure
 from remediator.core.snapshot import Document, Snapshot, in_repository
 from remediator.services import Services
 
@@ -52,6 +52,14 @@ def inspect(failure: BuildFailure, services: Services, patience: tuple[int, ...]
         if code_of(error) == "ResourceNotFoundException":
             return Finding(unread="CloudWatch Logs has no log under the name that the build gives", late=True)
         return Finding(unread=f"its log can't be read: {message_of(error)}", denied=True)
+
+
+def inspect_build(build: Build, services: Services) -> Finding:
+    """The same by a build's own record, without patience: Intake has waited for a late log, or a person asks."""
+    failure = build.failure
+    if failure.of_command:
+        return inspect(failure, services, patience=())
+    return Finding(unread="no command failed in it") if failure.phase in COMMAND_PHASES else NOT_INSPECTED
 
 
 def _look(log: BuildLog, failure: BuildFailure, services: Services, patience: tuple[int, ...]) -> Finding:

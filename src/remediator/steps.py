@@ -1,11 +1,10 @@
-"""What each step of a remediation does: reads with `aws`, decides with `core`, writes with `aws`.
+"""What the steps up to the patch, and the last ones, do: read with `aws`, decide with `core`, write with `aws`.
 
 Every method is one step: it may run again after an interruption, and returns names, ARNs and decisions as JSON.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
 
@@ -15,25 +14,17 @@ from remediator.aws.client import code_of, is_transient, message_of
 from remediator.aws.journal import NOBODY
 from remediator.aws.secret import Credentials, MalformedSecret
 from remediator.core.auth_config import fault_in
-from remediator.core.build import Build
-from remediator.core.buildlog import Finding
 from remediator.core.case import Case, make_case, refuse_build
 from remediator.core.change import GrantSecretAccess
-from remediator.core.diagnosis import NOT_INSPECTED, diagnose
-from remediator.core.failure import COMMAND_PHASES, FAILED_STATUSES, BuildArn
+from remediator.core.diagnosis import diagnose
 from remediator.core.order import Order
 from remediator.core.outcome import Ending, Outcome
-from remediator.core.retry import RETRY_BUILD
 from remediator.core.snapshot import Snapshot
-from remediator.core.verdict import Verdict, verdict
 from remediator.hub import Answer, try_credentials
-from remediator.inspection import inspect, pushes_by_itself, was_denied
+from remediator.inspection import inspect_build, pushes_by_itself
 from remediator.services import Services
 
 Json = dict[str, Any]
-
-CLOCK_SKEW = 30
-"""Seconds by which this function's clock may differ from CodeBuild's."""
 
 LEFT_ALONE = 86_400
 """Seconds for which a project is left alone after its repair was taken back."""
@@ -43,10 +34,6 @@ _REFUSED = ("AccessDenied", "AccessDeniedException", "LimitExceeded", "Unmodifia
 
 class CouldNotTell(Exception):
     """Docker Hub gave an answer that says nothing about the credentials; worth asking again."""
-
-
-class NotStarted(Exception):
-    """AWS refused to start a build, so there is none to look for."""
 
 
 class Steps:
@@ -86,7 +73,7 @@ class Steps:
         build = codebuild.build(self._order.build)
         if build is None:
             return Case(Outcome(Ending.REJECTED, f"CodeBuild knows no build {self._order.build.id}")).to_json()
-        diagnosis = diagnose(build.failure, self._finding(build))
+        diagnosis = diagnose(build.failure, inspect_build(build, self._services))
         refused = refuse_build(build, diagnosis)
         if refused:
             return refused.to_json()
@@ -106,13 +93,6 @@ class Steps:
             return Case(Outcome(Ending.ADVISED, reason), unread.cause).to_json()
         case = make_case(build, diagnosis, Snapshot(project, role), settings.terms, pushes)
         return replace(case, made_at=self._services.now()).to_json()
-
-    def _finding(self, build: Build) -> Finding:
-        """What the build's log says, where a command failed. Intake has waited for a late log, or a person asks."""
-        failure = build.failure
-        if failure.of_command:
-            return inspect(failure, self._services, patience=())
-        return Finding(unread="no command failed in it") if failure.phase in COMMAND_PHASES else NOT_INSPECTED
 
     def check(self, case: Case) -> Json | None:
         """Are the credentials well formed and accepted? None when they are, else the outcome."""
@@ -154,77 +134,6 @@ class Steps:
             return {"refusal": _refusal(Ending.ADVISED, reason, f"{change.show()} by hand")}
         return {"granted_at": self._services.now()}
 
-    def retry(self, case: Case, chance: int) -> Json:
-        """Run the build again; the caller sees to it that this runs once. `old`: with the settings it failed with."""
-        if case.retry_with == RETRY_BUILD:
-            token = self._token(chance)
-            return self._started(
-                _answered(lambda: self._services.codebuild.retry_build(self._order.build, token)), case
-            )
-        return self.start(case, chance)
-
-    def start(self, case: Case, chance: int) -> Json:
-        """Start a build with the project's settings; the caller sees to it that this runs once."""
-        project, token = self._order.build.project, f"{self._token(chance)}-start"
-        codebuild = self._services.codebuild
-        return self._started(_answered(lambda: codebuild.start_build(project, case.source_version, token)), case)
-
-    def stop(self, build: str) -> None:
-        """Stop a build that runs with the settings that the first one failed with."""
-        self._services.codebuild.stop_build(BuildArn.parse(build))
-
-    def _token(self, chance: int) -> str:
-        return f"{self._order.build.uuid}-{self._order.attempt}-{chance}"
-
-    def _started(self, build: Build, case: Case) -> Json:
-        old = case.retry_with == RETRY_BUILD and self._is_old(build, case)
-        return {"build": str(build.document["arn"]), "minutes": build.minutes_allowed, "old": old}
-
-    def _is_old(self, build: Build, case: Case) -> bool:
-        from remediator.core.repaired import signed_in
-
-        return not signed_in(build, case.phase, self._settings.sign_in)
-
-    def find_retry(self, case: Case, known: tuple[str, ...]) -> Json | None:
-        """The build that an interrupted `retry` may have started, ours by its initiator; None when there is none."""
-        for build in self._services.codebuild.latest_builds(self._order.build.project):
-            started = self._started(build, case)
-            ours = build.initiator.endswith(f"/{self._services.own_name}") and started["build"] not in known
-            version = build.document.get("sourceVersion") or None
-            same = version in (case.source_version, case.asked_version)
-            if ours and same and build.started_at >= case.made_at - CLOCK_SKEW:
-                return started
-        return None
-
-    def look(self, state: Json, case: Case) -> Json:
-        """Look at the retried build once: its verdict so far. A look that AWS does not answer tells nothing new.
-
-        A log that is late gets two looks more.
-        """
-        try:
-            build = self._services.codebuild.build(BuildArn.parse(state["build"]))
-            if build is None:
-                return {**state, "verdict": Verdict.STOPPED.value, "phase": "", "started_at": 0.0}
-            failed = build.ended and build.status in FAILED_STATUSES
-            finding = self._finding(build) if failed else NOT_INSPECTED
-            judged = verdict(build, case.phase, finding)
-            # Only a plan with DOCKER_AUTH_CONFIG has something to say otherwise.
-            denied = judged is Verdict.PAST_PULL and bool(case.otherwise) and was_denied(build, self._services)
-        except Exception as error:
-            if not is_transient(error):
-                raise
-            return state
-        if finding.late and state["late"] < 2:
-            return {**state, "late": state["late"] + 1}
-        return {
-            **state,
-            "verdict": judged.value,
-            "told": finding.throttle.excerpt if finding.throttle else finding.unread,
-            "denied": denied,
-            "phase": build.failure.phase,
-            "started_at": build.started_at,
-        }
-
     def leave_alone(self) -> None:
         """For a day: what was taken back would do the same harm at the project's next failure."""
         until = self._services.now() + LEFT_ALONE
@@ -253,16 +162,6 @@ def _auth_config_lacking(credentials: Credentials, case: Case) -> Json | None:
         reason = f"the secret's key docker_auth_config can't be used: {fault}"
         return _refusal(Ending.REJECTED, reason, "correct the key, then use the remediate command")
     return None
-
-
-def _answered(start: Callable[[], Build]) -> Build:
-    """A refusal is an answer; a lost one, or an error of AWS's own, may have been a build that was started."""
-    try:
-        return start()
-    except ClientError as error:
-        if error.response.get("ResponseMetadata", {}).get("HTTPStatusCode", 0) >= 500:
-            raise
-        raise NotStarted(message_of(error) or code_of(error)) from error
 
 
 def _refusal(ending: Ending, reason: str, *advice: str) -> Json:

@@ -20,8 +20,9 @@ from remediator.core.outcome import Ending, Outcome
 from remediator.core.plan import Plan
 from remediator.core.verdict import Verdict, judge
 from remediator.patch import Patch
+from remediator.rerun import NotStarted, Rerun
 from remediator.services import Services
-from remediator.steps import CouldNotTell, Json, NotStarted, Steps
+from remediator.steps import CouldNotTell, Json, Steps
 from remediator.waiting import never, when_transient, while_held, while_running
 
 T = TypeVar("T")
@@ -45,6 +46,7 @@ class _Story:
         self._context = context
         self._steps = Steps(order, services)
         self._project = Patch(order, services)
+        self._rerun = Rerun(order, services)
         self._settings = services.settings
         self._lease_held = False
         self._changes: tuple[str, ...] = ()
@@ -145,13 +147,13 @@ class _Story:
 
     def _retry(self, case: Case, chance: int, known: tuple[str, ...]) -> Json:
         """Run the build again. RetryBuild may take the settings that the build failed with: then StartBuild instead."""
-        started = self._once("retry", lambda: self._steps.retry(case, chance), case, known)
+        started = self._once("retry", lambda: self._rerun.retry(case, chance), case, known)
         if not started["old"]:
             return started
         self._with_old_settings = old = started["build"]
-        self._step("stop", lambda: self._steps.stop(old))
+        self._step("stop", lambda: self._rerun.stop(old))
         self._with_old_settings = None
-        return self._once("start", lambda: self._steps.start(case, chance), case, (*known, old))
+        return self._once("start", lambda: self._rerun.start(case, chance), case, (*known, old))
 
     def _once(self, name: str, start: Callable[[], Json], case: Case, known: tuple[str, ...]) -> Json:
         """Start the build at most once: after an interruption, look for it before another one is started."""
@@ -161,7 +163,7 @@ class _Story:
             if error.error_type.endswith(NotStarted.__name__):
                 raise
             # An answer that was lost may have been a build that was started.
-            found = self._step(f"find-{name}", lambda: self._steps.find_retry(case, known))
+            found = self._step(f"find-{name}", lambda: self._rerun.find_retry(case, known))
             if found:
                 return found
             if not error.error_type.endswith(INTERRUPTED):
@@ -179,7 +181,7 @@ class _Story:
         """Look at the build with a growing interval until it ends, at most as long as CodeBuild lets it run."""
         state = {"build": started["build"], "verdict": Verdict.RUNNING.value, "phase": "", "started_at": 0.0, "late": 0}
         bound = while_running(started["minutes"] * 60 + 900)
-        return self._wait_for("watch", lambda seen: self._steps.look(seen, case), state, bound)
+        return self._wait_for("watch", lambda seen: self._rerun.look(seen, case), state, bound)
 
     def _conclude(self, seen: Json, case: Case) -> Outcome:
         judged = judge(Verdict(seen["verdict"]), seen["phase"], seen.get("told", ""), bool(seen.get("denied")), case)
