@@ -84,10 +84,11 @@ def _case(build: Build | None, snapshot: Snapshot, services: Services) -> Case:
             return Case(Outcome(Ending.SKIPPED, "the project's image does not come from Docker Hub"))
         refusal = stranger_objection(snapshot, terms.untrusted)
         return Case(refusal, plan=make_plan(snapshot, terms.sign_in))
-    failure = build.failure
-    diagnosis = diagnose(failure, inspect_build(build, services))
-    pushes = pushes_by_itself(build, snapshot.project, services) if failure.of_command else None
-    return refuse_build(build, diagnosis) or make_case(build, diagnosis, snapshot, terms, pushes)
+    diagnosis = diagnose(build.failure, inspect_build(build, services))
+    refused = refuse_build(build, diagnosis)
+    if refused:
+        return refused
+    return make_case(build, diagnosis, snapshot, terms, pushes_by_itself(build, snapshot.project, services))
 
 
 def _project(event: Mapping[str, Any], services: Services) -> tuple[str, dict[str, Any]]:

@@ -67,7 +67,7 @@ def _look(log: BuildLog, failure: BuildFailure, services: Services, patience: tu
     pages = MOST_PAGES
     for delay in (0, *patience):
         services.pause(delay)
-        said, used = _search(log, command, pages)
+        said, used = _search(log, command, WORDS, pages)
         if said is not None:
             return _finding(log, command, said)
         pages -= used
@@ -76,11 +76,13 @@ def _look(log: BuildLog, failure: BuildFailure, services: Services, patience: tu
     return Finding(unread=f"its log lacks the line on the end of {failure.phase}", late=True)
 
 
-def _search(log: BuildLog, command: FailedCommand, pages: int) -> tuple[Said | None, int]:
+def _search(
+    log: BuildLog, command: FailedCommand, words: tuple[str, ...], pages: int = MOST_PAGES
+) -> tuple[Said | None, int]:
     """What the words and the agent's lines tell, back to where the command was announced, and the pages it took."""
     lines: list[LogLine] = []
     said, used = None, 0
-    for page, _ in log.search((*WORDS, *MARKS), pages):
+    for page, _ in log.search((*words, *MARKS), pages):
         used += 1
         lines = [*page, *lines]
         said = command.said(lines)
@@ -102,10 +104,10 @@ def _finding(log: BuildLog, command: FailedCommand, said: Said) -> Finding:
 def pushes_by_itself(build: Build, project: Document, services: Services) -> bool | None:
     """Do the project's builds sign in to a registry or push to Docker Hub? None when that can't be told.
 
-    Asked of the logs of the failed build and of the newest ones that passed, and only where the buildspec is in the
-    repository, because nobody here can read it.
+    Asked of the logs of the failed build and of the newest ones that passed, and only where a command failed and the
+    buildspec is in the repository, because nobody here can read it.
     """
-    if not in_repository(Snapshot(project).buildspec):
+    if not build.failure.of_command or not in_repository(Snapshot(project).buildspec):
         return None
     try:
         builds = services.codebuild.latest_builds(str(project["name"]))
@@ -129,12 +131,11 @@ def was_denied(build: Build, services: Services) -> bool:
         return False
     command = FailedCommand.of(build.failure.phase, build.failure.context)
     try:
-        lines = [line for page, _ in BuildLog(services.logs, place).search((*DENIED, *MARKS)) for line in page[::-1]]
+        said, _ = _search(BuildLog(services.logs, place), command, DENIED)
     except ClientError as error:
         if is_transient(error):
             raise
         return False
-    said = command.said(lines[::-1])
     return said is not None and said.hold(DENIED)
 
 

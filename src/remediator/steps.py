@@ -80,7 +80,7 @@ class Steps:
         project = codebuild.project(self._order.build.project)
         if project is None:
             return Case(Outcome(Ending.REJECTED, "the project no longer exists")).to_json()
-        pushes = pushes_by_itself(build, project, self._services) if build.failure.of_command else None
+        pushes = pushes_by_itself(build, project, self._services)
         unread = make_case(build, diagnosis, Snapshot(project), settings.terms, pushes)
         if unread.refusal:
             return unread.to_json()

@@ -209,7 +209,7 @@ def pushes(failed: list[str] | None, passed: list[str] | None, project: Any = No
     if passed is not None:
         told.logs_fake.streams[PLACE.group, "passed"] = passed
     told.codebuild_fake.builds = [given.build(logs=OTHER, buildStatus="STOPPED"), passed_build(OTHER)]
-    return pushes_by_itself(Build(given.document(logs=LOGGED)), project or REPOSITORY, told)
+    return pushes_by_itself(given.throttled_command(buildspec="", logs=LOGGED), project or REPOSITORY, told)
 
 
 def test_two_logs_without_a_login_or_a_push_say_that_there_is_none() -> None:
@@ -241,7 +241,7 @@ def test_a_log_that_is_gone_or_empty_tells_nothing(failed: list[str] | None, pas
 def test_a_project_without_a_build_that_passed_tells_nothing() -> None:
     told = services(THROTTLED)
     told.codebuild_fake.builds = [given.build(logs=LOGGED)]
-    assert pushes_by_itself(given.build(logs=LOGGED), REPOSITORY, told) is None
+    assert pushes_by_itself(given.throttled_command(buildspec="", logs=LOGGED), REPOSITORY, told) is None
 
 
 def test_of_the_builds_that_passed_an_older_one_may_be_the_one_that_pushes() -> None:
@@ -249,7 +249,7 @@ def test_of_the_builds_that_passed_an_older_one_may_be_the_one_that_pushes() -> 
     told.logs_fake.streams[PLACE.group, "passed"] = PASSED
     told.logs_fake.streams[PLACE.group, "pushed"] = ["Login Succeeded", *PASSED]
     told.codebuild_fake.builds = [passed_build(OTHER, "pr"), passed_build({**OTHER, "streamName": "pushed"}, "main")]
-    assert pushes_by_itself(given.build(logs=LOGGED), REPOSITORY, told) is True
+    assert pushes_by_itself(given.throttled_command(buildspec="", logs=LOGGED), REPOSITORY, told) is True
 
 
 @pytest.mark.parametrize(
@@ -263,7 +263,7 @@ def test_a_build_that_passed_with_an_override_says_nothing_about_the_repositorys
     told = services(THROTTLED)
     told.logs_fake.streams[PLACE.group, "passed"] = PASSED
     told.codebuild_fake.builds = [passed_build(OTHER, source=source)]
-    assert pushes_by_itself(given.build(logs=LOGGED), REPOSITORY, told) is None
+    assert pushes_by_itself(given.throttled_command(buildspec="", logs=LOGGED), REPOSITORY, told) is None
 
 
 def test_a_list_of_builds_that_may_not_be_read_tells_nothing() -> None:
@@ -273,11 +273,11 @@ def test_a_list_of_builds_that_may_not_be_read_tells_nothing() -> None:
         raise refusal("AccessDeniedException", 400)
 
     told.codebuild_fake.latest_builds = refuse  # type: ignore[method-assign]
-    assert pushes_by_itself(given.build(logs=LOGGED), REPOSITORY, told) is None
+    assert pushes_by_itself(given.throttled_command(buildspec="", logs=LOGGED), REPOSITORY, told) is None
 
 
 def test_an_inline_buildspec_is_read_itself_and_no_log_is_asked() -> None:
     inline = given.project(source={"type": "NO_SOURCE", "buildspec": given.BUILDSPEC})
     told = services(THROTTLED)
-    assert pushes_by_itself(given.build(logs=LOGGED), inline, told) is None
+    assert pushes_by_itself(given.throttled_command(buildspec="", logs=LOGGED), inline, told) is None
     assert told.logs_fake.asked == []

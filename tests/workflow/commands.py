@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
-from tests.workflow.account import Account, Json
+from tests.workflow.account import USER, Account, Json
 
 CURATED = {"image": "aws/codebuild/standard:7.0", "privilegedMode": True, "imagePullCredentialsType": "CODEBUILD"}
 LOCATION = "https://github.com/example/orders.git"
@@ -34,3 +36,13 @@ def in_repository(account: Account, buildspec: str = BUILDSPEC, *, passed: str =
     account.world.finish(account.failed_build()["id"])
     account.agent.repositories[LOCATION] = {"buildspec.yml": buildspec, "Dockerfile": DOCKERFILE}
     return account.failed_build()
+
+
+@contextmanager
+def no_pulls_left(account: Account) -> Iterator[None]:
+    """The secret's own account is used up for as long as this lasts; the registry is shared by all tests."""
+    account.registry.accounts.set_pulls(USER, 0)
+    try:
+        yield
+    finally:
+        account.registry.accounts.set_pulls(USER, None)

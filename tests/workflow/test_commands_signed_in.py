@@ -17,6 +17,7 @@ from tests.workflow.commands import (
     LOCATION,
     in_repository,
     inline,
+    no_pulls_left,
 )
 
 
@@ -168,11 +169,8 @@ def test_a_pull_that_was_tolerated_before_another_command_failed_is_not_ours(acc
 def test_a_build_that_was_already_signed_in_and_throttled_is_given_up(account: Account) -> None:
     build = inline(account)
     account.remediate(build)
-    account.registry.accounts.set_pulls(USER, 0)
-    try:
+    with no_pulls_left(account):
         again = account.failed_build()
-    finally:
-        account.registry.accounts.set_pulls(USER, None)
     assert again["buildStatus"] == "FAILED"
     before = len(account.writes())
     outcome = account.remediate(again)

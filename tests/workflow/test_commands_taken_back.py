@@ -6,7 +6,7 @@ import pytest
 
 from local.agent import buildspec as agents_buildspec
 from tests.workflow.account import PASSWORD, USER, Account
-from tests.workflow.commands import INLINE, in_repository, inline
+from tests.workflow.commands import INLINE, in_repository, inline, no_pulls_left
 from tests.workflow.watched import once, refused
 
 
@@ -161,28 +161,22 @@ def test_an_undo_waits_for_whoever_works_on_the_project(account: Account) -> Non
 
 def test_a_retried_build_whose_log_can_not_be_read_is_no_success(account: Account) -> None:
     build = inline(account)
-    account.registry.accounts.set_pulls(USER, 0)
     refusal = refused("FilterLogEvents", "AccessDeniedException", "denied")
 
     def deny() -> None:
         raise refusal
 
     account.before.append(once("FilterLogEvents", deny, at=2))
-    try:
+    with no_pulls_left(account):
         outcome = account.remediate(build)
-    finally:
-        account.registry.accounts.set_pulls(USER, None)
     assert outcome["outcome"] == "patched", outcome
     assert "whether its pull got through is not told" in outcome["reason"]
 
 
 def test_a_retried_build_that_is_throttled_as_the_account_is_given_up_with_the_evidence(account: Account) -> None:
     build = inline(account)
-    account.registry.accounts.set_pulls(USER, 0)
-    try:
+    with no_pulls_left(account):
         outcome = account.remediate(build)
-    finally:
-        account.registry.accounts.set_pulls(USER, None)
     assert outcome["outcome"] == "gave-up", outcome
     assert "pull rate limit as '***'" in outcome["reason"]
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 from remediator.core.buildlog import LogLine, LogPlace
@@ -37,7 +37,7 @@ class BuildLog:
         for _ in range(pages):
             answer = self._client.filter_log_events(**request)
             token = answer.get("nextToken")
-            yield _lines(answer["events"]), token is None
+            yield [_line(event) for event in reversed(answer["events"])], token is None
             if token is None:
                 return
             request["nextToken"] = token
@@ -51,9 +51,8 @@ class BuildLog:
             endTime=end + 1,
             startFromHead=False,
         )
-        return [LogLine(event["timestamp"], event["message"].rstrip("\n")) for event in answer["events"]]
+        return [_line(event) for event in answer["events"]]
 
 
-def _lines(events: list[dict[str, Any]]) -> list[LogLine]:
-    """Newest first as they come; stable, so that lines of the same millisecond keep their order reversed as a whole."""
-    return [LogLine(event["timestamp"], event["message"].rstrip("\n")) for event in reversed(events)]
+def _line(event: Mapping[str, Any]) -> LogLine:
+    return LogLine(event["timestamp"], event["message"].rstrip("\n"))

@@ -8,7 +8,7 @@ whose repair was taken back is held by NOBODY for a while, so that its next fail
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -101,40 +101,36 @@ class Journal:
     ) -> None:
         """Keep the outcome, with the attempt also where the build was never claimed; a later attempt's own stays."""
         values = {"attempt": _number(attempt), **self._outcome(outcome, now)}
-        try:
-            self._set(build, values, "attribute_not_exists(execution) OR execution = :me", {":me": _text(execution)})
-        except ClientError as error:
-            if code_of(error) != "ConditionalCheckFailedException":
-                raise
+        _holds(
+            lambda: self._set(
+                build, values, "attribute_not_exists(execution) OR execution = :me", {":me": _text(execution)}
+            )
+        )
 
     def record_triage(self, build: BuildArn, outcome: Mapping[str, Any], now: float) -> bool:
         """Keep the outcome of a failure that needs no execution; False when the build has an entry already."""
         item = {"pk": _text(_build_key(build)), "attempt": _number(0), **self._outcome(outcome, now)}
-        try:
-            self._client.put_item(TableName=self._table, Item=item, ConditionExpression="attribute_not_exists(pk)")
-        except ClientError as error:
-            if code_of(error) != "ConditionalCheckFailedException":
-                raise
-            return False
-        return True
+        return _holds(
+            lambda: self._client.put_item(
+                TableName=self._table, Item=item, ConditionExpression="attribute_not_exists(pk)"
+            )
+        )
 
     def release(self, build: BuildArn, execution: str) -> None:
         """Give the project's lease back, unless it is no longer ours."""
-        try:
-            self._client.delete_item(
+        _holds(
+            lambda: self._client.delete_item(
                 TableName=self._table,
                 Key={"pk": _text(_lease_key(build.project))},
                 ConditionExpression="execution = :me",
                 ExpressionAttributeValues={":me": _text(execution)},
             )
-        except ClientError as error:
-            if code_of(error) != "ConditionalCheckFailedException":
-                raise
+        )
 
     def leave_alone(self, build: BuildArn, execution: str, until: float) -> None:
         """Hold the project's lease for NOBODY, unless another execution has it by now."""
-        try:
-            self._client.update_item(
+        _holds(
+            lambda: self._client.update_item(
                 TableName=self._table,
                 Key={"pk": _text(_lease_key(build.project))},
                 UpdateExpression="SET execution = :nobody, build = :build, expires_at = :until",
@@ -146,9 +142,7 @@ class Journal:
                     ":until": _number(int(until)),
                 },
             )
-        except ClientError as error:
-            if code_of(error) != "ConditionalCheckFailedException":
-                raise
+        )
 
     def entry(self, build: BuildArn) -> Entry | None:
         item = self._client.get_item(
@@ -184,6 +178,17 @@ class Journal:
 
     def _expiry(self, now: float) -> int:
         return int(now) + self._keep_seconds
+
+
+def _holds(write: Callable[[], object]) -> bool:
+    """Make a write that has a condition; False when the condition does not hold, and nothing was written."""
+    try:
+        write()
+    except ClientError as error:
+        if code_of(error) != "ConditionalCheckFailedException":
+            raise
+        return False
+    return True
 
 
 def _build_key(build: BuildArn) -> str:

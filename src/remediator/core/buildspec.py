@@ -16,9 +16,11 @@ __all__ = [
     "BuildspecError",
     "Insertion",
     "Phase",
+    "Shell",
     "add_login",
     "find_insertion",
     "login_command",
+    "shell_named",
     "sign_in_faults",
 ]
 
@@ -28,6 +30,11 @@ _SHELLS: dict[str, Shell] = {
     **dict.fromkeys(("sh", "bash", "dash", "ash", "ksh", "zsh"), "posix"),
 }
 """The login for the program that `env.shell` names."""
+
+
+def shell_named(program: str) -> Shell | None:
+    """Which login suits the shell that a buildspec names; None where there is none for it."""
+    return _SHELLS.get(program_name(program))
 
 
 def find_insertion(
@@ -48,10 +55,9 @@ def find_insertion(
         return None
     if not any(phase.commands for phase in buildspec.phases):
         raise BuildspecError("no phase of this buildspec has commands")
-    program = program_name(buildspec.shell)
-    if program == "cmd":
+    if program_name(buildspec.shell) == "cmd":
         raise BuildspecError("the commands of this buildspec run in cmd.exe, for which there is no login")
-    login = login_command(_SHELLS.get(program, shell), username_variable, password_variable)
+    login = login_command(shell_named(buildspec.shell) or shell, username_variable, password_variable)
     first, places = _places(root)
     for place in places:
         insertion = insertion_into(text, root, place, login, before=first)

@@ -108,7 +108,6 @@ def make_case(build: Build, diagnosis: Diagnosis, snapshot: Snapshot, terms: Ter
     case = Case(
         refusal=None,
         cause=diagnosis.cause,
-        plan=make_plan(snapshot, sign_in),
         last_modified=snapshot.last_modified,
         source_version=build.source_version,
         asked_version=build.document.get("sourceVersion") or None,
@@ -119,6 +118,8 @@ def make_case(build: Build, diagnosis: Diagnosis, snapshot: Snapshot, terms: Ter
     )
     if build.failure.of_command:
         case = _with_commands_signed_in(case, build, diagnosis, snapshot, terms, pushes)
+    else:
+        case = replace(case, plan=make_plan(snapshot, sign_in))
     return case if case.refusal else _with_advice_to_keep(case, snapshot)
 
 

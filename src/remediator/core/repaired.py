@@ -3,15 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any, Literal
+from typing import Any, get_args
 
 from remediator.core.build import Build
-from remediator.core.buildspec import Buildspec, BuildspecError, add_login, login_command
+from remediator.core.buildspec import Buildspec, BuildspecError, Shell, add_login, login_command, shell_named
 from remediator.core.change import refers
 from remediator.core.plan import SignIn
 from remediator.core.snapshot import Snapshot, is_inline
-
-Shell = Literal["posix", "powershell"]
 
 
 def signed_in(build: Build, phase: str, sign_in: SignIn) -> bool:
@@ -43,7 +41,7 @@ def signs_in(environment: Mapping[str, Any], buildspec: str, sign_in: SignIn) ->
     if not is_inline(buildspec):
         return False
     spec = _read(buildspec)
-    logins = [login_of(shell, sign_in) for shell in ("posix", "powershell")]
+    logins = [login_of(shell, sign_in) for shell in get_args(Shell)]
     if spec is None or not any(command in logins for phase in spec.phases for command in phase.commands):
         return False
     there = {str(v.get("name")) for v in variables if refers(v, sign_in.references)}
@@ -53,13 +51,12 @@ def signs_in(environment: Mapping[str, Any], buildspec: str, sign_in: SignIn) ->
 
 def shell_of(snapshot: Snapshot, named: str) -> Shell:
     """The shell that runs the commands; BuildspecError for one that no login line is written for."""
-    windows = str(snapshot.environment.get("type", "")).startswith("WINDOWS")
-    shell = named.rpartition("/")[2].lower().removesuffix(".exe") or ("powershell" if windows else "sh")
-    if shell in ("sh", "bash", "dash", "zsh", "ash", "ksh"):
-        return "posix"
-    if shell in ("powershell", "pwsh"):
-        return "powershell"
-    raise BuildspecError("it names a shell that is neither sh, bash nor PowerShell")
+    if not named:
+        return "powershell" if str(snapshot.environment.get("type", "")).startswith("WINDOWS") else "posix"
+    shell = shell_named(named)
+    if shell is None:
+        raise BuildspecError("it names a shell that is neither sh, bash nor PowerShell")
+    return shell
 
 
 def login_of(shell: Shell, sign_in: SignIn) -> str:
