@@ -5,9 +5,9 @@ of them allowed; a call that hands a role to a service needs `iam:PassRole` on t
 condition keys (`iam:PolicyARN`, `codebuild:*`, `kms:ViaService`, `iam:PassedToService`). A denial names
 action and resource, and is HTTP 400 for JSON protocols.
 
-MiniStack: CodeBuild calls that carry ids are checked on `*`, roles without their path, aliases that come as
-`Qualifier` as the function itself, durable executions not at all; those keys are absent; nothing asks for
-PassRole; the denial leaves the resource out.
+MiniStack: CodeBuild calls that carry ids and all calls of CodePipeline are checked on `*`, roles without their
+path, aliases that come as `Qualifier` as the function itself, durable executions not at all; those keys are
+absent; nothing asks for PassRole; the denial leaves the resource out.
 
 The account's root user may do everything; users and assumed roles are held to their policies.
 """
@@ -118,15 +118,24 @@ def project_arns(request: Document, region: str, account: str) -> tuple[str, ...
     named += [str(name) for name in request.get("names") or []]
     for identifier in [request.get("id"), *(request.get("ids") or [])]:
         if isinstance(identifier, str):
-            named.append(
-                identifier.rpartition("/")[2].partition(":")[0]
-                if ":build" in identifier
-                else identifier.partition(":")[0]
-            )
+            key = identifier.rpartition("/")[2] if identifier.startswith("arn:") else identifier
+            named.append(key.partition(":")[0])
     if not named and isinstance(request.get("projectArn"), str):
         return (request["projectArn"],)
     names = [name.rpartition(":project/")[2] for name in named]
     return tuple(dict.fromkeys(f"arn:aws:codebuild:{region}:{account}:project/{name}" for name in names))
+
+
+def pipeline_arn(operation: str, request: Document, region: str, account: str) -> str:
+    """What a CodePipeline call acts on: a pipeline, or one of its stages when that is retried.
+
+    https://docs.aws.amazon.com/service-authorization/latest/reference/list_awscodepipeline.html
+    """
+    name = request.get("pipelineName") or request.get("name")
+    if not isinstance(name, str):
+        return "*"
+    arn = f"arn:aws:codepipeline:{region}:{account}:{name}"
+    return f"{arn}/{request.get('stageName')}" if operation == "RetryStageExecution" else arn
 
 
 def _action(original: Callable[..., Any]) -> Callable[..., Any]:
@@ -157,6 +166,9 @@ def _resource(original: Callable[..., str]) -> Callable[..., str]:
             _passed.set((str(passed), "codebuild.amazonaws.com") if passed else None)
             return Resources(project_arns(request, region, account))
         _passed.set(None)
+        if service == "codepipeline":
+            operation = str(headers.get("x-amz-target", "")).rpartition(".")[2]
+            return pipeline_arn(operation, body_of(body), region, account)
         if service == "lambda":
             if (durable := durable_action(method, path)) is not None:
                 return durable[1]

@@ -16,6 +16,13 @@
     unreadable-credential {phase}                     where a build fails that can't read its registry credential
     build-seconds         {seconds}                   about how long a build takes
     start-build           {request, initiator}        a build that a pipeline or webhook starts
+    start-batch           {project, builds, initiator}
+                                                      a batch of builds: [identifier, overrides] for each
+    batch-retry           {uses: same|new}            the batch that RetryBuildBatch makes (the open question)
+    pipeline              {name, stages}              a pipeline; a stage is {name, actions, on_failure?}, actions
+                                                      have the project of each, null for one that builds nothing
+    start-pipeline        {name}                      a new execution of a pipeline
+    pipeline-lag          {refusals}                  retries that are refused before a failed build is noticed
     repository            {location, files}           a source's files (path: text), buildspec.yml among them
     plant-project         {project}                   a project with members that no model knows
     stored-project        {name}                      a project as it is stored, without a request on record
@@ -39,7 +46,7 @@ from local.aws.grants import Grants
 from local.aws.holds import Holds
 from local.aws.principals import role_session
 from local.registry import Registry
-from local.simulator import CodeBuild, ServiceError
+from local.simulator import CodeBuild, CodePipeline, ServiceError, Stage
 
 Document = dict[str, Any]
 
@@ -57,6 +64,7 @@ class Orders:
     registry: Registry
     world: World
     simulator: CodeBuild
+    pipelines: CodePipeline
     agent: Agent
 
     async def carry_out(self, order: str, given: Document) -> Document:
@@ -138,6 +146,26 @@ class Orders:
 
     def _order_start_build(self, request: Document, initiator: str) -> Document:
         return {"build": self.simulator.start_build(request, initiator)}
+
+    def _order_start_batch(self, project: str, builds: list[tuple[str, Document]], initiator: str) -> Document:
+        return {"buildBatch": self.simulator.start_batch(project, builds, initiator)}
+
+    def _order_batch_retry(self, uses: str) -> Document:
+        if uses not in ("same", "new"):
+            raise ValueError(f"uses is same or new, not {uses}")
+        self.simulator.batch_retry = uses  # type: ignore[assignment]
+        return {"uses": uses}
+
+    def _order_pipeline(self, name: str, stages: list[Document]) -> Document:
+        self.pipelines.plant_pipeline(name, [Stage(**stage) for stage in stages])
+        return {"name": name}
+
+    def _order_start_pipeline(self, name: str) -> Document:
+        return {"execution": self.pipelines.start(name)}
+
+    def _order_pipeline_lag(self, refusals: int) -> Document:
+        self.pipelines.lag = refusals
+        return {"refusals": refusals}
 
     def _order_repository(self, location: str, files: dict[str, str]) -> Document:
         self.agent.repositories[location] = dict(files)

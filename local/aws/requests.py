@@ -17,7 +17,7 @@ from urllib.parse import parse_qs, unquote
 
 Document = dict[str, Any]
 
-KEPT = ("codebuild", "iam", "lambda", "dynamodb", "events", "sts", "secretsmanager", "logs")
+KEPT = ("codebuild", "codepipeline", "iam", "lambda", "dynamodb", "events", "sts", "secretsmanager", "logs")
 SECRET = re.compile(
     r"secret(string|binary)|password|token|credentials$|payload$|^updates$|^message$|^detail$", re.IGNORECASE
 )

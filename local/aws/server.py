@@ -117,7 +117,7 @@ def _follow_parent(loop: asyncio.AbstractEventLoop, stop: Callable[[], None]) ->
 def assemble(settings: Settings, scratch: Path, port: int) -> tuple[Any, dict[str, Any], Callable[[], None]]:
     """The application, what the port file says, and what has to be called at the end."""
     from local.agent import Agent
-    from local.aws import codebuild, functions, iam, logs, stacks
+    from local.aws import codebuild, codepipeline, functions, iam, logs, stacks
     from local.aws.delivery import Delivery
     from local.aws.durable import Durable
     from local.aws.front import Front
@@ -126,7 +126,7 @@ def assemble(settings: Settings, scratch: Path, port: int) -> tuple[Any, dict[st
     from local.aws.orders import Orders
     from local.aws.requests import RequestLog
     from local.registry import Registry
-    from local.simulator import CodeBuild
+    from local.simulator import CodeBuild, CodePipeline
 
     endpoint = f"http://{HOST}:{port}"
     logging.getLogger("local.aws").setLevel(logging.INFO)
@@ -144,6 +144,7 @@ def assemble(settings: Settings, scratch: Path, port: int) -> tuple[Any, dict[st
         unreadable_credential=settings.unreadable_credential,
         run_commands=agent,
     )
+    pipelines = CodePipeline(world, simulator, seed=settings.seed)
     running = functions.Functions(python=settings.python, endpoint=endpoint, folder=scratch / "functions")
     running.folder.mkdir()
     durable = Durable(running)
@@ -157,6 +158,7 @@ def assemble(settings: Settings, scratch: Path, port: int) -> tuple[Any, dict[st
     durable.install()
     Delivery(running, durable).install()
     codebuild.install(simulator, world)
+    codepipeline.install(pipelines)
     logs.install()
     stacks.install()
 
@@ -176,4 +178,5 @@ def assemble(settings: Settings, scratch: Path, port: int) -> tuple[Any, dict[st
         "requests": str(log.path),
         "access_log": str(access_log),
     }
-    return Front(Orders(holds, grants, registry, world, simulator, agent), holds, log), facts, close
+    orders = Orders(holds, grants, registry, world, simulator, pipelines, agent)
+    return Front(orders, holds, log), facts, close

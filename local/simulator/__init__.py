@@ -1,7 +1,10 @@
-"""CodeBuild on a developer's machine: raw documents, AWS's refusals, builds that act with their role."""
+"""CodeBuild and CodePipeline on a developer's machine: raw documents, AWS's refusals, builds that act as their role."""
 
-from local.simulator.codebuild import Call, CodeBuild
+from local.simulator.codebuild import CodeBuild
+from local.simulator.codepipeline import CodePipeline
 from local.simulator.errors import ServiceError
+from local.simulator.pipelines import Stage
+from local.simulator.service import Call, Service
 from local.simulator.world import (
     AgentLine,
     BuildAgent,
@@ -20,13 +23,16 @@ __all__ = [
     "BuildAgent",
     "Call",
     "CodeBuild",
+    "CodePipeline",
     "CommandsAnswer",
     "Credentials",
     "Document",
     "PullAnswer",
     "RunCommands",
     "SecretUnreadable",
+    "Service",
     "ServiceError",
     "SourceAnswer",
+    "Stage",
     "World",
 ]

@@ -5,16 +5,17 @@ import random
 import uuid
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import Any, Literal
+from typing import Literal
 
 from local.simulator.buildlog import no_log_yet
 from local.simulator.composition import compose
 from local.simulator.errors import ServiceError, invalid_input, not_found
+from local.simulator.identifiers import arn_of, key_of
 from local.simulator.projects import Projects, page
+from local.simulator.tokens import Tokens
 from local.simulator.world import Document, World
 
 RetryUses = Literal["snapshot", "project"]
-_TOKEN_SECONDS = 300
 _MOST_IDS = 100
 
 
@@ -37,42 +38,40 @@ class Builds:
         self._world = world
         self._projects = projects
         self._rng = rng
-        self._tokens: dict[tuple[str, str], tuple[float, Document, str]] = {}
+        self._tokens = Tokens(world)
         self._counts: dict[str, int] = {}
 
     def start(self, request: Document, initiator: str, batch_arn: str | None = None) -> tuple[Record, bool]:
         """A build of the project's current settings, or the one that the same token started: (record, new)."""
         project = self._projects.find(request.get("projectName"))
-        earlier = self._earlier("StartBuild", request)
+        earlier = self._tokens.made("StartBuild", request)
         if earlier is not None:
-            return earlier, False
+            return self.records[earlier], False
         settings = compose(project, request, self._world.account)
-        record = self._add(project["name"], settings, request, initiator)
-        if batch_arn is not None:
-            record.document["buildBatchArn"] = batch_arn
-        self._remember("StartBuild", request, record)
+        record = self._add(project["name"], settings, request, initiator, batch_arn)
+        self._tokens.remember("StartBuild", request, record.document["id"])
         return record, True
 
-    def retry(self, request: Document, initiator: str, uses: RetryUses) -> tuple[Record, bool]:
+    def retry(
+        self, request: Document, initiator: str, uses: RetryUses, batch_arn: str | None = None
+    ) -> tuple[Record, bool]:
         """A build again; that AWS takes the old build's settings, or the project's, is documented nowhere."""
         original = self.find(request.get("id"))
-        earlier = self._earlier("RetryBuild", request)
+        earlier = self._tokens.made("RetryBuild", request)
         if earlier is not None:
-            return earlier, False
+            return self.records[earlier], False
         project = self._projects.find(original.document["projectName"])
         if uses == "snapshot":
             settings = copy.deepcopy(original.settings)
         else:
             settings = compose(project, original.request, self._world.account)
-        record = self._add(project["name"], settings, original.request, initiator)
-        self._remember("RetryBuild", request, record)
+        record = self._add(project["name"], settings, original.request, initiator, batch_arn)
+        self._tokens.remember("RetryBuild", request, record.document["id"])
         return record, True
 
     def find(self, build_id: object) -> Record:
         """A record by the build's id or ARN."""
-        key = str(build_id).rsplit("build/", 1)[-1]
-        if ":" not in key:
-            raise invalid_input("Invalid build ID provided")
+        key = key_of(build_id, "build")
         if key not in self.records:
             raise not_found(f"Build {key} cannot be found")
         return self.records[key]
@@ -100,7 +99,9 @@ class Builds:
             ids.reverse()
         return page(ids, "ids", request)
 
-    def _add(self, project: str, settings: Document, request: Document, initiator: str) -> Record:
+    def _add(
+        self, project: str, settings: Document, request: Document, initiator: str, batch_arn: str | None
+    ) -> Record:
         world = self._world
         rng = random.Random(self._rng.randbytes(16))
         number = self._counts[project] = self._counts.get(project, 0) + 1
@@ -111,7 +112,7 @@ class Builds:
         shown.pop("logsConfig", None)
         document: Document = {
             "id": build_id,
-            "arn": f"arn:{world.partition}:codebuild:{world.region}:{world.account}:build/{build_id}",
+            "arn": arn_of(world, "build", build_id),
             "buildNumber": number,
             "startTime": now,
             "currentPhase": "SUBMITTED",
@@ -125,27 +126,11 @@ class Builds:
         }
         if limit:
             document["autoRetryConfig"] = {"autoRetryLimit": limit, "autoRetryNumber": 0}
+        if batch_arn is not None:
+            document["buildBatchArn"] = batch_arn
         record = Record(document, settings, copy.deepcopy(request), rng)
         self.records[build_id] = record
         return record
-
-    def _earlier(self, operation: str, request: Document) -> Record | None:
-        token = request.get("idempotencyToken")
-        known = self._tokens.get((operation, token)) if token else None
-        if known is None or self._world.now() - known[0] > _TOKEN_SECONDS:
-            return None
-        if known[1] != request:
-            raise invalid_input("Invalid idempotency token: it was used with other parameters")
-        return self.records[known[2]]
-
-    def _remember(self, operation: str, request: Document, record: Record) -> None:
-        token: Any = request.get("idempotencyToken")
-        if token:
-            self._tokens[(operation, token)] = (
-                self._world.now(),
-                copy.deepcopy(request),
-                record.document["id"],
-            )
 
 
 def initiator_of(caller: str) -> str:

@@ -3,11 +3,13 @@
 import random
 import threading
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any, Literal
 
 from local.simulator import texts
 from local.simulator.codebuild import CodeBuild
+from local.simulator.codepipeline import CodePipeline
+from local.simulator.errors import ServiceError
 from local.simulator.image import Image
 from local.simulator.world import Credentials, Document, PullAnswer, Run, SecretUnreadable
 
@@ -30,9 +32,10 @@ class FakeWorld:
     Registry: by default Docker Hub throttles the anonymous and everyone in `exhausted`, and lets in who is in
     `accounts`; other registries throttle when `others_throttled`. A `pull` of your own replaces all that.
 
-    Builds go on `when="watched"`: the first `looks` BatchGetBuilds that name a build find it IN_PROGRESS, the
-    next one its result; `when="at-once"`: they have ended when StartBuild returns, though its answer still says
-    IN_PROGRESS; `when="told"`: only by `step` and `finish`, which work always.
+    Builds go on `when="watched"`: the first `looks` BatchGetBuilds that name a build (or BatchGetBuildBatches
+    its batch, or GetPipelineState its pipeline) find it IN_PROGRESS, the next one its result; `when="at-once"`:
+    they have ended when StartBuild returns, though its answer still says IN_PROGRESS; `when="told"`: only by
+    `step` and `finish`, which work always.
     """
 
     account = "123456789012"
@@ -148,9 +151,14 @@ class FakeWorld:
 
     def look(self, operation: str, request: Document) -> None:
         """A `before_call` hook: what is watched goes on."""
-        if operation != "BatchGetBuilds" or self.when != "watched":
+        if operation == "BatchGetBuilds":
+            self.watch(request.get("ids", []))
+
+    def watch(self, builds: Iterable[str]) -> None:
+        """Somebody looks at these builds, named by id or ARN."""
+        if self.when != "watched":
             return
-        for build_id in request.get("ids", []):
+        for build_id in builds:
             key = str(build_id).rsplit("build/", 1)[-1]
             self._looked[key] += 1
             if self._looked[key] > self.looks:
@@ -177,8 +185,38 @@ def simulate(world: FakeWorld | None = None, *, seed: int = 1, **options: Any) -
     """A simulator in a world of its own; `options` are those of CodeBuild."""
     world = world or FakeWorld()
     simulator = CodeBuild(world, seed=seed, **options)
-    simulator.before_call.append(world.look)
+
+    def look_at_batches(operation: str, request: Document) -> None:
+        if operation == "BatchGetBuildBatches":
+            world.watch(_children(simulator, request.get("ids", [])))
+
+    simulator.before_call += [world.look, look_at_batches]
     return simulator, world
+
+
+def pipelines_of(simulator: CodeBuild, world: FakeWorld, **options: Any) -> CodePipeline:
+    """A CodePipeline whose actions are builds of that simulator; `options` are those of CodePipeline."""
+    pipelines = CodePipeline(world, simulator, **options)
+
+    def look_at_pipeline(operation: str, request: Document) -> None:
+        if operation == "GetPipelineState":
+            world.watch(pipelines.running_builds(str(request.get("name"))))
+
+    pipelines.before_call.append(look_at_pipeline)
+    return pipelines
+
+
+def _children(simulator: CodeBuild, batches: Iterable[str]) -> list[str]:
+    """The builds that batches wait for, by ARN; none of batches that do not exist."""
+    found = []
+    for batch_id in batches:
+        try:
+            groups = simulator.batch(batch_id)["buildGroups"]
+        except ServiceError:
+            continue
+        summaries = [group["currentBuildSummary"] for group in groups]
+        found += [summary["arn"] for summary in summaries if summary["buildStatus"] == "IN_PROGRESS"]
+    return found
 
 
 def _name(arn: str) -> str:

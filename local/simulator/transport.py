@@ -11,17 +11,15 @@ from botocore.awsrequest import AWSResponse
 from botocore.compat import HTTPHeaders
 
 from local.simulator import wire
-from local.simulator.codebuild import CodeBuild
-
-_EVENT = "before-send.codebuild"
+from local.simulator.service import Service
 
 
-def attach(target: Any, simulator: CodeBuild, *, caller: str) -> None:
-    """Have every CodeBuild call of `target` answered by the simulator, as the caller with that ARN.
+def attach(target: Any, simulator: Service, *, caller: str) -> None:
+    """Have every call of `target` to the simulator's service answered by it, as the caller with that ARN.
 
-    `target` is a botocore or boto3 client, or a session: then all CodeBuild clients that it makes afterwards.
-    A second attach to the same target replaces the first. Only JSON is spoken; a client that speaks another
-    protocol gets UnknownOperationException.
+    `target` is a botocore or boto3 client, or a session: then all clients of the service that it makes
+    afterwards. A second attach of the same service to the same target replaces the first. Only JSON is spoken;
+    a client that speaks another protocol gets UnknownOperationException.
     """
 
     def send(request: Any, **_: object) -> AWSResponse:
@@ -32,9 +30,10 @@ def attach(target: Any, simulator: CodeBuild, *, caller: str) -> None:
         headers = HTTPHeaders.from_dict(answer.headers)
         return AWSResponse(request.url, answer.status, headers, _Body(answer.body))
 
+    event = f"before-send.{simulator.name}"
     emitter = _emitter(target)
-    emitter.unregister(_EVENT, unique_id=_EVENT)
-    emitter.register(_EVENT, send, unique_id=_EVENT)
+    emitter.unregister(event, unique_id=event)
+    emitter.register(event, send, unique_id=event)
 
 
 def _emitter(target: Any) -> Any:

@@ -4,10 +4,9 @@ import json
 import uuid
 from dataclasses import dataclass
 
-from local.simulator.codebuild import CodeBuild
 from local.simulator.errors import ServiceError
+from local.simulator.service import Service
 
-TARGET_PREFIX = "CodeBuild_20161006."
 CONTENT_TYPE = "application/x-amz-json-1.1"
 
 
@@ -20,18 +19,18 @@ class HttpAnswer:
     body: bytes
 
 
-def answer(simulator: CodeBuild, target: str, body: bytes, caller: str) -> HttpAnswer:
+def answer(simulator: Service, target: str, body: bytes, caller: str) -> HttpAnswer:
     """Answer one request: `target` is the header X-Amz-Target, `caller` the ARN that signed it."""
     try:
-        return _http(200, simulator.call(_operation(target), _parse(body), caller), None)
+        return _http(200, simulator.call(_operation(simulator, target), _parse(body), caller), None)
     except ServiceError as error:
         return _http(error.status, {"__type": error.code, "message": error.message}, error.code)
 
 
-def _operation(target: str) -> str:
-    if not target.startswith(TARGET_PREFIX):
-        raise ServiceError("UnknownOperationException", f"Not a target of CodeBuild: {target or 'none'}")
-    return target.removeprefix(TARGET_PREFIX)
+def _operation(simulator: Service, target: str) -> str:
+    if not target.startswith(simulator.target_prefix):
+        raise ServiceError("UnknownOperationException", f"Not a target of {simulator.name}: {target or 'none'}")
+    return target.removeprefix(simulator.target_prefix)
 
 
 def _parse(body: bytes) -> dict[str, object]:

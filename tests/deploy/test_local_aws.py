@@ -94,6 +94,59 @@ def test_builds_and_projects_are_checked_by_the_project_that_their_ids_name(aws:
     assert "project/other-ids" in refusal(reader.batch_get_projects, names=["web-ids", "other-ids"])
 
 
+def test_batches_are_checked_by_the_project_that_their_ids_name(aws: launch.LocalAws) -> None:
+    service_role = make_role(aws)
+    for name in ("web-batch", "other-batch"):
+        make_project(aws, name, service_role)
+    only = [("lint", {"imageOverride": "aws/codebuild/standard:7.0"})]
+    mine, other = (
+        aws.order("start-batch", project=f"{name}-batch", builds=only, initiator="maria")["buildBatch"]
+        for name in ("web", "other")
+    )
+    actions = ["codebuild:BatchGetBuildBatches", "codebuild:RetryBuildBatch"]
+    resource = f"arn:aws:codebuild:{aws.region}:{aws.account}:project/web-*"
+    retrier = acting_as(aws, make_role(aws, {"Effect": "Allow", "Action": actions, "Resource": resource}), "codebuild")
+
+    assert len(retrier.batch_get_build_batches(ids=[mine["id"], mine["arn"]])["buildBatches"]) == 2
+    with pytest.raises(retrier.exceptions.InvalidInputException, match="only batch builds that have failed"):
+        retrier.retry_build_batch(id=mine["arn"])
+    for identifier in (other["id"], other["arn"]):
+        assert "project/other-batch" in refusal(retrier.batch_get_build_batches, ids=[identifier])
+        assert "project/other-batch" in refusal(retrier.retry_build_batch, id=identifier)
+
+
+def test_a_pipeline_goes_on_by_itself_and_its_stages_are_retried_by_whoever_may(aws: launch.LocalAws) -> None:
+    service_role = make_role(aws)
+    for name, image in (("first", "aws/codebuild/standard:7.0"), ("second", "nobody/nothing:1")):
+        make_project(aws, f"pipe-{name}", service_role)
+        client(aws, "codebuild").update_project(name=f"pipe-{name}", environment={**ENVIRONMENT, "image": image})
+    stages = [{"name": name, "actions": {"Build": f"pipe-{name.lower()}"}} for name in ("First", "Second")]
+    aws.order("account-pulls", pulls=0)
+    aws.order("pipeline", name="release", stages=stages)
+    aws.order("pipeline-lag", refusals=1)
+    execution = aws.order("start-pipeline", name="release")["execution"]
+    builds = client(aws, "codebuild")
+    assert _eventually(lambda: builds.list_builds_for_project(projectName="pipe-second")["ids"])
+    (build,) = builds.list_builds_for_project(projectName="pipe-second")["ids"]
+    assert _eventually(lambda: builds.batch_get_builds(ids=[build])["builds"][0]["buildComplete"])
+
+    arn = f"arn:aws:codepipeline:{aws.region}:{aws.account}:release"
+    reading = {"Effect": "Allow", "Action": "codepipeline:GetPipelineState", "Resource": arn}
+    retrying = {"Effect": "Allow", "Action": "codepipeline:RetryStageExecution", "Resource": f"{arn}/Second"}
+    pipelines = acting_as(aws, make_role(aws, reading, retrying), "codepipeline")
+    action = pipelines.get_pipeline_state(name="release")["stageStates"][1]["actionStates"][0]["latestExecution"]
+    assert action["externalExecutionId"] == build
+    asked = {"pipelineName": "release", "pipelineExecutionId": execution, "retryMode": "FAILED_ACTIONS"}
+    assert f"{arn}/First" in refusal(pipelines.retry_stage_execution, stageName="First", **asked)
+    assert arn in refusal(pipelines.get_pipeline, name="release")
+    with pytest.raises(pipelines.exceptions.StageNotRetryableException):
+        pipelines.retry_stage_execution(stageName="Second", **asked)
+    assert pipelines.retry_stage_execution(stageName="Second", **asked)["pipelineExecutionId"] == execution
+    line = aws.read_requests()[-1]
+    assert (line["service"], line["operation"], line["status"]) == ("codepipeline", "RetryStageExecution", 200)
+    assert (line["resource"], line["parameters"]) == (f"{arn}/Second", {**asked, "stageName": "Second"})
+
+
 def test_an_update_is_allowed_in_the_pattern_and_without_a_role_only(aws: launch.LocalAws) -> None:
     service_role = make_role(aws)
     for name in ("web-update", "other-update"):

@@ -375,6 +375,40 @@ def test_auto_retry_starts_as_many_builds_as_its_limit() -> None:
     assert "nextAutoRetry" not in builds[2]["autoRetryConfig"]
 
 
+def test_each_build_of_an_auto_retry_tells_of_its_own_failure() -> None:
+    simulator, world = simulate(FakeWorld(when="told"))
+    simulator.call("CreateProject", request(autoRetryLimit=1), OWNER)
+    simulator.call("StartBuild", {"projectName": "orders"}, OWNER)
+    for _ in range(3):
+        world.finish()
+    told = [
+        (event["detail"]["build-id"], event["detail"]["build-status"])
+        for event in world.events
+        if event["detail-type"] == "CodeBuild Build State Change"
+    ]
+    ids = simulator.call("ListBuilds", {"sortOrder": "ASCENDING"}, OWNER)["ids"]
+    first, second = (simulator.build(build_id)["arn"] for build_id in ids)
+    assert told == [(first, "IN_PROGRESS"), (first, "FAILED"), (second, "IN_PROGRESS"), (second, "FAILED")]
+
+
+def test_the_end_of_a_build_is_told_although_its_project_is_gone_and_it_cannot_be_retried() -> None:
+    simulator, world = simulate(FakeWorld(when="told"))
+    simulator.call("CreateProject", request(autoRetryLimit=1), OWNER)
+    simulator.call("StartBuild", {"projectName": "orders"}, OWNER)
+    simulator.call("DeleteProject", {"name": "orders"}, OWNER)
+    world.finish()
+    assert world.events[-1]["detail"]["build-status"] == "FAILED"
+
+
+def test_who_wants_to_know_is_told_when_a_build_has_ended() -> None:
+    simulator, world = simulate()
+    simulator.call("CreateProject", request(), OWNER)
+    ended: list[tuple[str, int]] = []
+    simulator.after_build.append(lambda build: ended.append((build["id"], len(world.events))))
+    build = built(simulator, world)
+    assert ended == [(build["id"], len(world.events))]
+
+
 @pytest.mark.parametrize(("phase", "goes_on"), [("PRE_BUILD", False), ("BUILD", True)])
 def test_commands_that_fail_decide_the_build_and_what_follows(phase: str, goes_on: bool) -> None:
     def commands(_build: Document, running: str, variables: Mapping[str, str]) -> CommandsAnswer:
