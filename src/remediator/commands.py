@@ -11,6 +11,7 @@ from remediator.core.build import Build
 from remediator.core.case import Case, make_case, refuse_build
 from remediator.core.diagnosis import diagnose
 from remediator.core.failure import FAILED_STATUSES
+from remediator.core.history import started_by
 from remediator.core.outcome import Ending, Outcome
 from remediator.core.plan import make_plan, takes_registry_credential
 from remediator.core.review import stranger_objection
@@ -88,7 +89,9 @@ def _case(build: Build | None, snapshot: Snapshot, services: Services) -> Case:
     refused = refuse_build(build, diagnosis)
     if refused:
         return refused
-    return make_case(build, diagnosis, snapshot, terms, pushes_by_itself(build, snapshot.project, services))
+    case = make_case(build, diagnosis, snapshot, terms, pushes=pushes_by_itself(build, snapshot.project, services))
+    # A person who asks what would be changed is told what there is to do instead.
+    return Case(diagnosis.refusal, case.cause) if case.waits else case
 
 
 def _project(event: Mapping[str, Any], services: Services) -> tuple[str, dict[str, Any]]:
@@ -106,9 +109,9 @@ def _project(event: Mapping[str, Any], services: Services) -> tuple[str, dict[st
 
 def _newest_failure(project: str, services: Services) -> Build | None:
     """Its newest failed build, without those that Remediator started: their failures are verdicts, not failures."""
-    ours = f"/{services.settings.remediator.partition(':function:')[2].partition(':')[0]}"
+    own = services.settings.remediator_name
     builds = services.codebuild.latest_builds(project)
-    return next((b for b in builds if b.status in FAILED_STATUSES and not b.initiator.endswith(ours)), None)
+    return next((b for b in builds if b.status in FAILED_STATUSES and not started_by(b.initiator, own)), None)
 
 
 def _only(event: Mapping[str, Any], *allowed: str) -> None:

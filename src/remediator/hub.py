@@ -1,15 +1,24 @@
-"""Asks Docker Hub whether credentials are good; the answer never holds them."""
+"""Asks Docker Hub whether credentials are good, and what an account may pull; the answer never holds them."""
 
 from __future__ import annotations
 
+import json
+import re
 from base64 import b64encode
+from collections.abc import Mapping
+from dataclasses import dataclass
 from enum import StrEnum
 
 import urllib3
 
 DOCKER_HUB = "https://auth.docker.io"
 QUERY = "/token?service=registry.docker.io&scope=repository:ratelimitpreview/test:pull"
+REGISTRY = "https://registry-1.docker.io"
+MANIFEST = "/v2/ratelimitpreview/test/manifests/latest"
 SECONDS = 10.0
+
+_TOKEN = r"[\x21-\x7e]+"  # noqa: S105 - what a token may be made of: nothing that would break a header
+_PULLS = r"([0-9]{1,9})(?:;w=([0-9]{1,9}))?"
 
 
 class Answer(StrEnum):
@@ -21,19 +30,94 @@ class Answer(StrEnum):
     COULD_NOT_TELL = "could-not-tell"
 
 
+@dataclass(frozen=True, slots=True)
+class Allowance:
+    """What Docker Hub says of an account: pulls in a window of seconds, and how many of them are left.
+
+    `limit` and `remaining` are None where there is no limit, `window` also where it is not told.
+    """
+
+    limit: int | None
+    remaining: int | None
+    window: int | None
+
+    @property
+    def exhausted(self) -> bool:
+        return self.remaining == 0
+
+
 def try_credentials(username: str, password: str, endpoint: str = "") -> Answer:
     """Ask the token endpoint once; that costs no pull (https://docs.docker.com/docker-hub/usage/pulls/).
 
     `endpoint` replaces Docker Hub's address, on the loopback interface only (Settings sees to that). A redirect is not
     followed: the credentials are for this address alone.
     """
-    basic = b64encode(f"{username}:{password}".encode()).decode()
-    headers = {"Authorization": f"Basic {basic}"}
     try:
         with urllib3.PoolManager() as http:
-            url = (endpoint or DOCKER_HUB) + QUERY
-            answer = http.request("GET", url, headers=headers, redirect=False, retries=False, timeout=SECONDS)
+            answer = _ask_for_token(http, username, password, endpoint)
     except urllib3.exceptions.HTTPError:
         return Answer.COULD_NOT_TELL
+    return _about_credentials(answer.status)
+
+
+def read_allowance(username: str, password: str, endpoint: str = "") -> Allowance | Answer:
+    """Ask for a token and then, with HEAD, for a manifest, whose headers tell; HEAD costs no pull.
+
+    https://docs.docker.com/docker-hub/usage/pulls/. Where they can't be read the result is the Answer that fits:
+    REJECTED and NOT_NOW as of `try_credentials`, NOT_NOW also of the registry's own 429 without the headers, never
+    ACCEPTED. `endpoint` stands for both addresses. No redirect is followed and nothing is asked twice.
+    """
+    try:
+        with urllib3.PoolManager() as http:
+            answer = _ask_for_token(http, username, password, endpoint)
+            if answer.status != 200:
+                return _about_credentials(answer.status)
+            token = _token_in(answer.data)
+            if token is None:
+                return Answer.COULD_NOT_TELL
+            headers = {"Authorization": f"Bearer {token}", "Accept": "*/*"}
+            manifest = _ask(http, "HEAD", (endpoint or REGISTRY) + MANIFEST, headers)
+    except urllib3.exceptions.HTTPError:
+        return Answer.COULD_NOT_TELL
+    return _allowance_in(manifest.status, manifest.headers)
+
+
+def _ask_for_token(http: urllib3.PoolManager, username: str, password: str, endpoint: str) -> urllib3.BaseHTTPResponse:
+    # A secret's JSON may hold half a surrogate pair; the error of encoding it would hold the credentials.
+    basic = b64encode(f"{username}:{password}".encode(errors="surrogatepass")).decode()
+    return _ask(http, "GET", (endpoint or DOCKER_HUB) + QUERY, {"Authorization": f"Basic {basic}"})
+
+
+def _ask(http: urllib3.PoolManager, method: str, url: str, headers: Mapping[str, str]) -> urllib3.BaseHTTPResponse:
+    return http.request(method, url, headers=headers, redirect=False, retries=False, timeout=SECONDS)
+
+
+def _about_credentials(status: int) -> Answer:
     told = {200: Answer.ACCEPTED, 401: Answer.REJECTED, 429: Answer.NOT_NOW}
-    return told.get(answer.status, Answer.COULD_NOT_TELL)
+    return told.get(status, Answer.COULD_NOT_TELL)
+
+
+def _token_in(body: bytes) -> str | None:
+    """The bearer token; it has either name (https://distribution.github.io/distribution/spec/auth/token/)."""
+    try:
+        document = json.loads(body)
+    except (ValueError, RecursionError):
+        return None
+    if not isinstance(document, dict):
+        return None
+    token = document.get("token") or document.get("access_token")
+    return token if isinstance(token, str) and re.fullmatch(_TOKEN, token) else None
+
+
+def _allowance_in(status: int, headers: Mapping[str, str]) -> Allowance | Answer:
+    """A 429 that tells is an answer too; without the headers it says only that more questions do harm."""
+    if status not in (200, 429):
+        return Answer.COULD_NOT_TELL
+    limit, remaining = headers.get("ratelimit-limit"), headers.get("ratelimit-remaining")
+    if limit is None and remaining is None:
+        return Allowance(None, None, None) if status == 200 else Answer.NOT_NOW
+    allowed, left = re.fullmatch(_PULLS, limit or ""), re.fullmatch(_PULLS, remaining or "")
+    if allowed is None or left is None:
+        return Answer.COULD_NOT_TELL
+    window = allowed[2]
+    return Allowance(int(allowed[1]), int(left[1]), None if window is None else int(window))

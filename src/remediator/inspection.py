@@ -139,6 +139,26 @@ def was_denied(build: Build, services: Services) -> bool:
     return said is not None and said.hold(DENIED)
 
 
+def login_shown(build: Build, services: Services) -> bool:
+    """Does the log show that docker accepted our login? It runs before every other command, so the search begins at
+    the log's head. False also where the log can't tell."""
+    from remediator.core.proof import LOGIN_MARKS, shows_login
+
+    place, _ = _place_of(build)
+    if place is None or not services.settings.inspect_build_logs:
+        return False
+    lines: list[LogLine] = []
+    try:
+        for page, _ in BuildLog(services.logs, place).search(LOGIN_MARKS, newest_first=False):
+            lines += page
+            if shows_login(lines, services.settings.sign_in):
+                return True
+    except ClientError as error:
+        if is_transient(error):
+            raise
+    return False
+
+
 def _signs_in_or_pushes(build: Build, services: Services) -> bool | None:
     """Does a line of the build's log tell of that? None when the log can't tell."""
     place, _ = _place_of(build)

@@ -8,8 +8,9 @@ from typing import Any
 from remediator import commands
 from remediator.aws.executions import AlreadyStarted
 from remediator.core.bad_input import BadInput
-from remediator.core.diagnosis import NOT_INSPECTED, diagnose
+from remediator.core.diagnosis import NOT_INSPECTED, WAITED_FOR, diagnose
 from remediator.core.failure import BuildFailure
+from remediator.core.history import retry_of_ours
 from remediator.core.outcome import Ending, Outcome
 from remediator.inspection import inspect
 from remediator.services import Services
@@ -48,6 +49,9 @@ def triage(failure: BuildFailure, services: Services) -> dict[str, Any]:
     covered = settings.covers(failure.build.project)
     diagnosis = diagnose(failure, inspect(failure, services) if covered and failure.of_command else NOT_INSPECTED)
     refusal = diagnosis.refusal
+    if refusal and diagnosis.cause in WAITED_FOR and settings.mode == "auto" and settings.retry_build:
+        refusal = None  # whose limit it is, only Remediator may find out
+    refusal = refusal or retry_of_ours(failure.initiator, settings.remediator_name)
     if not covered:
         reason = f"the project does not match ProjectNamePattern, {settings.project_name_pattern}"
         refusal = Outcome(Ending.SKIPPED, reason, diagnosis.cause)

@@ -10,6 +10,7 @@ from botocore.exceptions import ClientError
 from remediator.aws.client import code_of, is_transient, message_of
 from remediator.core.case import Case, replan
 from remediator.core.difference import difference
+from remediator.core.history import History
 from remediator.core.order import Order
 from remediator.core.outcome import Ending, Outcome
 from remediator.core.plan import Plan
@@ -33,37 +34,54 @@ class Patch:
         self._services = services
         self._settings = services.settings
 
-    def apply(self, case: Case) -> Json:
+    def apply(self, case: Case, history: History, repaired: Json) -> Json:
         """Send the planned changes, read back and compare: the lines that were changed, or the outcome.
 
-        What changes is written down before it changes. The project is read again just before, after everything else,
-        because CodeBuild has no revisions: the last writer wins. Where it was edited since, the plan is made anew.
+        What changes was written down before it changes, by `diagnose`. The project is read again just before, after
+        everything else, because CodeBuild has no revisions: the last writer wins. Where it was edited since, the plan
+        is made anew. `repaired` is what this execution has changed before.
         """
         for _ in range(EDITS):
-            self._services.journal.record_repair(self._order.build, case.plan.record())
             project = self._services.codebuild.project(self._order.build.project)
             refusal = self._objection(project)
             if project is None or refusal:
                 return {"refusal": refusal}
             if _still_holds(case, project):
-                return self._apply_to(project, case)
+                return self._apply_to(project, case, history, repaired)
             again = self._plan_again(project, case)
             if again.refusal:
                 return {"refusal": again.refusal.to_json(), "changed": _made(case.plan, project)}
-            case = replace(case, plan=again.plan, last_modified=again.last_modified, otherwise=again.otherwise)
+            case = again
+            self._services.journal.record_repair(self._order.build, {**repaired, **case.plan.record()})
         reason = "the project was edited again and again while it was to be repaired"
         return {"refusal": _refusal(Ending.GAVE_UP, reason, "use the remediate command when nobody edits it")}
 
-    def _apply_to(self, project: Document, case: Case) -> Json:
+    def _apply_to(self, project: Document, case: Case, history: History, repaired: Json) -> Json:
         plan = case.plan
         wanted = plan.apply(project)
         changed = [change.show() for change in plan.project_changes]
+        edited_at = case.edited_at
         if difference(project, wanted):
-            refusal = self._send(wanted, plan)
-            if refusal:
-                sent = refusal["outcome"] == Ending.FAILED
-                return {"refusal": refusal, "changed": changed if sent else []}
-        return {"changed": changed, "case": case.to_json()}
+            edited_at = history.edited_before(Snapshot(project))
+            sent = self._send(wanted, plan)
+            if isinstance(sent, dict):
+                return {"refusal": sent, "changed": changed if sent["outcome"] == Ending.FAILED else []}
+            project = {**project, "lastModified": sent}
+        case = replace(case, last_modified=Snapshot(project).last_modified, edited_at=edited_at)
+        self._keep(case, history, repaired)
+        return {"changed": changed, "case": case.to_json(), "at": self._services.now()}
+
+    def _keep(self, case: Case, history: History, repaired: Json) -> None:
+        """What tells a build that started after the repair from one that started before, and a repair undone."""
+        now_repaired = replace(
+            history,
+            repaired_at=case.last_modified,
+            repaired_by=self._order.execution,
+            edited_at=case.edited_at,
+            undone=history.undone + 1 if case.undone else history.undone,
+            members=tuple({**dict.fromkeys(history.members), **repaired, **case.plan.record()}),
+        )
+        self._services.journal.record_repaired(self._order.build.project, self._order.execution, now_repaired)
 
     def _objection(self, project: Document | None) -> Json | None:
         if project is None:
@@ -92,13 +110,14 @@ class Patch:
         reverted = plan.revert(project)
         if not difference(project, reverted):
             return {"undone": bool(difference(project, plan.apply(project)))}
-        refusal = self._send(reverted, plan)
-        return {"refusal": refusal} if refusal else {"undone": True}
+        sent = self._send(reverted, plan)
+        return {"refusal": sent} if isinstance(sent, dict) else {"undone": True}
 
-    def _send(self, wanted: Document, plan: Plan) -> Json | None:
-        """UpdateProject, then read back and compare; None when the project is now exactly as wanted."""
+    def _send(self, wanted: Document, plan: Plan) -> Json | float:
+        """UpdateProject, then read back and compare: the `lastModified` of CodeBuild's answer when the project is now
+        exactly as wanted, else the outcome."""
         try:
-            self._services.codebuild.update(wanted, with_source=plan.edits_source)
+            updated = self._services.codebuild.update(wanted, with_source=plan.edits_source)
         except ClientError as error:
             if is_transient(error):
                 raise
@@ -106,7 +125,7 @@ class Patch:
         after = self._services.codebuild.project(str(wanted["name"])) or {}
         paths = [path for path in difference(_ordered(wanted), _ordered(after)) if not path.startswith(_CODEBUILDS_OWN)]
         if not paths:
-            return None
+            return Snapshot(updated).last_modified
         reason = f"after the update the project differs from what was sent in {', '.join(paths[:20])}"
         return _refusal(Ending.FAILED, reason, "compare the project with its definition")
 

@@ -1,27 +1,41 @@
-"""Runs the failed build again and looks at what becomes of it; each method is a step of its own."""
+"""Runs a failed build again with CodeBuild's own calls and looks at what becomes of it; each method is a step."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from botocore.exceptions import ClientError
 
 from remediator.aws.client import code_of, is_transient, message_of
 from remediator.core.build import Build
+from remediator.core.buildlog import Finding
 from remediator.core.case import Case
 from remediator.core.diagnosis import NOT_INSPECTED
-from remediator.core.failure import FAILED_STATUSES, BuildArn
+from remediator.core.evidence import find_throttle
+from remediator.core.failure import COMMAND_PHASES, FAILED_STATUSES, BuildArn
 from remediator.core.order import Order
-from remediator.core.retry import RETRY_BUILD
+from remediator.core.proof import proof
+from remediator.core.repaired import signed_in
+from remediator.core.retry import Way
+from remediator.core.snapshot import Snapshot
 from remediator.core.verdict import Verdict, verdict
-from remediator.inspection import inspect_build, was_denied
+from remediator.inspection import inspect_build, login_shown, was_denied
 from remediator.services import Services
 
 Json = dict[str, Any]
 
 CLOCK_SKEW = 30
 """Seconds by which this function's clock may differ from CodeBuild's."""
+
+TOKEN_LIVES = 240
+"""Seconds for which an idempotency token surely counts: CodeBuild remembers it for five minutes."""
+
+LATE_LOOKS = 2
+"""Further looks at a log that is late."""
+
+LATE_RETRIES = 8
+"""Further looks for a retry of CodeBuild's own that is due and not there: some failures it does not retry."""
 
 
 class NotStarted(Exception):
@@ -34,79 +48,122 @@ class Rerun:
         self._services = services
         self._settings = services.settings
 
-    def retry(self, case: Case, chance: int) -> Json:
-        """Run the build again; the caller sees to it that this runs once. `old`: with the settings it failed with."""
-        if case.retry_with == RETRY_BUILD:
-            token = self._token(chance)
-            return self._started(
-                _answered(lambda: self._services.codebuild.retry_build(self._order.build, token)), case
-            )
-        return self.start(case, chance)
+    def retry(self, case: Case, number: int, subject: BuildArn) -> Json:
+        """Run the build again; the caller sees to it that this runs once. `old`: with the settings it failed with.
 
-    def start(self, case: Case, chance: int) -> Json:
-        """Start a build with the project's settings; the caller sees to it that this runs once."""
-        project, token = self._order.build.project, f"{self._token(chance)}-start"
-        codebuild = self._services.codebuild
-        return self._started(_answered(lambda: codebuild.start_build(project, case.source_version, token)), case)
+        `number` counts the retries of this execution, `subject` is the build that failed last.
+        """
+        if case.retry.way is Way.RETRY_BUILD:
+            token = self._token(number)
+            return self._started(answered(lambda: self._services.codebuild.retry_build(subject, token)), case)
+        return self.start(case, number, subject)
+
+    def start(self, case: Case, number: int, subject: BuildArn) -> Json:
+        """Start a build with the project's settings and the overrides that the failed one had."""
+        project, token = self._order.build.project, f"{self._token(number)}-start"
+        codebuild, overrides = self._services.codebuild, self._overrides(case, subject)
+        started = answered(lambda: codebuild.start_build(project, case.source_version, token, dict(overrides)))
+        return self._started(started, case)
 
     def stop(self, build: str) -> None:
         """Stop a build that runs with the settings that the first one failed with."""
         self._services.codebuild.stop_build(BuildArn.parse(build))
 
-    def _token(self, chance: int) -> str:
-        return f"{self._order.build.uuid}-{self._order.attempt}-{chance}"
+    def find(self, again: Callable[[], Json], case: Case, known: tuple[str, ...], since: float) -> Json | None:
+        """The build that an interrupted start may have started; None when there is none.
 
-    def _started(self, build: Build, case: Case) -> Json:
-        old = case.retry_with == RETRY_BUILD and self._is_old(build, case)
-        return {"build": str(build.document["arn"]), "minutes": build.minutes_allowed, "old": old}
-
-    def _is_old(self, build: Build, case: Case) -> bool:
-        from remediator.core.repaired import signed_in
-
-        return not signed_in(build, case.phase, self._settings.sign_in)
-
-    def find_retry(self, case: Case, known: tuple[str, ...]) -> Json | None:
-        """The build that an interrupted `retry` may have started, ours by its initiator; None when there is none."""
+        `since` is a time before which it was not asked for. While CodeBuild remembers the token, `again`, the same
+        request, answers with the same build, or starts the one that had not been started. After that the newest builds
+        are looked through, for one that is ours by its initiator.
+        """
+        if self._services.now() - since < TOKEN_LIVES:
+            return again()
         for build in self._services.codebuild.latest_builds(self._order.build.project):
             started = self._started(build, case)
             ours = build.initiator.endswith(f"/{self._services.own_name}") and started["build"] not in known
             version = build.document.get("sourceVersion") or None
             same = version in (case.source_version, case.asked_version)
-            if ours and same and build.started_at >= case.made_at - CLOCK_SKEW:
+            if ours and same and build.started_at >= since - CLOCK_SKEW:
                 return started
         return None
 
     def look(self, state: Json, case: Case) -> Json:
-        """Look at the retried build once: its verdict so far. A look that AWS does not answer tells nothing new.
+        """Look at the build once: its verdict so far, its own retries by CodeBuild followed.
 
-        A log that is late gets two looks more.
+        A look that AWS does not answer tells nothing new. A log that is late gets a few looks more.
         """
         try:
             build = self._services.codebuild.build(BuildArn.parse(state["build"]))
             if build is None:
                 return {**state, "verdict": Verdict.STOPPED.value, "phase": "", "started_at": 0.0}
             failed = build.ended and build.status in FAILED_STATUSES
-            finding = inspect_build(build, self._services) if failed else NOT_INSPECTED
-            judged = verdict(build, case.phase, finding)
-            # Only a plan with DOCKER_AUTH_CONFIG has something to say otherwise.
-            denied = judged is Verdict.PAST_PULL and bool(case.otherwise) and was_denied(build, self._services)
+            if failed and build.next_auto_retry:
+                return {**state, "build": build.next_auto_retry, "late": 0}
+            if failed and build.auto_retry_due and state["late"] < LATE_RETRIES:
+                return {**state, "late": state["late"] + 1}
+            return self.judged(build, state, case)
         except Exception as error:
             if not is_transient(error):
                 raise
             return state
-        if finding.late and state["late"] < 2:
-            return {**state, "late": state["late"] + 1}
+
+    def judged(self, build: Build, state: Json, case: Case) -> Json:
+        """The state with what this build tells."""
+        failed = build.ended and build.status in FAILED_STATUSES
+        finding = inspect_build(build, self._services) if failed else NOT_INSPECTED
+        if finding.late and state["late"] < LATE_LOOKS + LATE_RETRIES:
+            return {**state, "late": max(state["late"], LATE_RETRIES) + 1}
+        found = verdict(build, case.phase, finding)
+        passed = found in (Verdict.PASSED, Verdict.PAST_PULL)
         return {
             **state,
-            "verdict": judged.value,
-            "told": finding.throttle.excerpt if finding.throttle else finding.unread,
-            "denied": denied,
+            "build": str(build.document["arn"]),
+            "verdict": found.value,
+            "told": _told(build, finding),
+            # Only a plan with DOCKER_AUTH_CONFIG has something to say otherwise.
+            "denied": found is Verdict.PAST_PULL and bool(case.otherwise) and was_denied(build, self._services),
             "phase": build.failure.phase,
             "started_at": build.started_at,
+            "old": build.ended and self._is_old(build, case),
+            "proof": self._proof(build, case) if passed else "",
+            "at": self._services.now(),
         }
 
+    def _proof(self, build: Build, case: Case) -> str:
+        sign_in = self._settings.sign_in
+        shown = case.phase in COMMAND_PHASES and login_shown(build, self._services)
+        return proof(build, case.phase, sign_in, shown)
 
-def _answered(start: Callable[[], Build]) -> Build:
+    def _overrides(self, case: Case, subject: BuildArn) -> Mapping[str, Any]:
+        """Read again, because their values are nobody's business; as far as nobody has edited the project since."""
+        if not case.retry.overrides:
+            return {}
+        from remediator.core.overrides import overrides_of
+
+        codebuild = self._services.codebuild
+        build, project = codebuild.build(subject), codebuild.project(self._order.build.project)
+        if build is None or project is None or Snapshot(project).last_modified != case.last_modified:
+            raise NotStarted("the project was edited meanwhile, so the overrides of its build can't be told any more")
+        return overrides_of(build, Snapshot(project), self._settings.sign_in).request
+
+    def _token(self, number: int) -> str:
+        return f"{self._order.build.uuid}-{self._order.attempt}-{number}"
+
+    def _started(self, build: Build, case: Case) -> Json:
+        old = case.retry.way is Way.RETRY_BUILD and self._is_old(build, case)
+        return {"build": str(build.document["arn"]), "old": old, "at": self._services.now()}
+
+    def _is_old(self, build: Build, case: Case) -> bool:
+        """Does it run with the settings that the first one failed with? Where nothing was changed, these are all."""
+        return not case.waits and not signed_in(build, case.phase, self._settings.sign_in)
+
+
+def _told(build: Build, finding: Finding) -> str:
+    throttle = finding.throttle or find_throttle(build.failure.context)
+    return throttle.excerpt if throttle else finding.unread
+
+
+def answered(start: Callable[[], Any]) -> Any:
     """A refusal is an answer; a lost one, or an error of AWS's own, may have been a build that was started."""
     try:
         return start()

@@ -19,6 +19,8 @@ from remediator.settings import Settings
 if TYPE_CHECKING:
     from aws_lambda_powertools import Logger
 
+    from remediator.aws.codepipeline import CodePipeline
+
 
 class Services:
     """A resumed execution uses only a few of these, and a client costs tens of milliseconds.
@@ -36,6 +38,12 @@ class Services:
     @cached_property
     def codebuild(self) -> CodeBuild:
         return CodeBuild(self.client("codebuild"))
+
+    @cached_property
+    def codepipeline(self) -> CodePipeline:
+        from remediator.aws.codepipeline import CodePipeline
+
+        return CodePipeline(self.client("codepipeline"))
 
     @cached_property
     def iam(self) -> Iam:
@@ -56,7 +64,10 @@ class Services:
 
     @cached_property
     def journal(self) -> Journal:
-        return Journal(self.client("dynamodb"), self.settings.journal_table, self.settings.journal_days)
+        settings = self.settings
+        return Journal(
+            self.client("dynamodb"), settings.journal_table, settings.journal_days, settings.sign_in.secret_arn
+        )
 
     @cached_property
     def log(self) -> Logger:

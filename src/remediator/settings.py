@@ -10,6 +10,7 @@ from typing import Literal, cast
 
 from remediator.core.bad_input import BadInput
 from remediator.core.case import Terms
+from remediator.core.history import Limits
 from remediator.core.plan import SignIn
 from remediator.core.review import Untrusted
 
@@ -28,6 +29,7 @@ class Settings:
     retry_build: bool
     project_name_pattern: str
     settle_seconds: int
+    limits: Limits
     untrusted_projects: Untrusted
     docker_hub_endpoint: str
     journal_days: int
@@ -62,6 +64,10 @@ class Settings:
                 "PROJECT_NAME_PATTERN", r"[A-Za-z0-9_*?-]+", "a project name, in which * and ? may stand", "*"
             ),
             settle_seconds=read.number("SETTLE_SECONDS", 0, 900, "60"),
+            limits=Limits(
+                attempts=read.number("MAX_ATTEMPTS", 1, 5, "3"),
+                minutes=read.number("COOLDOWN_MINUTES", 5, 1440, "60"),
+            ),
             untrusted_projects=cast("Untrusted", read.one_of("UNTRUSTED_PROJECTS", ("advise", "repair"))),
             docker_hub_endpoint=read.loopback("DOCKER_HUB_ENDPOINT"),
             journal_days=read.number("JOURNAL_DAYS", 1, 3650, "365"),
@@ -71,6 +77,11 @@ class Settings:
     @property
     def terms(self) -> Terms:
         return Terms(self.sign_in, self.untrusted_projects, self.edit_buildspecs)
+
+    @property
+    def remediator_name(self) -> str:
+        """The function's name, which is also the session name under which its role acts."""
+        return self.remediator.partition(":function:")[2].partition(":")[0]
 
     def covers(self, project: str) -> bool:
         """Is this project in scope? The same `*` and `?` as in the ARN patterns of the functions' roles."""

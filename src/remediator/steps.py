@@ -1,27 +1,25 @@
-"""What the steps up to the patch, and the last ones, do: read with `aws`, decide with `core`, write with `aws`.
+"""What the steps on lease, credentials, grant and report do: read with `aws`, decide with `core`, write with `aws`.
 
 Every method is one step: it may run again after an interruption, and returns names, ARNs and decisions as JSON.
 """
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import Any
 
 from botocore.exceptions import ClientError
 
 from remediator.aws.client import code_of, is_transient, message_of
-from remediator.aws.journal import NOBODY
+from remediator.aws.journal import Claim
 from remediator.aws.secret import Credentials, MalformedSecret
 from remediator.core.auth_config import fault_in
-from remediator.core.case import Case, make_case, refuse_build
+from remediator.core.case import Case
 from remediator.core.change import GrantSecretAccess
-from remediator.core.diagnosis import diagnose
+from remediator.core.history import History
+from remediator.core.moment import moment
 from remediator.core.order import Order
 from remediator.core.outcome import Ending, Outcome
-from remediator.core.snapshot import Snapshot
-from remediator.hub import Answer, try_credentials
-from remediator.inspection import inspect_build, pushes_by_itself
+from remediator.hub import Answer, read_allowance, try_credentials
 from remediator.services import Services
 
 Json = dict[str, Any]
@@ -42,57 +40,36 @@ class Steps:
         self._services = services
         self._settings = services.settings
 
-    def claim(self) -> Json:
-        """Take the build and the project's lease: `granted`, `held` (look again later), `duplicate` or `left-alone`.
+    def claim(self, looks: int) -> Json:
+        """Take the project's lease: `granted` with its history, `held` (look again later), `duplicate`, `left-alone`.
 
-        A second attempt is a person's, who may go on where the first repair was taken back.
+        A second attempt is a person's, who may go on where a repair was taken back. `looks` before this one failed.
         """
+        order = self._order
+        told: Json = {"claim": "held", "by": "AWS did not answer", "looks": looks + 1, "history": None}
         try:
-            claim = self._take(NOBODY if self._order.attempt > 1 else "")
-            if claim.project_held_by == NOBODY and not claim.build_held_by:
-                return {"claim": "left-alone", "by": NOBODY}
-            if claim.project_held_by and not claim.build_held_by:
-                if self._services.executions.is_running(claim.project_held_by):
-                    return {"claim": "held", "by": claim.project_held_by}
-                claim = self._take(claim.project_held_by)
+            claim = self._take("")
+            if claim.held_by:
+                if self._services.executions.is_running(claim.held_by):
+                    same = claim.held_for == order.build.id and order.attempt == 1
+                    return {**told, "claim": "duplicate" if same else "held", "by": claim.held_by}
+                claim = self._take(claim.held_by)
         except Exception as error:
             if not is_transient(error):
                 raise
-            return {"claim": "held", "by": "AWS did not answer"}
-        if claim.build_held_by:
-            return {"claim": "duplicate", "by": claim.build_held_by}
-        return {"claim": "granted" if claim.granted else "held", "by": claim.project_held_by}
+            return told
+        if claim.left_alone:
+            return {**told, "claim": "left-alone", "by": ""}
+        granted = "granted" if claim.granted else "held"
+        return {**told, "claim": granted, "by": claim.held_by, "history": claim.history.to_json()}
 
-    def _take(self, evict: str) -> Any:
+    def _take(self, evict: str) -> Claim:
         order = self._order
-        return self._services.journal.claim(order.build, order.execution, order.attempt, self._services.now(), evict)
+        now = self._services.now()
+        return self._services.journal.claim(order.build, order.execution, now, evict, insist=order.attempt > 1)
 
-    def diagnose(self) -> Json:
-        """Read the build, its project and the project's role, and decide; nothing is taken from the event."""
-        codebuild, settings = self._services.codebuild, self._settings
-        build = codebuild.build(self._order.build)
-        if build is None:
-            return Case(Outcome(Ending.REJECTED, f"CodeBuild knows no build {self._order.build.id}")).to_json()
-        diagnosis = diagnose(build.failure, inspect_build(build, self._services))
-        refused = refuse_build(build, diagnosis)
-        if refused:
-            return refused.to_json()
-        project = codebuild.project(self._order.build.project)
-        if project is None:
-            return Case(Outcome(Ending.REJECTED, "the project no longer exists")).to_json()
-        pushes = pushes_by_itself(build, project, self._services)
-        unread = make_case(build, diagnosis, Snapshot(project), settings.terms, pushes)
-        if unread.refusal:
-            return unread.to_json()
-        try:
-            role = self._services.iam.role(str(project.get("serviceRole", "")))
-        except ClientError as error:
-            if is_transient(error):
-                raise
-            reason = f"the project's service role can't be read: {message_of(error)}"
-            return Case(Outcome(Ending.ADVISED, reason), unread.cause).to_json()
-        case = make_case(build, diagnosis, Snapshot(project, role), settings.terms, pushes)
-        return replace(case, made_at=self._services.now()).to_json()
+    def release(self, history: History) -> None:
+        self._services.journal.release(self._order.build.project, self._order.execution, history)
 
     def check(self, case: Case) -> Json | None:
         """Are the credentials well formed and accepted? None when they are, else the outcome."""
@@ -108,13 +85,19 @@ class Steps:
             lacking = _auth_config_lacking(credentials, case)
             if lacking:
                 return lacking
-        answer = try_credentials(credentials.username, credentials.password, self._settings.docker_hub_endpoint)
+        return self._answer(
+            try_credentials(credentials.username, credentials.password, self._settings.docker_hub_endpoint)
+        )
+
+    def _answer(self, answer: Answer) -> Json | None:
+        """What Docker Hub's answer to a sign-in means: None when it accepts the credentials, else the outcome."""
         if answer is Answer.COULD_NOT_TELL:
             raise CouldNotTell("Docker Hub could not be asked about the credentials")
         if answer is Answer.NOT_NOW:
             # Asking again would prolong a lockout.
-            reason = "Docker Hub takes no sign-ins from here at the moment (429); nothing was written"
-            return _refusal(Ending.GAVE_UP, reason, "use the remediate command when that is over")
+            until = moment(self.locked_out()["until"])
+            reason = f"Docker Hub takes no sign-ins from here at the moment (429); none is tried until {until}"
+            return _refusal(Ending.GAVE_UP, f"{reason}; nothing was written", "use the remediate command after that")
         if answer is Answer.REJECTED:
             return _refusal(
                 Ending.REJECTED,
@@ -134,18 +117,43 @@ class Steps:
             return {"refusal": _refusal(Ending.ADVISED, reason, f"{change.show()} by hand")}
         return {"granted_at": self._services.now()}
 
+    def allowance(self) -> Json:
+        """What the secret's account may pull, and until when at the latest it has to wait; or the outcome."""
+        try:
+            credentials = self._services.secret.read()
+        except (MalformedSecret, ClientError) as error:
+            if is_transient(error):
+                raise
+            return {"refusal": _refusal(Ending.REJECTED, f"the secret can't be read: {_told(error)}")}
+        allowance = read_allowance(credentials.username, credentials.password, self._settings.docker_hub_endpoint)
+        if isinstance(allowance, Answer):
+            refused = self._answer(allowance)
+            return {"refusal": refused or _refusal(Ending.GAVE_UP, "Docker Hub does not tell the account's allowance")}
+        now, journal = self._services.now(), self._services.journal
+        return {
+            "limit": allowance.limit,
+            "remaining": allowance.remaining,
+            "window": allowance.window or 0,
+            "until": now + (allowance.window or 0),
+            "projects": list(journal.sharing()),
+        }
+
+    def locked_out(self) -> Json:
+        """Nobody signs in with the secret for a while; until when."""
+        seconds = self._settings.limits.minutes * 60
+        until = self._services.now() + seconds
+        self._services.journal.lock_out(until)
+        return {"until": until, "seconds": seconds}
+
     def leave_alone(self) -> None:
         """For a day: what was taken back would do the same harm at the project's next failure."""
         until = self._services.now() + LEFT_ALONE
-        self._services.journal.leave_alone(self._order.build, self._order.execution, until)
+        self._services.journal.leave_alone(self._order.build.project, self._order.execution, until)
 
-    def release(self) -> None:
-        self._services.journal.release(self._order.build, self._order.execution)
-
-    def report(self, outcome: Outcome, release: bool) -> Json:
+    def report(self, outcome: Outcome, history: History | None) -> Json:
         """The lease back where it is still held; then journal, log and metric, last, so that they are told once."""
-        if release:
-            self.release()
+        if history is not None:
+            self.release(history)
         self._services.report.outcome(self._order, outcome, self._services.now())
         return outcome.to_json()
 
@@ -162,6 +170,10 @@ def _auth_config_lacking(credentials: Credentials, case: Case) -> Json | None:
         reason = f"the secret's key docker_auth_config can't be used: {fault}"
         return _refusal(Ending.REJECTED, reason, "correct the key, then use the remediate command")
     return None
+
+
+def _told(error: Exception) -> str:
+    return message_of(error) if isinstance(error, ClientError) else str(error)
 
 
 def _refusal(ending: Ending, reason: str, *advice: str) -> Json:

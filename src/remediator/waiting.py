@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from hashlib import sha256
 from typing import Any
 
 from aws_durable_execution_sdk_python.config import Duration
@@ -14,9 +15,14 @@ from remediator.core.verdict import Verdict
 from remediator.steps import CouldNotTell
 
 Json = dict[str, Any]
+Strategy = Callable[[Json, int], WaitForConditionDecision]
 
 LEASE_PATIENCE = 3600
 """Seconds to wait for another execution to finish with the project; it needs minutes."""
+
+STAGE_PATIENCE = 900
+"""Seconds in which a pipeline has to notice that its build failed, and to start the retry: it looks by itself, later
+than CodeBuild's own event comes."""
 
 
 def never(_error: Exception, _attempts: int) -> RetryDecision:
@@ -36,17 +42,33 @@ def interval(looks: int) -> int:
 
 
 def while_held(state: Json, looks: int) -> WaitForConditionDecision:
-    waited = sum(interval(look) for look in range(1, looks))
-    if state["claim"] != "held" or waited > LEASE_PATIENCE:
-        return WaitForConditionDecision.stop_polling()
+    return _go_on(looks, LEASE_PATIENCE) if state["claim"] == "held" else _enough()
+
+
+def while_running(seconds: int) -> Strategy:
+    """For a build, a batch: until there is a verdict, and no longer than CodeBuild lets it run."""
+    return lambda state, looks: _go_on(looks, seconds) if state["verdict"] == Verdict.RUNNING else _enough()
+
+
+def while_batch_runs(state: Json, looks: int) -> WaitForConditionDecision:
+    return _enough() if state["ended"] else _go_on(looks, state["minutes"] * 60)
+
+
+def while_not_retried(state: Json, looks: int) -> WaitForConditionDecision:
+    """For a pipeline's stage: until what the retry started is there, or it is plain that none can be made."""
+    return _enough() if state["next"] or state["refusal"] else _go_on(looks, STAGE_PATIENCE)
+
+
+def jitter(name: str, most: int) -> int:
+    """Some seconds of `most`, always the same for a name: what waits together does not go on together."""
+    return int.from_bytes(sha256(name.encode()).digest()[:4], "big") % (most + 1)
+
+
+def _enough() -> WaitForConditionDecision:
+    return WaitForConditionDecision.stop_polling()
+
+
+def _go_on(looks: int, most: int) -> WaitForConditionDecision:
+    if sum(interval(look) for look in range(1, looks)) > most:
+        return _enough()
     return WaitForConditionDecision.continue_waiting(Duration.from_seconds(interval(looks)))
-
-
-def while_running(seconds: int) -> Callable[[Json, int], WaitForConditionDecision]:
-    def decide(state: Json, looks: int) -> WaitForConditionDecision:
-        waited = sum(interval(look) for look in range(1, looks))
-        if state["verdict"] != Verdict.RUNNING or waited > seconds:
-            return WaitForConditionDecision.stop_polling()
-        return WaitForConditionDecision.continue_waiting(Duration.from_seconds(interval(looks)))
-
-    return decide

@@ -174,7 +174,7 @@ STANDARD_IMAGE = "aws/codebuild/standard:7.0"
 
 def case(build: Build, snapshot: Snapshot, finding: Finding = NOT_INSPECTED, pushes: bool | None = None) -> Case:
     """What Remediator's diagnosis makes of a build."""
-    return make_case(build, diagnose(build.failure, finding), snapshot, TERMS, pushes)
+    return make_case(build, diagnose(build.failure, finding), snapshot, TERMS, pushes=pushes)
 
 
 def throttled_command(

@@ -1,7 +1,8 @@
-"""Asking Docker Hub whether credentials are good, against a server on the loopback interface."""
+"""Asking Docker Hub whether credentials are good and what they may pull, on the loopback interface."""
 
 from __future__ import annotations
 
+import json
 import socket
 import threading
 from base64 import b64decode
@@ -11,18 +12,25 @@ from typing import Any
 
 import pytest
 
-from remediator.hub import Answer, try_credentials
+from local.registry import Registry
+from remediator.hub import Allowance, Answer, read_allowance, try_credentials
 
 USER, PASSWORD = "hubuser", "dckr_pat_ä:b"
 
 
 class Server(HTTPServer):
-    """Answers every request with one status; keeps what it was asked."""
+    """Answers every GET with one status and body, and every HEAD with one status and headers; keeps what it was asked.
+
+    A HEAD with the status 0 is hung up on.
+    """
 
     def __init__(self) -> None:
         super().__init__(("127.0.0.1", 0), _Handler)
         self.status = 200
         self.location = ""
+        self.body = b"{}"
+        self.head_status = 200
+        self.head_headers: list[tuple[str, str]] = []
         self.asked: list[tuple[str, str | None]] = []
 
     @property
@@ -38,9 +46,18 @@ class _Handler(BaseHTTPRequestHandler):
         self.send_response(self.server.status)
         if self.server.location:
             self.send_header("Location", self.server.location)
-        self.send_header("Content-Length", "2")
+        self.send_header("Content-Length", str(len(self.server.body)))
         self.end_headers()
-        self.wfile.write(b"{}")
+        self.wfile.write(self.server.body)
+
+    def do_HEAD(self) -> None:
+        self.server.asked.append((self.path, self.headers.get("Authorization")))
+        if not self.server.head_status:
+            return
+        self.send_response(self.server.head_status)
+        for name, value in self.server.head_headers:
+            self.send_header(name, value)
+        self.end_headers()
 
     def log_message(self, *args: Any) -> None:
         pass
@@ -132,3 +149,192 @@ def test_odd_credentials_make_one_well_formed_request(
 ) -> None:
     assert try_credentials(username, password, servers[0].url) is Answer.ACCEPTED
     assert b64decode((servers[0].asked[0][1] or "").removeprefix("Basic ")).decode() == f"{username}:{password}"
+
+
+def test_half_a_surrogate_pair_in_credentials_makes_no_error_that_holds_them(servers: tuple[Server, Server]) -> None:
+    servers[0].status = 401
+
+    assert try_credentials(USER, "p\ud800", servers[0].url) is Answer.REJECTED
+    assert read_allowance(USER, "p\ud800", servers[0].url) is Answer.REJECTED
+
+
+ASCII_PASSWORD = "dckr_pat_a:b"
+"""The registry compares no others."""
+TOKEN = b'{"token": "a.b-c_d=", "expires_in": 300}'
+LIMIT = ("ratelimit-limit", "200;w=21600")
+
+
+def left(pulls: int) -> list[tuple[str, str]]:
+    return [LIMIT, ("RateLimit-Remaining", f"{pulls};w=21600")]
+
+
+@pytest.fixture
+def registry() -> Iterator[Registry]:
+    with Registry() as registry:
+        yield registry
+
+
+@pytest.fixture
+def hub(servers: tuple[Server, Server]) -> Server:
+    servers[0].body, servers[0].head_headers = TOKEN, left(7)
+    return servers[0]
+
+
+@pytest.mark.parametrize("pulls", [200, 1, 0])
+def test_what_is_left_of_an_accounts_pulls_is_read_and_costs_none_of_them(registry: Registry, pulls: int) -> None:
+    registry.add_account(USER, ASCII_PASSWORD, pulls)
+
+    for _ in range(3):
+        assert read_allowance(USER, ASCII_PASSWORD, registry.url) == Allowance(limit=200, remaining=pulls, window=21600)
+    assert registry.pulls() == []
+
+
+def test_an_account_without_a_limit_has_no_headers(registry: Registry) -> None:
+    registry.add_account(USER, ASCII_PASSWORD)
+
+    assert read_allowance(USER, ASCII_PASSWORD, registry.url) == Allowance(None, None, None)
+
+
+def test_only_an_account_with_no_pulls_left_is_exhausted() -> None:
+    assert Allowance(200, 0, 21600).exhausted
+    assert not Allowance(200, 1, 21600).exhausted
+    assert not Allowance(None, None, None).exhausted
+
+
+def test_wrong_credentials_have_no_allowance_and_ask_for_no_manifest(registry: Registry) -> None:
+    registry.add_account(USER, ASCII_PASSWORD, 5)
+
+    assert read_allowance(USER, "wrong", registry.url) is Answer.REJECTED
+    assert [entry["method"] for entry in registry.log] == ["GET"]
+
+
+def test_a_locked_account_is_asked_nothing_more_now(registry: Registry) -> None:
+    registry.add_account(USER, ASCII_PASSWORD, 5)
+    registry.accounts.lock(USER)
+
+    assert read_allowance(USER, ASCII_PASSWORD, registry.url) is Answer.NOT_NOW
+    assert len(registry.log) == 1
+
+
+def test_the_token_is_asked_for_with_the_credentials_and_the_manifest_with_the_token(hub: Server) -> None:
+    read_allowance(USER, PASSWORD, hub.url)
+
+    (_, basic), (path, bearer) = hub.asked
+    assert b64decode((basic or "").removeprefix("Basic ")).decode() == f"{USER}:{PASSWORD}"
+    assert (path, bearer) == ("/v2/ratelimitpreview/test/manifests/latest", "Bearer a.b-c_d=")
+
+
+def test_a_token_by_its_other_name_is_as_good(hub: Server) -> None:
+    hub.body = b'{"access_token": "t"}'
+
+    assert read_allowance(USER, PASSWORD, hub.url) == Allowance(200, 7, 21600)
+
+
+def test_a_limit_without_a_window_is_told_without_one(hub: Server) -> None:
+    hub.head_headers = [("ratelimit-limit", "300"), ("ratelimit-remaining", "0")]
+
+    assert read_allowance(USER, PASSWORD, hub.url) == Allowance(300, 0, None)
+
+
+def test_a_refusal_that_carries_the_headers_tells(hub: Server) -> None:
+    hub.head_status, hub.head_headers = 429, left(0)
+
+    assert read_allowance(USER, PASSWORD, hub.url) == Allowance(200, 0, 21600)
+
+
+def test_a_refusal_without_the_headers_is_no_missing_limit(hub: Server) -> None:
+    hub.head_status, hub.head_headers = 429, []
+
+    assert read_allowance(USER, PASSWORD, hub.url) is Answer.NOT_NOW
+
+
+@pytest.mark.parametrize("status", [401, 403, 404, 500, 503])
+def test_any_other_answer_about_the_manifest_tells_nothing_with_the_headers_too(hub: Server, status: int) -> None:
+    hub.head_status = status
+
+    assert read_allowance(USER, PASSWORD, hub.url) is Answer.COULD_NOT_TELL
+    assert len(hub.asked) == 2
+
+
+@pytest.mark.parametrize("status", [201, 302, 403, 500, 503])
+def test_a_token_endpoint_that_does_not_answer_can_tell_nothing(hub: Server, status: int) -> None:
+    hub.status = status
+
+    assert read_allowance(USER, PASSWORD, hub.url) is Answer.COULD_NOT_TELL
+    assert len(hub.asked) == 1
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        b"",
+        b"{}",
+        b"[]",
+        b"<html>",
+        b"\xff\xfe",
+        b"[" * 200_000,
+        b'{"token": ""}',
+        b'{"token": 5}',
+        b'{"token": ["t"]}',
+        json.dumps({"token": "t\r\nX-Evil: 1"}).encode(),
+        json.dumps({"token": "t\n"}).encode(),
+        json.dumps({"token": "a b"}).encode(),
+        json.dumps({"token": "tökén"}).encode(),
+    ],
+)
+def test_an_answer_without_a_usable_token_can_tell_nothing_and_asks_nothing_more(hub: Server, body: bytes) -> None:
+    hub.body = body
+
+    assert read_allowance(USER, PASSWORD, hub.url) is Answer.COULD_NOT_TELL
+    assert len(hub.asked) == 1
+
+
+@pytest.mark.parametrize(
+    "headers",
+    [
+        [LIMIT],
+        [("ratelimit-remaining", "5;w=21600")],
+        [LIMIT, ("ratelimit-remaining", "")],
+        [LIMIT, ("ratelimit-remaining", "-1;w=21600")],
+        [LIMIT, ("ratelimit-remaining", "many")],
+        [LIMIT, ("ratelimit-remaining", "5;w=")],
+        [LIMIT, ("ratelimit-remaining", "5;w=21600;x=1")],
+        [LIMIT, ("ratelimit-remaining", "9" * 5000)],
+        [LIMIT, LIMIT, ("ratelimit-remaining", "5;w=21600")],
+        [("ratelimit-limit", "\xb2;w=21600"), ("ratelimit-remaining", "5;w=21600")],
+    ],
+)
+def test_headers_that_are_no_allowance_can_tell_nothing(hub: Server, headers: list[tuple[str, str]]) -> None:
+    hub.head_headers = headers
+
+    assert read_allowance(USER, PASSWORD, hub.url) is Answer.COULD_NOT_TELL
+
+
+@pytest.mark.parametrize("status", [301, 307])
+def test_a_redirect_takes_neither_the_credentials_nor_the_token_anywhere(
+    servers: tuple[Server, Server], status: int
+) -> None:
+    first, second = servers
+    first.body, first.head_status = TOKEN, status
+    first.head_headers = [("Location", f"{second.url}/v2/"), *left(3)]
+
+    assert read_allowance(USER, PASSWORD, first.url) is Answer.COULD_NOT_TELL
+    first.status, first.location = status, f"{second.url}/token"
+    assert read_allowance(USER, PASSWORD, first.url) is Answer.COULD_NOT_TELL
+    assert second.asked == []
+
+
+def test_a_registry_that_hangs_up_can_tell_nothing_and_is_not_asked_again(hub: Server) -> None:
+    hub.head_status = 0
+
+    assert read_allowance(USER, PASSWORD, hub.url) is Answer.COULD_NOT_TELL
+    assert len(hub.asked) == 2
+
+
+def test_where_nothing_listens_no_allowance_can_be_told() -> None:
+    with socket.socket() as unused:
+        unused.bind(("127.0.0.1", 0))
+
+        answer = read_allowance(USER, PASSWORD, f"http://127.0.0.1:{unused.getsockname()[1]}")
+
+    assert answer is Answer.COULD_NOT_TELL

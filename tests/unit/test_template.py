@@ -19,7 +19,16 @@ ROOT = Path(__file__).parents[2]
 TEXT = (ROOT / "template.yaml").read_text(encoding="utf-8")
 NO_VALUE = {"Ref": "AWS::NoValue"}
 
-RETRIES = {"codebuild:StartBuild", "codebuild:RetryBuild", "codebuild:StopBuild"}
+RETRIES = {
+    "codebuild:StartBuild",
+    "codebuild:RetryBuild",
+    "codebuild:StopBuild",
+    "codebuild:BatchGetBuildBatches",
+    "codebuild:RetryBuildBatch",
+    "codepipeline:GetPipelineState",
+    "codepipeline:GetPipeline",
+    "codepipeline:RetryStageExecution",
+}
 WRITES = {"codebuild:UpdateProject", *RETRIES, "iam:AttachRolePolicy", "iam:PassRole"}
 
 NEVER_SENT = {
@@ -40,6 +49,17 @@ NEVER_SENT = {
     "codebuild:source.location",
 }
 
+# A build is started again with the overrides that it had; these are none that Remediator gives again.
+START_NEVER_SENT = {
+    "codebuild:serviceRole",
+    "codebuild:artifacts",
+    "codebuild:secondaryArtifacts",
+    "codebuild:secondarySources",
+    "codebuild:logsConfig",
+    "codebuild:encryptionKey",
+    "codebuild:autoRetryLimit",
+}
+
 # In the statement for inline buildspecs a source has to be there, with a buildspec.
 EDIT_NEVER_SENT = NEVER_SENT - {"codebuild:source", "codebuild:source.buildspec", "codebuild:source.location"}
 
@@ -48,6 +68,9 @@ _LOG_GROUPS = "arn:${AWS::Partition}:logs:${AWS::Region}:${AWS::AccountId}:log-g
 OPEN_RESOURCES = {
     f"{_LOG_GROUPS}:*": "a stream has a build's name, which is drawn later",
     "arn:${AWS::Partition}:iam::${AWS::AccountId}:role/*": "which role a project has is known when it is read",
+    "arn:${AWS::Partition}:codepipeline:${AWS::Region}:${AWS::AccountId}:${PipelineNamePattern}/*": (
+        "a stage is a resource below its pipeline, and has any name"
+    ),
     "${Remediator.Arn}:*": "executions belong to versions, whose numbers are not known before",
     "${Remediator.Arn}:*/durable-execution/*": "executions have names that are drawn later",
 }
@@ -63,6 +86,8 @@ SHARED_VARIABLES = {
     "USERNAME_VARIABLE",
     "PASSWORD_VARIABLE",
     "SETTLE_SECONDS",
+    "MAX_ATTEMPTS",
+    "COOLDOWN_MINUTES",
     "UNTRUSTED_PROJECTS",
     "INSPECT_BUILD_LOGS",
     "EDIT_BUILDSPECS",
@@ -256,7 +281,7 @@ def test_projects_are_written_only_within_the_name_pattern() -> None:
     writing = [
         each for each in Stack().statements() if {"codebuild:UpdateProject", "codebuild:StartBuild"} & {*actions(each)}
     ]
-    assert len(writing) == 2
+    assert len(writing) == 3
     for statement in writing:
         (resource,) = resources(statement)
         assert resource["Fn::Sub"].endswith(":project/${ProjectNamePattern}")
@@ -269,15 +294,31 @@ def test_projects_and_builds_are_read_only_within_the_name_pattern() -> None:
             assert resource["Fn::Sub"].endswith(":project/${ProjectNamePattern}")
 
 
-@pytest.mark.parametrize("action", ["codebuild:UpdateProject", "codebuild:StartBuild"])
-def test_an_update_or_a_start_is_allowed_only_without_the_members_that_are_never_sent(action: str) -> None:
+@pytest.mark.parametrize(
+    ("action", "never"), [("codebuild:UpdateProject", NEVER_SENT), ("codebuild:StartBuild", START_NEVER_SENT)]
+)
+def test_an_update_or_a_start_is_allowed_only_without_the_members_that_are_never_sent(
+    action: str, never: set[str]
+) -> None:
     condition = Stack(EditBuildspecs="false").statement(action)["Condition"]
-    assert condition == {"Null": dict.fromkeys(NEVER_SENT, "true")}
+    assert condition == {"Null": dict.fromkeys(never, "true")}
+
+
+def test_builds_and_batches_are_retried_only_within_the_name_pattern() -> None:
+    for action in ("RetryBuild", "StopBuild", "RetryBuildBatch", "BatchGetBuildBatches"):
+        (resource,) = resources(Stack().statement(f"codebuild:{action}"))
+        assert resource["Fn::Sub"].endswith(":project/${ProjectNamePattern}")
+
+
+def test_pipelines_are_read_and_their_stages_retried_only_within_their_own_pattern() -> None:
+    for action, end in (("GetPipelineState", ""), ("GetPipeline", ""), ("RetryStageExecution", "/*")):
+        (resource,) = resources(Stack().statement(f"codepipeline:{action}"))
+        assert resource["Fn::Sub"].endswith(":${PipelineNamePattern}" + end)
 
 
 def test_a_source_is_sent_only_to_edit_an_inline_buildspec_and_only_where_that_is_allowed() -> None:
     named = [each["Sid"] for each in Stack().statements() if "codebuild:UpdateProject" in actions(each)]
-    assert named == ["RepairAndRetry", "EditInlineBuildspecs"]
+    assert named == ["RepairProjects", "EditInlineBuildspecs"]
     _, edit = (each for each in Stack().statements() if "codebuild:UpdateProject" in actions(each))
     wanted = {**dict.fromkeys(EDIT_NEVER_SENT, "true"), "codebuild:source.buildspec": "false"}
     assert edit["Condition"] == {"Null": wanted}
@@ -503,9 +544,10 @@ def test_both_functions_are_one_artifact_for_arm_without_tracing() -> None:
         assert not {"CodeUri", "Runtime", "Tracing", "ReservedConcurrentExecutions"} & function["Properties"].keys()
 
 
-def test_an_execution_lasts_longer_than_two_of_the_longest_builds() -> None:
-    two_watches = 2 * (36 + 8) * 3600
-    assert Stack().resources["Remediator"]["Properties"]["DurableConfig"]["ExecutionTimeout"] > two_watches
+def test_an_execution_lasts_longer_than_all_retries_of_the_longest_builds_with_their_waits() -> None:
+    attempts = _document()["Parameters"]["MaxAttempts"]["MaxValue"]
+    watches_and_waits = attempts * (36 + 8 + 7) * 3600
+    assert Stack().resources["Remediator"]["Properties"]["DurableConfig"]["ExecutionTimeout"] > watches_and_waits
 
 
 def test_functions_and_rule_have_a_dead_letter_queue_each_encrypted_and_kept_for_two_weeks() -> None:

@@ -22,22 +22,25 @@ class BuildLog:
         self._client = logs
         self._place = place
 
-    def search(self, words: tuple[str, ...], pages: int = MOST_PAGES) -> Iterator[tuple[list[LogLine], bool]]:
+    def search(
+        self, words: tuple[str, ...], pages: int = MOST_PAGES, *, newest_first: bool = True
+    ) -> Iterator[tuple[list[LogLine], bool]]:
         """The lines that hold one of `words`, page by page, the newest page first and each page's oldest line first.
 
-        With each page: whether the log has been searched to its beginning. Pages may be empty.
+        With each page: whether the log has been searched to its end, which is its beginning. Pages may be empty.
         """
         request: dict[str, Any] = {
             "logGroupName": self._place.group,
             "logStreamNames": [self._place.stream],
             "filterPattern": " ".join(f'?"{word}"' for word in words),
             "startTime": _SINCE,
-            "startFromHead": False,
+            "startFromHead": not newest_first,
         }
         for _ in range(pages):
             answer = self._client.filter_log_events(**request)
             token = answer.get("nextToken")
-            yield [_line(event) for event in reversed(answer["events"])], token is None
+            events = answer["events"]
+            yield [_line(event) for event in (reversed(events) if newest_first else events)], token is None
             if token is None:
                 return
             request["nextToken"] = token

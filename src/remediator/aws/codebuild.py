@@ -1,10 +1,11 @@
-"""Reads and updates CodeBuild's projects without losing a setting, and starts and reads builds."""
+"""Reads and updates CodeBuild's projects without losing a setting, and starts and reads builds and batches."""
 
 from __future__ import annotations
 
 import json
 from typing import Any
 
+from remediator.core.batch import Batch
 from remediator.core.build import Build
 from remediator.core.failure import BuildArn
 from remediator.core.snapshot import Document
@@ -69,10 +70,13 @@ class CodeBuild:
         by_id = {document["id"]: Build(document) for document in self._answer.get("builds") or []}
         return [by_id[id_] for id_ in ids if id_ in by_id]
 
-    def start_build(self, project: str, source_version: str | None, token: str) -> Build:
-        """Start a build with the project's settings. CodeBuild remembers the idempotency `token` for five minutes."""
+    def start_build(self, project: str, source_version: str | None, token: str, overrides: Document) -> Build:
+        """Start a build with the project's settings and these overrides, members of StartBuild's request.
+
+        CodeBuild remembers the idempotency `token` for five minutes.
+        """
         version = {"sourceVersion": source_version} if source_version else {}
-        self._client.start_build(projectName=project, idempotencyToken=token, **version)
+        self._client.start_build(projectName=project, idempotencyToken=token, **version, **overrides)
         return Build(self._answer["build"])
 
     def retry_build(self, build: BuildArn, token: str) -> Build:
@@ -85,6 +89,28 @@ class CodeBuild:
     def stop_build(self, build: BuildArn) -> None:
         """Stopping a build that has ended changes nothing."""
         self._client.stop_build(id=build.id)
+
+    def batch(self, batch_id: str) -> Batch | None:
+        """The record of a batch, None when there is no such batch."""
+        self._client.batch_get_build_batches(ids=[batch_id])
+        batches: list[Document] = self._answer.get("buildBatches") or []
+        return Batch(batches[0]) if batches else None
+
+    def retry_batch(self, batch_id: str, token: str) -> Batch:
+        """Run the failed builds of a batch again; only of one that has finished failing.
+
+        Whether that is the same batch or a new one is documented nowhere: its answer tells.
+        https://docs.aws.amazon.com/codebuild/latest/APIReference/API_RetryBuildBatch.html
+        """
+        self._client.retry_build_batch(id=batch_id, idempotencyToken=token, retryType="RETRY_FAILED_BUILDS")
+        return Batch(self._answer["buildBatch"])
+
+    def builds(self, arns: tuple[str, ...]) -> list[Build]:
+        """The records of several builds, at most 100."""
+        if not arns:
+            return []
+        self._client.batch_get_builds(ids=[arn.rpartition("/")[2] for arn in arns])
+        return [Build(document) for document in self._answer.get("builds") or []]
 
     def _keep_answer(self, response_dict: dict[str, Any], **_: Any) -> None:
         if response_dict["status_code"] < 300:

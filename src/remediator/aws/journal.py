@@ -1,8 +1,9 @@
-"""The DynamoDB table that holds who repairs a project right now, what each repair changed, and every outcome.
+"""The DynamoDB table that holds who works on a project right now, what was done to it, and every outcome.
 
-One item for each failed build (`build#<project>:<uuid>`): the execution that claimed it, its attempt, the repair, the
-outcome; it expires. One item for each project under repair (`lease#<project>`): the execution that holds it. A project
-whose repair was taken back is held by NOBODY for a while, so that its next failures do not do the same again.
+One item for each failed build (`build#<project>:<uuid>`): the execution that has it, its attempt, the repair, the
+outcome. One for each batch whose builds failed (`batch#<project>:<uuid>`): the execution that runs it again. One for
+each project (`project#<name>`): the execution that works on it, its lease, and its history. One for the secret in use
+(`secret#<ARN>`): the projects that were signed in with it, and until when nobody signs in. All but the last expire.
 """
 
 from __future__ import annotations
@@ -16,22 +17,26 @@ from botocore.exceptions import ClientError
 
 from remediator.aws.client import code_of
 from remediator.core.failure import BuildArn
+from remediator.core.history import NEW, History
 
 SECONDS_A_DAY = 86_400
-NOBODY = "nobody"
-"""Who holds the lease of a project that is left alone."""
 
 
 @dataclass(frozen=True, slots=True)
 class Claim:
-    """The answer to a claim: ours when nobody holds it; else who holds the build or the project's lease."""
+    """The answer to a claim of a project: granted with its history, or who holds it and for which build.
 
-    build_held_by: str | None = None
-    project_held_by: str | None = None
+    `left_alone`: nobody holds it, but it is left alone for a while.
+    """
+
+    held_by: str = ""
+    held_for: str = ""
+    left_alone: bool = False
+    history: History = NEW
 
     @property
     def granted(self) -> bool:
-        return self.build_held_by is None and self.project_held_by is None
+        return not self.held_by and not self.left_alone
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,69 +47,153 @@ class Entry:
     outcome: str | None
 
 
+@dataclass(frozen=True, slots=True)
+class Entrance:
+    """The answer to a build's execution: it may go on; or another one has the build (`of_build`) or its origin; or
+    nobody may sign in with the secret until `locked_until` (seconds since 1970)."""
+
+    held_by: str = ""
+    of_build: bool = False
+    locked_until: float = 0.0
+
+
 class Journal:
-    def __init__(self, dynamodb: Any, table: str, keep_days: int) -> None:
+    def __init__(self, dynamodb: Any, table: str, keep_days: int, secret_arn: str) -> None:
         self._client = dynamodb
         self._table = table
         self._keep_seconds = keep_days * SECONDS_A_DAY
+        self._secret_key = f"secret#{secret_arn}"
 
-    def claim(self, build: BuildArn, execution: str, attempt: int, now: float, evict: str = "") -> Claim:
-        """Take the build and its project's lease for this execution, both or neither.
+    # A project
 
-        An execution recognises its own claim, since a step may run again. `evict` is an execution that no longer runs
-        and whose lease may be taken over. A later attempt may claim a build that an earlier one had.
+    def claim(self, build: BuildArn, execution: str, now: float, evict: str = "", insist: bool = False) -> Claim:
+        """Take the project's lease for this execution, which recognises its own, since a step may run again.
+
+        `evict` is an execution that no longer runs and whose lease may be taken over. With `insist` also a project
+        that is left alone is taken.
         """
-        values = {":me": _text(execution), ":attempt": _number(attempt)}
-        build_item = {
-            "Key": {"pk": _text(_build_key(build))},
-            "UpdateExpression": "SET execution = :me, attempt = :attempt, claimed_at = :now, expires_at = :expires",
-            "ConditionExpression": "attribute_not_exists(execution) OR execution = :me OR attempt < :attempt",
-            "ExpressionAttributeValues": {
-                **values,
-                ":now": _number(int(now)),
-                ":expires": _number(self._expiry(now)),
-            },
-        }
-        lease = {
-            "Key": {"pk": _text(_lease_key(build.project))},
-            "UpdateExpression": "SET execution = :me, build = :build REMOVE expires_at",
-            "ConditionExpression": (
-                "attribute_not_exists(pk) OR execution = :me OR execution = :evict OR expires_at < :now"
-            ),
-            "ExpressionAttributeValues": {
-                ":me": _text(execution),
-                ":evict": _text(evict or execution),
-                ":build": _text(build.id),
-                ":now": _number(int(now)),
-            },
-        }
-        common = {"TableName": self._table, "ReturnValuesOnConditionCheckFailure": "ALL_OLD"}
-        try:
-            self._client.transact_write_items(
-                TransactItems=[{"Update": {**common, **item}} for item in (build_item, lease)]
+        free = "(attribute_not_exists(execution) OR execution IN (:me, :evict))"
+        wanted = "(attribute_not_exists(left_alone_until) OR left_alone_until < :now)"
+        answer = _held(
+            lambda: self._client.update_item(
+                TableName=self._table,
+                Key={"pk": _text(_project_key(build.project))},
+                UpdateExpression=(
+                    "SET execution = :me, build = :build, expires_at = :expires, claimed_at = :now "
+                    "REMOVE left_alone_until"
+                ),
+                ConditionExpression=free if insist else f"{free} AND {wanted}",
+                ExpressionAttributeValues={
+                    ":me": _text(execution),
+                    ":evict": _text(evict or execution),
+                    ":build": _text(build.id),
+                    ":now": _number(int(now)),
+                    ":expires": _number(self._expiry(now)),
+                },
+                ReturnValues="ALL_NEW",
+                ReturnValuesOnConditionCheckFailure="ALL_OLD",
             )
-        except ClientError as error:
-            if code_of(error) != "TransactionCanceledException":
-                raise
-            holders = [_holder(reason) for reason in error.response["CancellationReasons"]]
-            if holders == [None, None]:
-                raise
-            return Claim(*holders)
-        return Claim()
+        )
+        if "Attributes" in answer:
+            return Claim(history=_history(answer["Attributes"]))
+        item = answer["Item"]
+        holder = item.get("execution", {}).get("S", "")
+        return Claim(holder, item.get("build", {}).get("S", ""), left_alone=not holder)
+
+    def record_repaired(self, project: str, execution: str, history: History) -> None:
+        """Write down that the project was repaired, unless its lease is no longer this execution's."""
+        values = {
+            "repaired_at": _milliseconds(history.repaired_at or 0.0),
+            "repaired_by": _text(history.repaired_by),
+            "edited_at": _milliseconds(history.edited_at),
+            "undone": _number(history.undone),
+            "members": {"SS": sorted(history.members)},
+        }
+        update = self._update(_project_key(project), values, "execution = :me", {":me": _text(execution)})
+        share = {
+            "TableName": self._table,
+            "Key": {"pk": _text(self._secret_key)},
+            "UpdateExpression": "ADD projects :project",
+            "ExpressionAttributeValues": {":project": {"SS": [project]}},
+        }
+        self._transact([{"Update": update}, {"Update": share}])
+
+    def release(self, project: str, execution: str, history: History) -> None:
+        """Give the project's lease back and keep the attempts of its window, unless it is no longer ours."""
+        values = {"window_ends": _number(int(history.window_ends)), "noticed": {"BOOL": history.noticed}}
+        if history.tries:
+            values["tries"] = {"SS": sorted(history.tries)}
+        self._give_back(project, execution, values)
+
+    def leave_alone(self, project: str, execution: str, until: float) -> None:
+        """Give the lease back so that nobody takes it for a while; what was repaired is repaired no more."""
+        self._give_back(project, execution, {"left_alone_until": _number(int(until))}, "repaired_at", "members")
+
+    def _give_back(self, project: str, execution: str, values: Mapping[str, Any], *removed: str) -> None:
+        update = self._update(_project_key(project), values, "execution = :me", {":me": _text(execution)})
+        update["UpdateExpression"] += f" REMOVE {', '.join(('execution', 'build', *removed))}"
+        _holds(lambda: self._client.update_item(**update))
+
+    # A failed build
+
+    def enter(
+        self,
+        build: BuildArn,
+        execution: str,
+        attempt: int,
+        now: float,
+        *,
+        repair: Mapping[str, Any],
+        origin: str = "",
+        signs_in: bool = True,
+    ) -> Entrance:
+        """Take the build for this execution, and its `origin` where that is another: the batch, or the first of the
+        builds that CodeBuild retries by itself. What is about to change is written down with it, old and new.
+
+        A later attempt may take a build that an earlier one had. One that `signs_in` is refused while nobody may.
+        """
+        mine = "attribute_not_exists(execution) OR execution = :me OR attempt < :attempt"
+        taken = {
+            "execution": _text(execution),
+            "attempt": _number(attempt),
+            "claimed_at": _number(int(now)),
+            "expires_at": _number(self._expiry(now)),
+        }
+        compared = {":me": _text(execution)}
+        values = {**taken, "repair": _text(json.dumps(repair, sort_keys=True))} if repair else taken
+        items = [{"Update": self._update(_build_key(build), values, mine, compared)}]
+        if origin:
+            items.append({"Update": self._update(origin, taken, mine, compared)})
+        lockout = {
+            "TableName": self._table,
+            "Key": {"pk": _text(self._secret_key)},
+            "ConditionExpression": "attribute_not_exists(locked_until) OR locked_until < :now",
+            "ExpressionAttributeValues": {":now": _number(int(now))},
+        }
+        taking = len(items)
+        failed = self._transact([*items, {"ConditionCheck": lockout}] if signs_in else items)
+        holders = [item["execution"]["S"] if item else "" for item in failed[:taking]]
+        locked = failed[taking] if failed[taking:] else None
+        return Entrance(
+            held_by=next(filter(None, holders), ""),
+            of_build=bool(holders and holders[0]),
+            locked_until=float(locked["locked_until"]["N"]) if locked else 0.0,
+        )
 
     def record_repair(self, build: BuildArn, repair: Mapping[str, Any]) -> None:
         """Write down what is about to change, old and new, before it changes."""
-        self._set(build, {"repair": _text(json.dumps(repair, sort_keys=True))})
+        self._client.update_item(
+            **self._update(_build_key(build), {"repair": _text(json.dumps(repair, sort_keys=True))})
+        )
 
     def record_outcome(
         self, build: BuildArn, execution: str, attempt: int, outcome: Mapping[str, Any], now: float
     ) -> None:
         """Keep the outcome, with the attempt also where the build was never claimed; a later attempt's own stays."""
         values = {"attempt": _number(attempt), **self._outcome(outcome, now)}
+        mine = "attribute_not_exists(execution) OR execution = :me"
         _holds(
-            lambda: self._set(
-                build, values, "attribute_not_exists(execution) OR execution = :me", {":me": _text(execution)}
-            )
+            lambda: self._client.update_item(**self._update(_build_key(build), values, mine, {":me": _text(execution)}))
         )
 
     def record_triage(self, build: BuildArn, outcome: Mapping[str, Any], now: float) -> bool:
@@ -116,41 +205,29 @@ class Journal:
             )
         )
 
-    def release(self, build: BuildArn, execution: str) -> None:
-        """Give the project's lease back, unless it is no longer ours."""
-        _holds(
-            lambda: self._client.delete_item(
-                TableName=self._table,
-                Key={"pk": _text(_lease_key(build.project))},
-                ConditionExpression="execution = :me",
-                ExpressionAttributeValues={":me": _text(execution)},
-            )
-        )
-
-    def leave_alone(self, build: BuildArn, execution: str, until: float) -> None:
-        """Hold the project's lease for NOBODY, unless another execution has it by now."""
-        _holds(
-            lambda: self._client.update_item(
-                TableName=self._table,
-                Key={"pk": _text(_lease_key(build.project))},
-                UpdateExpression="SET execution = :nobody, build = :build, expires_at = :until",
-                ConditionExpression="attribute_not_exists(pk) OR execution = :me OR execution = :nobody",
-                ExpressionAttributeValues={
-                    ":me": _text(execution),
-                    ":nobody": _text(NOBODY),
-                    ":build": _text(build.id),
-                    ":until": _number(int(until)),
-                },
-            )
-        )
-
     def entry(self, build: BuildArn) -> Entry | None:
-        item = self._client.get_item(
-            TableName=self._table, Key={"pk": _text(_build_key(build))}, ConsistentRead=True
-        ).get("Item")
+        item = self._get(_build_key(build))
         if item is None:
             return None
         return Entry(int(item.get("attempt", {}).get("N", "0")), item.get("outcome", {}).get("S"))
+
+    # The secret
+
+    def sharing(self) -> tuple[str, ...]:
+        """The projects that were signed in with the secret in use."""
+        item = self._get(self._secret_key) or {}
+        return tuple(sorted(item.get("projects", {}).get("SS", [])))
+
+    def lock_out(self, until: float) -> None:
+        """Nobody signs in with the secret until then: Docker Hub refuses it, and each further try prolongs that."""
+        self._client.update_item(**self._update(self._secret_key, {"locked_until": _number(int(until))}))
+
+    # Requests
+
+    def _get(self, key: str) -> dict[str, Any] | None:
+        answer = self._client.get_item(TableName=self._table, Key={"pk": _text(key)}, ConsistentRead=True)
+        item: dict[str, Any] | None = answer.get("Item")
+        return item
 
     def _outcome(self, outcome: Mapping[str, Any], now: float) -> dict[str, Any]:
         return {
@@ -160,24 +237,66 @@ class Journal:
             "expires_at": _number(self._expiry(now)),
         }
 
-    def _set(
-        self,
-        build: BuildArn,
-        values: Mapping[str, Any],
-        condition: str = "",
-        compared: Mapping[str, Any] | None = None,
-    ) -> None:
-        self._client.update_item(
-            TableName=self._table,
-            Key={"pk": _text(_build_key(build))},
-            UpdateExpression="SET " + ", ".join(f"#{name} = :{name}" for name in values),
-            ExpressionAttributeNames={f"#{name}": name for name in values},
-            ExpressionAttributeValues={**{f":{name}": value for name, value in values.items()}, **(compared or {})},
+    def _update(
+        self, key: str, values: Mapping[str, Any], condition: str = "", compared: Mapping[str, Any] | None = None
+    ) -> dict[str, Any]:
+        return {
+            "TableName": self._table,
+            "Key": {"pk": _text(key)},
+            "UpdateExpression": "SET " + ", ".join(f"#{name} = :{name}" for name in values),
+            "ExpressionAttributeNames": {f"#{name}": name for name in values},
+            "ExpressionAttributeValues": {**{f":{name}": v for name, v in values.items()}, **(compared or {})},
             **({"ConditionExpression": condition} if condition else {}),
-        )
+        }
+
+    def _transact(self, items: list[dict[str, Any]]) -> list[dict[str, Any] | None]:
+        """Write all or nothing; for each item the one that stood against it, and an empty list when all is written."""
+        told = [
+            {kind: {**request, "ReturnValuesOnConditionCheckFailure": "ALL_OLD"}}
+            for item in items
+            for kind, request in item.items()
+        ]
+        try:
+            self._client.transact_write_items(TransactItems=told)
+        except ClientError as error:
+            if code_of(error) != "TransactionCanceledException":
+                raise
+            reasons: list[Any] = error.response["CancellationReasons"]
+            against: list[dict[str, Any] | None] = [
+                (reason.get("Item") or {}) if reason.get("Code") == "ConditionalCheckFailed" else None
+                for reason in reasons
+            ]
+            if against == [None] * len(items):
+                raise
+            return against
+        return []
 
     def _expiry(self, now: float) -> int:
         return int(now) + self._keep_seconds
+
+
+def _history(item: Mapping[str, Any]) -> History:
+    repaired = item.get("repaired_at", {}).get("N")
+    return History(
+        repaired_at=float(repaired) / 1000 if repaired else None,
+        repaired_by=item.get("repaired_by", {}).get("S", ""),
+        edited_at=float(item.get("edited_at", {}).get("N", "0")) / 1000,
+        members=tuple(item.get("members", {}).get("SS", [])),
+        undone=int(item.get("undone", {}).get("N", "0")),
+        tries=tuple(item.get("tries", {}).get("SS", [])),
+        window_ends=float(item.get("window_ends", {}).get("N", "0")),
+        noticed=bool(item.get("noticed", {}).get("BOOL", False)),
+    )
+
+
+def _held(write: Callable[[], dict[str, Any]]) -> dict[str, Any]:
+    """The answer to a write that has a condition, or the error's, which shows the item that stood against it."""
+    try:
+        return write()
+    except ClientError as error:
+        if code_of(error) != "ConditionalCheckFailedException":
+            raise
+        return {"Item": error.response.get("Item", {})}
 
 
 def _holds(write: Callable[[], object]) -> bool:
@@ -191,18 +310,20 @@ def _holds(write: Callable[[], object]) -> bool:
     return True
 
 
+def batch_key(batch_id: str) -> str:
+    return f"batch#{batch_id}"
+
+
+def build_key(build_id: str) -> str:
+    return f"build#{build_id}"
+
+
 def _build_key(build: BuildArn) -> str:
-    return f"build#{build.id}"
+    return build_key(build.id)
 
 
-def _lease_key(project: str) -> str:
-    return f"lease#{project}"
-
-
-def _holder(reason: Mapping[str, Any]) -> str | None:
-    if reason.get("Code") != "ConditionalCheckFailed":
-        return None
-    return str(reason.get("Item", {}).get("execution", {}).get("S", "unknown"))
+def _project_key(project: str) -> str:
+    return f"project#{project}"
 
 
 def _text(value: str) -> dict[str, str]:
@@ -211,3 +332,8 @@ def _text(value: str) -> dict[str, str]:
 
 def _number(value: int) -> dict[str, str]:
     return {"N": str(value)}
+
+
+def _milliseconds(seconds: float) -> dict[str, str]:
+    """CodeBuild's times have fractions of a second."""
+    return _number(round(seconds * 1000))

@@ -44,7 +44,10 @@ class Report:
         return {"project": build.project, "build": str(build), **outcome.to_json()}
 
     def _tell(self, entry: dict[str, Any]) -> None:
+        """One line; and a count, on which people set alarms, unless the same was told before."""
         self._logger.info("outcome", extra=entry)
+        if entry["quiet"]:
+            return
         self._metrics.add_dimension(name="outcome", value=entry["outcome"])
         self._metrics.add_metric(name="Outcomes", unit="Count", value=1)
         self._metrics.flush_metrics()

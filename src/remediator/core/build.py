@@ -63,6 +63,46 @@ class Build:
         return str(self.document.get("initiator", ""))
 
     @property
+    def pipeline(self) -> str:
+        """The pipeline that started it, empty for none: `Build.initiator` of CodeBuild's API."""
+        kind, _, name = self.initiator.partition("/")
+        return name if kind == "codepipeline" else ""
+
+    @property
+    def batch(self) -> str:
+        """The id of the batch that it belongs to, `<project>:<uuid>`; empty for none."""
+        return str(self.document.get("buildBatchArn") or "").rpartition("/")[2]
+
+    @property
+    def auto_retry_due(self) -> bool:
+        """Does CodeBuild run it again by itself, or has it done so already?
+
+        https://docs.aws.amazon.com/codebuild/latest/userguide/auto-retry-build.html
+        """
+        return bool(self.next_auto_retry) or self.auto_retries_left > 0
+
+    @property
+    def auto_retries_left(self) -> int:
+        """How often CodeBuild will run it, or what follows it, again by itself."""
+        config = self._auto_retry
+        return max(0, int(config.get("autoRetryLimit") or 0) - int(config.get("autoRetryNumber") or 0))
+
+    @property
+    def next_auto_retry(self) -> str:
+        """The ARN of the build that repeats it by CodeBuild's own doing; empty while there is none."""
+        return str(self._auto_retry.get("nextAutoRetry") or "")
+
+    @property
+    def previous_auto_retry(self) -> str:
+        """The ARN of the build that it repeats by CodeBuild's own doing; empty for one that it does not."""
+        return str(self._auto_retry.get("previousAutoRetry") or "")
+
+    @property
+    def _auto_retry(self) -> Mapping[str, Any]:
+        config: Mapping[str, Any] = self.document.get("autoRetryConfig") or {}
+        return config
+
+    @property
     def why_no_log(self) -> str:
         """Why nothing can be read of its log, by its own record; only asked where that names no log stream."""
         logs: Mapping[str, Any] = self.document.get("logs") or {}

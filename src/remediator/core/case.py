@@ -7,77 +7,82 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from remediator.core.build import Build
-from remediator.core.diagnosis import Diagnosis, mirrors_of
+from remediator.core.diagnosis import WAITED_FOR, Diagnosis, mirrors_of
 from remediator.core.evidence import Cause
 from remediator.core.failure import FAILED_STATUSES
+from remediator.core.history import NEW, History, undone_again
 from remediator.core.image import DOCKER_HUB
 from remediator.core.outcome import Ending, Outcome
 from remediator.core.plan import Plan, SignIn, make_plan
-from remediator.core.retry import START_BUILD, reason_against_retry, way_to_retry
-from remediator.core.review import Untrusted, objection
+from remediator.core.retry import Retry, Way, decide_retry
+from remediator.core.review import Untrusted, another_image, objection
 from remediator.core.snapshot import Snapshot
 
 NO_PLAN = Plan()
+START_AGAIN = Retry(Way.START_BUILD)
 
 
 @dataclass(frozen=True, slots=True)
 class Case:
     """A diagnosis and its plan, small enough for a checkpoint.
 
-    `refusal` ends the remediation with nothing written. `against_retry` says who has to run the build again instead,
-    `retry_with` which of CodeBuild's calls runs it again; `source_version` is what StartBuild is given for it,
-    `asked_version` what it was started with.
-    `last_modified` is the project's, by CodeBuild's clock, when the plan was made at `made_at`, by ours. `phase` is
-    the one that failed, `excerpt` the evidence, redacted. `otherwise` is the advice where the secret lacks the key
-    that the plan's DOCKER_AUTH_CONFIG needs; empty for a plan without it.
+    `refusal` ends the remediation with nothing written. `waits` tells that the cause passes with time and that
+    nothing is to be changed. `retry` is how the build is run again; `source_version` is what StartBuild is given for
+    it, `asked_version` what it was started with, `pipeline` and `batch` what it belongs to (empty for none), `minutes`
+    how long it may take, CodeBuild's own retries of it included, `started_at` when it started.
+    `origin` is the journal's key of what comes back, where that is another than the build itself. `duplicate_of` is the
+    execution that has this very build already.
+
+    `last_modified` is the project's, by CodeBuild's clock, when the plan was made at `made_at`, by ours; `edited_at`
+    the last edit that was not ours. `counts`: is this one of the project's attempts? `notices`: is it
+    the last news before the project goes quiet? `undone`: does the plan repair
+    again what somebody took away? `phase` is the one that failed, `excerpt` the evidence, redacted. `otherwise` is the
+    advice where the secret lacks the key that the plan's DOCKER_AUTH_CONFIG needs; empty for a plan without it.
     """
 
     refusal: Outcome | None
     cause: str | None = None
     plan: Plan = NO_PLAN
-    last_modified: float = 0.0
-    made_at: float = 0.0
+    waits: bool = False
+    retry: Retry = START_AGAIN
     source_version: str | None = None
     asked_version: str | None = None
-    against_retry: str | None = None
-    retry_with: str = START_BUILD
+    pipeline: str = ""
+    batch: str = ""
+    minutes: int = 540
+    started_at: float = 0.0
+    origin: str = ""
+    duplicate_of: str = ""
+    last_modified: float = 0.0
+    made_at: float = 0.0
+    edited_at: float = 0.0
+    counts: bool = False
+    notices: bool = False
+    undone: bool = False
     phase: str = "PROVISIONING"
     excerpt: str = ""
     otherwise: tuple[str, ...] = ()
 
     def to_json(self) -> dict[str, Any]:
+        document = {name: getattr(self, name) for name in self.__slots__}
         return {
+            **document,
             "refusal": self.refusal.to_json() if self.refusal else None,
-            "cause": self.cause,
             "plan": self.plan.to_json(),
-            "last_modified": self.last_modified,
-            "made_at": self.made_at,
-            "source_version": self.source_version,
-            "asked_version": self.asked_version,
-            "against_retry": self.against_retry,
-            "retry_with": self.retry_with,
-            "phase": self.phase,
-            "excerpt": self.excerpt,
+            "retry": self.retry.to_json(),
             "otherwise": list(self.otherwise),
         }
 
     @classmethod
     def from_json(cls, document: Mapping[str, Any]) -> Case:
         refusal = document["refusal"]
-        return cls(
-            refusal=Outcome.from_json(refusal) if refusal else None,
-            cause=document["cause"],
-            plan=Plan.from_json(document["plan"]),
-            last_modified=document["last_modified"],
-            made_at=document["made_at"],
-            source_version=document["source_version"],
-            asked_version=document["asked_version"],
-            against_retry=document["against_retry"],
-            retry_with=document["retry_with"],
-            phase=document["phase"],
-            excerpt=document["excerpt"],
-            otherwise=tuple(document["otherwise"]),
-        )
+        read = {
+            "refusal": Outcome.from_json(refusal) if refusal else None,
+            "plan": Plan.from_json(document["plan"]),
+            "retry": Retry.from_json(document["retry"]),
+            "otherwise": tuple(document["otherwise"]),
+        }
+        return cls(**{**document, **read})
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,37 +95,82 @@ class Terms:
 
 
 def refuse_build(build: Build, diagnosis: Diagnosis) -> Case | None:
-    """Did it fail, and can credentials cure that? None when they can."""
+    """Did it fail, and can credentials cure that, or time? None when they can."""
     if build.status not in FAILED_STATUSES:
         return Case(Outcome(Ending.REJECTED, f"the build did not fail: CodeBuild has it as {build.status}"))
+    if diagnosis.cause in WAITED_FOR:
+        return None
     return Case(diagnosis.refusal, diagnosis.cause) if diagnosis.refusal else None
 
 
-def make_case(build: Build, diagnosis: Diagnosis, snapshot: Snapshot, terms: Terms, pushes: bool | None = None) -> Case:
+def make_case(
+    build: Build,
+    diagnosis: Diagnosis,
+    snapshot: Snapshot,
+    terms: Terms,
+    history: History = NEW,
+    pushes: bool | None = None,
+) -> Case:
     """Review and plan for a build that `refuse_build` let through.
 
     `pushes`: do the project's builds sign in or push by themselves, as far as their logs tell (see `Observed`)?
     """
+    if diagnosis.cause in WAITED_FOR:
+        return _waiting(build, diagnosis, snapshot, terms, history)
     sign_in = terms.sign_in
-    refusal = objection(build, snapshot, sign_in, terms.untrusted)
+    edited_at = history.edited_before(snapshot)
+    refusal = objection(build, snapshot, sign_in, terms.untrusted, edited_at)
     if refusal:
         return Case(refusal, diagnosis.cause)
-    case = Case(
-        refusal=None,
-        cause=diagnosis.cause,
-        last_modified=snapshot.last_modified,
-        source_version=build.source_version,
-        asked_version=build.document.get("sourceVersion") or None,
-        against_retry=reason_against_retry(build, snapshot, sign_in),
-        retry_with=way_to_retry(build),
-        phase=build.failure.phase,
-        excerpt=diagnosis.excerpt,
-    )
+    case = _case(build, diagnosis, snapshot, terms, history)
     if build.failure.of_command:
         case = _with_commands_signed_in(case, build, diagnosis, snapshot, terms, pushes)
     else:
-        case = replace(case, plan=make_plan(snapshot, sign_in))
-    return case if case.refusal else _with_advice_to_keep(case, snapshot)
+        case = replace(case, plan=make_plan(snapshot, sign_in, for_build=another_image(build, snapshot)))
+    if case.refusal:
+        return case
+    case = _with_advice_to_keep(case, snapshot)
+    left_alone = undone_again(history, case.plan)
+    if left_alone:
+        return Case(left_alone, diagnosis.cause)
+    return replace(case, undone=history.was_undone(case.plan))
+
+
+def _case(build: Build, diagnosis: Diagnosis, snapshot: Snapshot, terms: Terms, history: History) -> Case:
+    edited_at = history.edited_before(snapshot)
+    return Case(
+        refusal=None,
+        cause=diagnosis.cause,
+        retry=decide_retry(build, snapshot, terms.sign_in, edited_at),
+        source_version=build.source_version,
+        asked_version=build.document.get("sourceVersion") or None,
+        pipeline=build.pipeline,
+        batch=build.batch,
+        minutes=build.minutes_allowed * (1 + build.auto_retries_left),
+        started_at=build.started_at,
+        last_modified=snapshot.last_modified,
+        edited_at=edited_at,
+        counts=history.counts(build),
+        phase=build.failure.phase,
+        excerpt=diagnosis.excerpt,
+    )
+
+
+def _waiting(build: Build, diagnosis: Diagnosis, snapshot: Snapshot, terms: Terms, history: History) -> Case:
+    """A cause that passes with time. Whose limit or lockout it is can be told only of builds that use the secret: of
+    another account nothing can be read here, and signing in as this one would tell nothing of that."""
+    from remediator.core.repaired import signed_in
+
+    ours = signed_in(build, build.failure.phase, terms.sign_in)
+    if not ours and diagnosis.cause is not Cause.ABUSE_LIMIT:
+        return Case(diagnosis.refusal, diagnosis.cause)
+    case = _case(build, diagnosis, snapshot, terms, history)
+    if not ours and another_image(build, snapshot):
+        # StartBuild would be given the credential for that image, and this role may not read it.
+        against = "start the build again later, with the image that it was started with"
+        case = replace(case, retry=replace(case.retry, against=against))
+    advice = diagnosis.refusal.advice if diagnosis.refusal else ()
+    return replace(case, waits=True, plan=Plan(advice=advice))
 
 
 def _with_commands_signed_in(
@@ -139,10 +189,14 @@ def _with_commands_signed_in(
 
 
 def replan(case: Case, build: Build, snapshot: Snapshot, terms: Terms) -> Case:
-    """The same case for a project that was edited since: the diagnosis holds, the plan is made anew."""
+    """The same case for a project that was edited since: the diagnosis holds, the plan is made anew.
+
+    The build that it was planned for started before that edit, so what differs now may be the edit's.
+    """
     cause = Cause(case.cause) if case.cause else None
     diagnosis = Diagnosis(cause, DOCKER_HUB, case.phase, case.excerpt, refusal=None)
-    return make_case(build, diagnosis, snapshot, terms, pushes=False if case.otherwise else None)
+    again = make_case(build, diagnosis, snapshot, terms, pushes=False if case.otherwise else None)
+    return replace(again, origin=case.origin, counts=case.counts, undone=case.undone)
 
 
 def _with_advice_to_keep(case: Case, snapshot: Snapshot) -> Case:

@@ -77,16 +77,16 @@ def _without_docker(build: Build, snapshot: Snapshot, sign_in: SignIn, observed:
         return _refusal(
             "the project runs the jobs of a workflow and ignores its buildspec", advice.sign_in_in_workflow()
         )
-    client = _other_client(build, observed)
+    client = other_client(build, observed.excerpt)
     if client is None:
         return None
     how = advice.other_client(client, sign_in.username_variable, sign_in.password_variable)
     return _refusal(f"{client} pulls by itself and knows no login of docker", how, *_by_hand(snapshot, sign_in))
 
 
-def _other_client(build: Build, observed: Observed) -> str | None:
+def other_client(build: Build, excerpt: str) -> str | None:
     """The client that pulled, where the failed command or the evidence tells of another than docker."""
-    if "com.google.cloud.tools" in observed.excerpt:
+    if "com.google.cloud.tools" in excerpt:
         return "jib"
     command = FailedCommand.of(build.failure.phase, build.failure.context).text
     for run in commands_in(command):

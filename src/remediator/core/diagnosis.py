@@ -46,6 +46,9 @@ _NO_CURE = {
     ),
 }
 
+WAITED_FOR = (Cause.ACCOUNT_LIMIT, Cause.LOGIN_LOCKOUT, Cause.ABUSE_LIMIT)
+"""Causes that no change cures and that pass with time."""
+
 
 @dataclass(frozen=True, slots=True)
 class Diagnosis:

@@ -57,7 +57,7 @@ class BuildFailure:
     """A build that failed: `phase` is the phase that failed, `context` its message with the status code in front.
 
     Both are empty when nothing tells them. `image` is the build environment's image as written. `log` is where the
-    log is in CloudWatch Logs; None when it is not there, or not told.
+    log is in CloudWatch Logs; None when it is not there, or not told. `initiator` is who started it.
     """
 
     build: BuildArn
@@ -66,6 +66,7 @@ class BuildFailure:
     context: str
     image: str
     log: LogPlace | None = None
+    initiator: str = ""
 
     @property
     def of_command(self) -> bool:
@@ -96,7 +97,8 @@ class BuildFailure:
         image = environment.get("image") if isinstance(environment, Mapping) else None
         phase, context = _failed_phase(more.get("phases"), "phase-type", "phase-status", _event_context)
         log = _log_place(more.get("logs"), "group-name", "stream-name")
-        return cls(build, str(status), phase, context, image if isinstance(image, str) else "", log)
+        initiator = str(more.get("initiator") or "")
+        return cls(build, str(status), phase, context, image if isinstance(image, str) else "", log, initiator)
 
     @classmethod
     def from_build(cls, document: Mapping[str, Any]) -> BuildFailure:
@@ -109,6 +111,7 @@ class BuildFailure:
             context=context,
             image=str((document.get("environment") or {}).get("image") or ""),
             log=_log_place(document.get("logs"), "groupName", "streamName"),
+            initiator=str(document.get("initiator") or ""),
         )
 
 

@@ -12,6 +12,7 @@ class Ending(StrEnum):
     """The words for an outcome; README's table says what each one asks of its reader."""
 
     REMEDIATED = "remediated"
+    UNPROVEN = "remediated, unproven"
     PATCHED = "patched"
     PLANNED = "planned"
     ADVISED = "advised"
@@ -23,7 +24,10 @@ class Ending(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """An ending and its reason, with what was changed, what a person has to do, and the build that was run again."""
+    """An ending and its reason, with what was changed, what a person has to do, and the build that was run again.
+
+    `quiet`: written down, but no news; the same was told before.
+    """
 
     ending: Ending
     reason: str
@@ -31,6 +35,7 @@ class Outcome:
     changes: tuple[str, ...] = ()
     advice: tuple[str, ...] = ()
     retried_build: str | None = None
+    quiet: bool = False
 
     def with_facts(self, **facts: Any) -> Outcome:
         return replace(self, **facts)
@@ -43,6 +48,7 @@ class Outcome:
             "changes": list(self.changes),
             "advice": list(self.advice),
             "retried_build": self.retried_build,
+            "quiet": self.quiet,
         }
 
     @classmethod
@@ -54,4 +60,5 @@ class Outcome:
             changes=tuple(document["changes"]),
             advice=tuple(document["advice"]),
             retried_build=document["retried_build"],
+            quiet=document["quiet"],
         )

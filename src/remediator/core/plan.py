@@ -106,12 +106,18 @@ class Plan:
 
 
 def make_plan(
-    snapshot: Snapshot, sign_in: SignIn, login: AddDockerLogin | None = None, auth_config: bool = False
+    snapshot: Snapshot,
+    sign_in: SignIn,
+    login: AddDockerLogin | None = None,
+    auth_config: bool = False,
+    *,
+    for_build: bool = False,
 ) -> Plan:
     """What is missing for the project to sign in. A project that lacks nothing gets a plan without changes.
 
     Grant first: a variable whose secret the role can't read yet fails every build of the project. `login` and
-    `auth_config` are the two ways in which its commands can sign in; both need the variables.
+    `auth_config` are the two ways in which its commands can sign in; both need the variables. `for_build`: a build is
+    started with the credential as an override, so the role has to read the secret whatever the project refers to.
     """
     changes: list[Change] = []
     advice: list[str] = []
@@ -125,7 +131,7 @@ def make_plan(
         changes.append(variables)
     if login is not None:
         changes.append(login)
-    if _uses_nothing(snapshot, sign_in) and credential is None and variables is None:
+    if _uses_nothing(snapshot, sign_in) and credential is None and variables is None and not for_build:
         changes = []
     return Plan(tuple(changes), tuple(advice))
 

@@ -1,98 +1,85 @@
-"""Decides how a failed build is run again, with StartBuild or RetryBuild, or who has to run it again instead."""
+"""Decides how a failed build is run again, or who has to do that instead."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import dataclass
+from enum import StrEnum
 from typing import Any
 
 from remediator.core.build import Build
+from remediator.core.overrides import overrides_of
 from remediator.core.plan import SignIn
 from remediator.core.snapshot import Snapshot
 
-_OURS = ("registryCredential", "imagePullCredentialsType", "environmentVariables")
-_OUTPUT_ONLY = ("dockerServer",)
-_SOURCE = (
-    "type",
-    "location",
-    "gitCloneDepth",
-    "gitSubmodulesConfig",
-    "insecureSsl",
-    "reportBuildStatus",
-    "auth",
-)
-START_BUILD, RETRY_BUILD = "StartBuild", "RetryBuild"
 _WEBHOOKS = ("hookshot", "bitbucket", "gitlab")
-_COMPARED = ("timeoutInMinutes", "queuedTimeoutInMinutes", "encryptionKey", "cache", "secondarySources")
 
 
-def reason_against_retry(build: Build, snapshot: Snapshot, sign_in: SignIn) -> str | None:
-    """Why it would not be this build again, as it was, if it were run from here, as advice; None when it would."""
-    document = build.document
-    initiator = build.initiator
-    if initiator.startswith("codepipeline/") or (document.get("source") or {}).get("type") == "CODEPIPELINE":
-        pipeline = initiator.partition("/")[2] or "that started it"
-        return f"retry the failed stage of the pipeline {pipeline}: a pipeline does not notice builds from elsewhere"
-    if document.get("buildBatchArn"):
-        return "retry the batch that this build belongs to (RetryBuildBatch)"
+class Way(StrEnum):
+    """How a build is run again; each has its own call, except that CodeBuild makes its automatic retries itself."""
+
+    START_BUILD = "StartBuild"
+    RETRY_BUILD = "RetryBuild"
+    RETRY_STAGE = "RetryStageExecution"
+    RETRY_BATCH = "RetryBuildBatch"
+    AUTO_RETRY = "auto-retry"
+
+
+@dataclass(frozen=True, slots=True)
+class Retry:
+    """`against` is the advice where it would not be this build again, as it was, if it were run from here.
+
+    `overrides` names the members that StartBuild has to be given again; their values stay with CodeBuild. `then` is
+    how it is run again when CodeBuild's own retries are used up.
+    """
+
+    way: Way
+    against: str | None = None
+    overrides: tuple[str, ...] = ()
+    then: Retry | None = None
+
+    def to_json(self) -> dict[str, Any]:
+        return {
+            "way": self.way.value,
+            "against": self.against,
+            "overrides": list(self.overrides),
+            "then": self.then.to_json() if self.then else None,
+        }
+
+    @classmethod
+    def from_json(cls, document: Mapping[str, Any]) -> Retry:
+        then = document["then"]
+        overrides = tuple(document["overrides"])
+        return cls(Way(document["way"]), document["against"], overrides, cls.from_json(then) if then else None)
+
+
+def decide_retry(build: Build, snapshot: Snapshot, sign_in: SignIn, edited_at: float) -> Retry:
+    """The way of this build. `edited_at`: when somebody else than us last edited the project (CodeBuild's clock)."""
     if snapshot.is_runner:
-        return "re-run the job on GitHub: the build was the runner of one queued job"
-    auto = document.get("autoRetryConfig") or {}
-    if auto.get("nextAutoRetry") or int(auto.get("autoRetryNumber") or 0) < int(auto.get("autoRetryLimit") or 0):
-        return "nothing: CodeBuild retries the build itself (autoRetryLimit)"
-    differing = overrides(build, snapshot, sign_in)
-    if differing:
-        return f"start the build again with its overrides; it differs from the project in {', '.join(differing)}"
-    return None
+        return Retry(Way.RETRY_BUILD, "re-run the job on GitHub: the build was the runner of one queued job")
+    # A pipeline does not notice a build that it did not start; a batch is run again as one.
+    if build.pipeline:
+        return Retry(Way.RETRY_STAGE)
+    if build.batch:
+        return Retry(Way.RETRY_BATCH)
+    # The variables of a webhook (CODEBUILD_WEBHOOK_…) exist in RetryBuild's build only.
+    webhook = any(word in build.initiator.lower() for word in _WEBHOOKS)
+    ours = Retry(Way.RETRY_BUILD) if webhook else _start(build, snapshot, sign_in, edited_at)
+    return Retry(Way.AUTO_RETRY, then=ours) if build.auto_retry_due else ours
 
 
-def way_to_retry(build: Build) -> str:
-    """RetryBuild for what a webhook started: its variables (`CODEBUILD_WEBHOOK_…`) exist only there."""
-    return RETRY_BUILD if any(word in build.initiator.lower() for word in _WEBHOOKS) else START_BUILD
-
-
-def overrides(build: Build, snapshot: Snapshot, sign_in: SignIn) -> tuple[str, ...]:
-    """Members in which the build differs from the project, without those that a repair changes."""
-    project = snapshot.project
-    mine, theirs = build.environment, snapshot.environment
-    found = [
-        f"environment.{name}"
-        for name in sorted({*mine, *theirs} - {*_OURS, *_OUTPUT_ONLY})
-        if _differs(mine, theirs, name)
-    ]
-    if _variables(mine, sign_in.references) != _variables(theirs, sign_in.references):
-        found.append("environment.environmentVariables")
-    source, project_source = build.document.get("source") or {}, project.get("source") or {}
-    found += [f"source.{name}" for name in _SOURCE if _differs(source, project_source, name)]
-    if build.buildspec != snapshot.buildspec and not _lacks_only_the_login(build, snapshot, sign_in):
-        found.append("source.buildspec")
-    found += [name for name in _COMPARED if name in build.document and _differs(build.document, project, name)]
-    if _versions(build.document) != _versions(project):
-        found.append("secondarySourceVersions")
-    if (build.document.get("debugSession") or {}).get("sessionEnabled"):
-        found.append("debugSession")
-    return tuple(found)
-
-
-def _lacks_only_the_login(build: Build, snapshot: Snapshot, sign_in: SignIn) -> bool:
-    from remediator.core.repaired import same_buildspec
-
-    return same_buildspec(build, snapshot, sign_in)
-
-
-def _differs(build: Mapping[str, Any], project: Mapping[str, Any], name: str) -> bool:
-    """Absent, null, false and empty mean the same here: the build's record fills defaults in."""
-    return (build.get(name) or None) != (project.get(name) or None)
-
-
-def _variables(environment: Mapping[str, Any], ours: Mapping[str, str]) -> dict[str, tuple[str, str]]:
-    return {
-        v["name"]: (str(v.get("value", "")), str(v.get("type", "PLAINTEXT")))
-        for v in environment.get("environmentVariables") or []
-        if ours.get(v["name"]) != v.get("value") or v.get("type") != "SECRETS_MANAGER"
-    }
-
-
-def _versions(document: Mapping[str, Any]) -> dict[str, str]:
-    return {
-        v.get("sourceIdentifier", ""): v.get("sourceVersion", "") for v in document.get("secondarySourceVersions") or []
-    }
+def _start(build: Build, snapshot: Snapshot, sign_in: SignIn, edited_at: float) -> Retry:
+    if (build.document.get("source") or {}).get("type") == "CODEPIPELINE":
+        return Retry(Way.START_BUILD, "retry the failed stage of the pipeline: the build has its source from there")
+    found = overrides_of(build, snapshot, sign_in)
+    if found.lost:
+        lost = ", ".join(found.lost)
+        return Retry(Way.START_BUILD, f"start the build again as it was started; it differs from the project in {lost}")
+    if found.names and edited_at > build.started_at:
+        names = ", ".join(found.names)
+        return Retry(
+            Way.START_BUILD,
+            f"start the build again; it differs from the project in {names}, and the project was edited since, so "
+            "whether these were overrides can't be told",
+        )
+    return Retry(Way.START_BUILD, overrides=found.names)

@@ -13,12 +13,17 @@ from remediator.core.snapshot import Snapshot
 Untrusted = Literal["advise", "repair"]
 
 
-def objection(build: Build, snapshot: Snapshot, sign_in: SignIn, untrusted: Untrusted) -> Outcome | None:
-    """The reason to leave the project alone, None when there is none; the first of these guards that objects."""
+def objection(
+    build: Build, snapshot: Snapshot, sign_in: SignIn, untrusted: Untrusted, edited_at: float
+) -> Outcome | None:
+    """The reason to leave the project alone, None when there is none; the first of these guards that objects.
+
+    `edited_at` is when somebody else than us last edited the project, by CodeBuild's clock.
+    """
     if build.failure.of_command:
         of_its_kind = _other_commands(build, snapshot, sign_in) or _commands_signed_in(build, sign_in)
     else:
-        of_its_kind = _another_image(build, snapshot) or _image_signed_in(build, snapshot, sign_in)
+        of_its_kind = _image_not_ours(build, snapshot, edited_at) or _image_signed_in(build, snapshot, sign_in)
     return (
         _another_role(build, snapshot) or _foreign_role(build) or of_its_kind or stranger_objection(snapshot, untrusted)
     )
@@ -70,9 +75,17 @@ def _commands_signed_in(build: Build, sign_in: SignIn) -> Outcome | None:
     )
 
 
-def _another_image(build: Build, snapshot: Snapshot) -> Outcome | None:
-    image, project_image = build.environment.get("image"), snapshot.environment.get("image")
-    if image != project_image:
+def another_image(build: Build, snapshot: Snapshot) -> bool:
+    """Did the build run in another image than the project has: an override, or the project was edited since?"""
+    return build.environment.get("image") != snapshot.environment.get("image")
+
+
+def _image_not_ours(build: Build, snapshot: Snapshot, edited_at: float) -> Outcome | None:
+    """An override of the image can be given its own credential, as long as it is surely an override."""
+    if another_image(build, snapshot):
+        if edited_at <= build.started_at and takes_registry_credential(build.environment):
+            return None
+        image, project_image = build.environment.get("image"), snapshot.environment.get("image")
         return Outcome(
             Ending.ADVISED,
             f"the build's image {image} is not the project's, {project_image}: an override, or the project was edited "

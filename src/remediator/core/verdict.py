@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import StrEnum
+from typing import Any
 
 from remediator.core.build import Build
 from remediator.core.buildlog import Finding
@@ -65,12 +67,14 @@ class Judgement:
     take_back: bool = False
 
 
-def judge(verdict: Verdict, phase: str, told: str, denied: bool, case: Case) -> Judgement:
+def judge(seen: Mapping[str, Any], case: Case) -> Judgement:
     """What a retried build's result means for the case.
 
-    `phase` is where it failed, `told` what its log says about that, `denied` whether it shows that docker was refused
-    something with the credentials of DOCKER_AUTH_CONFIG.
+    `seen`: its `verdict`, the `phase` in which it failed, `told` by its log about that, `proof` that the credentials
+    were used, whether it was `denied` something with those of DOCKER_AUTH_CONFIG, and whether it ran with the `old`
+    settings.
     """
+    verdict, phase = Verdict(seen["verdict"]), seen["phase"]
     if verdict is Verdict.SECRET_UNREADABLE:
         reason = "the project's role can't read the secret although it was granted"
         advice = "look for a permissions boundary, a service control policy or a KMS key that refuses the role"
@@ -78,24 +82,34 @@ def judge(verdict: Verdict, phase: str, told: str, denied: bool, case: Case) -> 
     if verdict is Verdict.BUILDSPEC_UNREADABLE and case.plan.edits_source:
         reason = "CodeBuild could not read the buildspec of the retried build"
         return Judgement(Outcome(Ending.GAVE_UP, reason), take_back=True)
-    if verdict is Verdict.PAST_PULL and denied:
+    if verdict is Verdict.PAST_PULL and seen["denied"]:
         reason = f"docker was denied something in {phase}, for which DOCKER_AUTH_CONFIG may be the reason"
         return Judgement(Outcome(Ending.GAVE_UP, reason, advice=case.otherwise), take_back=True)
-    return Judgement(_outcome(verdict, phase, told, case))
+    if verdict in (Verdict.PASSED, Verdict.PAST_PULL):
+        return Judgement(_through(verdict, phase, seen["proof"]))
+    return Judgement(_not_through(verdict, seen))
 
 
-def _outcome(verdict: Verdict, phase: str, told: str, case: Case) -> Outcome:
-    again = "the build was run again"
+def _through(verdict: Verdict, phase: str, proof: str) -> Outcome:
+    """A pass proves little by itself: another address may have had anonymous pulls left."""
+    far = "passed" if verdict is Verdict.PASSED else f"got past the pull; it then failed in {phase} by itself"
+    if proof:
+        return Outcome(Ending.REMEDIATED, f"the build was run again and {far}; {proof}")
+    return Outcome(
+        Ending.UNPROVEN,
+        f"the build was run again and {far}; nothing in its record or log shows that the credentials were used, so it "
+        "may have been lucky with the address that it pulled from",
+    )
+
+
+def _not_through(verdict: Verdict, seen: Mapping[str, Any]) -> Outcome:
+    again, phase, told = "the build was run again", seen["phase"], seen["told"]
+    if seen["old"] and verdict is Verdict.THROTTLED:
+        reason = f"{again} with the settings that it first failed with, and throttled again: {told}"
+        return Outcome(Ending.PATCHED, reason, advice=("start the build anew: the project is signed in",))
     match verdict:
-        case Verdict.PASSED:
-            return Outcome(Ending.REMEDIATED, f"{again} and passed")
-        case Verdict.PAST_PULL:
-            return Outcome(Ending.REMEDIATED, f"{again} and got past the pull; it then failed in {phase} by itself")
-        case Verdict.THROTTLED if phase != case.phase:
-            reason = f"{again}, and another pull of it, in {phase}, was throttled"
-            return Outcome(Ending.PATCHED, reason, advice=("nothing: that failure is looked at by itself",))
         case Verdict.THROTTLED:
-            reason = f"{again} with the credentials and throttled all the same"
+            reason = f"{again} as often as MaxAttempts allows, and throttled in {phase} all the same"
             return Outcome(Ending.GAVE_UP, f"{reason}: {told}" if told else reason)
         case Verdict.UNTOLD:
             reason = f"{again} and failed in {phase}; whether its pull got through is not told: {told}"

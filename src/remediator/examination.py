@@ -1,0 +1,181 @@
+"""The step `diagnose`: reads a failed build, its project and the project's role, and decides what may be done.
+
+Nothing is taken from the event. What is decided is small enough for a checkpoint.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import replace
+from typing import Any
+
+from botocore.exceptions import ClientError
+
+from remediator.aws.client import is_transient, message_of
+from remediator.aws.journal import batch_key, build_key
+from remediator.aws.secret import MalformedSecret
+from remediator.core.build import Build
+from remediator.core.case import Case, make_case, refuse_build
+from remediator.core.diagnosis import Diagnosis, diagnose
+from remediator.core.evidence import Cause
+from remediator.core.failure import BuildArn
+from remediator.core.history import History, belongs_to_watcher, retry_of_ours, too_often
+from remediator.core.moment import moment
+from remediator.core.order import Order
+from remediator.core.outcome import Ending, Outcome
+from remediator.core.repaired import signed_in
+from remediator.core.snapshot import Document, Role, Snapshot
+from remediator.hub import Answer, try_credentials
+from remediator.inspection import inspect_build, pushes_by_itself
+from remediator.services import Services
+
+Json = dict[str, Any]
+
+LONGEST_CHAIN = 10
+"""How many builds of CodeBuild's own retries are followed back to the first: its limit on them.
+
+https://docs.aws.amazon.com/codebuild/latest/APIReference/API_AutoRetryConfig.html
+"""
+
+
+class Examination:
+    def __init__(self, order: Order, services: Services) -> None:
+        self._order = order
+        self._services = services
+        self._settings = services.settings
+
+    def first(self, history: History) -> Json:
+        """Examine the build of the order: is it to be acted on, by this execution, and how? Then it is taken."""
+        return self._told(self._examined(self._order.build, history, {}))
+
+    def again(self, build: BuildArn, history: History, repaired: Mapping[str, Any]) -> Json:
+        """Examine a retry of this execution's that was throttled too. `repaired` is what was changed before."""
+        return self._told(self._examined(build, history, repaired))
+
+    def _told(self, case: Case) -> Json:
+        return replace(case, made_at=self._services.now()).to_json()
+
+    def _examined(self, subject: BuildArn, history: History, repaired: Mapping[str, Any]) -> Case:
+        build = self._services.codebuild.build(subject)
+        if build is None:
+            return Case(Outcome(Ending.REJECTED, f"CodeBuild knows no build {subject.id}"))
+        diagnosis = diagnose(build.failure, inspect_build(build, self._services))
+        refused = refuse_build(build, diagnosis)
+        if refused:
+            return refused
+        is_first = subject == self._order.build
+        origin = self._origin(build) if is_first else build
+        if is_first and self._order.attempt == 1:  # a person's word goes before these rules
+            ruled_out = self._ruled_out(build, origin, history)
+            if ruled_out:
+                notices = ruled_out.ending is Ending.GAVE_UP
+                return Case(ruled_out, diagnosis.cause, notices=notices)
+        case = self._case(build, diagnosis, history)
+        if case.refusal:
+            return replace(case, counts=history.counts(build))
+        if is_first:
+            key = batch_key(build.batch) if build.batch else build_key(origin.failure.build.id)
+            case = self._entered(replace(case, origin=key if build.batch or origin is not build else ""))
+        else:
+            self._services.journal.record_repair(self._order.build, {**repaired, **case.plan.record()})
+        return case
+
+    def _origin(self, build: Build) -> Build:
+        """The first of the builds that CodeBuild has retried by itself, as far as their records are there."""
+        for _ in range(LONGEST_CHAIN):
+            if not build.previous_auto_retry:
+                break
+            previous = self._services.codebuild.build(BuildArn.parse(build.previous_auto_retry))
+            if previous is None:
+                break
+            build = previous
+        return build
+
+    def _ruled_out(self, build: Build, origin: Build, history: History) -> Outcome | None:
+        """No loop: these builds are not acted on, whoever started them and in whatever order their events come."""
+        ours = retry_of_ours(origin.initiator, self._services.own_name)
+        if ours:
+            return ours
+        if history.precedes(build) and self._is_watched(history.repaired_by):
+            return belongs_to_watcher(history)
+        return too_often(history, build, self._settings.limits, self._services.now())
+
+    def _is_watched(self, watcher: str) -> bool:
+        return watcher not in ("", self._order.execution) and self._services.executions.is_running(watcher)
+
+    def _case(self, build: Build, diagnosis: Diagnosis, history: History) -> Case:
+        project = self._services.codebuild.project(build.failure.build.project)
+        if project is None:
+            return Case(Outcome(Ending.REJECTED, "the project no longer exists"))
+        terms = self._settings.terms
+        pushes = pushes_by_itself(build, project, self._services)
+        # Whatever its role: a refusal saves reading that.
+        case = make_case(build, diagnosis, Snapshot(project), terms, history, pushes)
+        carried = diagnosis.cause is Cause.ANONYMOUS_LIMIT and signed_in(build, build.failure.phase, terms.sign_in)
+        if case.refusal and not carried:
+            return case
+        role = self._role(project)
+        if isinstance(role, Outcome):
+            return Case(role, case.cause)
+        if carried:
+            return Case(self._unused(build, Snapshot(project, role), diagnosis), case.cause)
+        case = make_case(build, diagnosis, Snapshot(project, role), terms, history, pushes)
+        changes_nothing = not case.plan.changes and not case.retry.overrides and not case.waits
+        if case.refusal is None and history.precedes(build) and changes_nothing:
+            return Case(self._unused(build, Snapshot(project, role), diagnosis), case.cause)
+        return case
+
+    def _role(self, project: Document) -> Role | Outcome:
+        try:
+            return self._services.iam.role(str(project.get("serviceRole", "")))
+        except ClientError as error:
+            if is_transient(error):
+                raise
+            return Outcome(Ending.ADVISED, f"the project's service role can't be read: {message_of(error)}")
+
+    def _unused(self, build: Build, snapshot: Snapshot, diagnosis: Diagnosis) -> Outcome:
+        """Throttled as an anonymous although it was repaired: why, with the evidence."""
+        from remediator.core.unused import why_unused
+
+        outcome = why_unused(build, snapshot, diagnosis, self._settings.sign_in, self._secret_fault())
+        told = f": {diagnosis.excerpt}" if diagnosis.excerpt else ""
+        return outcome.with_facts(reason=f"{outcome.reason}{told}")
+
+    def _secret_fault(self) -> str:
+        """What is wrong with the secret, as far as that can be told; empty when nothing is."""
+        try:
+            credentials = self._services.secret.read()
+        except MalformedSecret as error:
+            return f"the secret can't be used: {error}"
+        except ClientError as error:
+            if is_transient(error):
+                raise
+            return f"the secret can't be read: {message_of(error)}"
+        endpoint = self._settings.docker_hub_endpoint
+        if try_credentials(credentials.username, credentials.password, endpoint) is Answer.REJECTED:
+            return "Docker Hub does not accept the user name and password of the secret (401)"
+        return ""
+
+    def _entered(self, case: Case) -> Case:
+        """The build is this execution's from here on, and what it is about to change is written down."""
+        order = self._order
+        entrance = self._services.journal.enter(
+            order.build,
+            order.execution,
+            order.attempt,
+            self._services.now(),
+            repair=case.plan.record() if self._settings.mode == "auto" else {},
+            origin=case.origin,
+            signs_in=not case.waits,
+        )
+        if entrance.held_by and case.origin and not entrance.of_build:
+            what = "the batch that it belongs to" if case.batch else "the build that CodeBuild retried"
+            reason = f"{what} is with execution {entrance.held_by}, which repairs the project and follows it"
+            return replace(case, refusal=Outcome(Ending.SKIPPED, reason, case.cause))
+        if entrance.held_by:
+            return replace(case, duplicate_of=entrance.held_by)
+        if entrance.locked_until:
+            reason = f"Docker Hub has locked sign-ins out; none is tried until {moment(entrance.locked_until)}"
+            advice = ("use the remediate command after that",)
+            return replace(case, refusal=Outcome(Ending.GAVE_UP, reason, case.cause, advice=advice))
+        return case
