@@ -84,19 +84,21 @@ lambda_.invoke(FunctionName=os.environ["REMEDIATOR"], InvocationType="Event", Pa
 key = {{"pk": {{"S": "x"}}}}
 update = {{"TableName": "journal", "Key": key, "UpdateExpression": "SET a = :a",
           "ExpressionAttributeValues": {{":a": {{"S": "x"}}}}}}
-dynamodb.transact_write_items(TransactItems=[{{"Update": update}}, {{"Update": update}}])
+both = [{{"Update": update}}, {{"Update": update}}]
+dynamodb.update_item(**update)
 codebuild.batch_get_builds(ids=["orders:1"])
 project = codebuild.batch_get_projects(names=["orders"])["projects"][0]
 iam.get_role(RoleName="orders-build")
 iam.list_attached_role_policies(RoleName="orders-build")
+dynamodb.transact_write_items(TransactItems=both)
 secret = json.loads(secrets.get_secret_value(SecretId="hub")["SecretString"])
 headers = urllib3.make_headers(basic_auth=secret["username"] + ":" + secret["password"])
 assert urllib3.PoolManager().request("GET", os.environ["DOCKER_HUB_ENDPOINT"] + "/token", headers=headers).status == 200
 iam.attach_role_policy(RoleName="orders-build", PolicyArn=answers.POLICY)
 project = codebuild.batch_get_projects(names=["orders"])["projects"][0]
-dynamodb.update_item(**update)
 codebuild.update_project(name="orders", environment={{**project["environment"], **answers.REPAIRED}}, tags=[])
 codebuild.batch_get_projects(names=["orders"])
+dynamodb.transact_write_items(TransactItems=both)
 codebuild.start_build(projectName="orders")
 print(json.dumps({{"cpu": time.process_time(), "calls": answers.CALLS}}))
 """

@@ -15,15 +15,14 @@ from remediator.aws.client import is_transient, message_of
 from remediator.aws.journal import batch_key, build_key
 from remediator.aws.secret import MalformedSecret
 from remediator.core.build import Build
+from remediator.core.carried import signed_in
 from remediator.core.case import Case, make_case, refuse_build
 from remediator.core.diagnosis import Diagnosis, diagnose
 from remediator.core.evidence import Cause
 from remediator.core.failure import BuildArn
-from remediator.core.history import History, belongs_to_watcher, retry_of_ours, too_often
-from remediator.core.moment import moment
+from remediator.core.history import History, belongs_to_watcher, locked_out, retry_of_ours, too_often
 from remediator.core.order import Order
 from remediator.core.outcome import Ending, Outcome
-from remediator.core.repaired import signed_in
 from remediator.core.snapshot import Document, Role, Snapshot
 from remediator.hub import Answer, try_credentials
 from remediator.inspection import inspect_build, pushes_by_itself
@@ -151,6 +150,8 @@ class Examination:
             if is_transient(error):
                 raise
             return f"the secret can't be read: {message_of(error)}"
+        if self._services.journal.locked_until(self._services.now()):
+            return ""
         endpoint = self._settings.docker_hub_endpoint
         if try_credentials(credentials.username, credentials.password, endpoint) is Answer.REJECTED:
             return "Docker Hub does not accept the user name and password of the secret (401)"
@@ -175,7 +176,5 @@ class Examination:
         if entrance.held_by:
             return replace(case, duplicate_of=entrance.held_by)
         if entrance.locked_until:
-            reason = f"Docker Hub has locked sign-ins out; none is tried until {moment(entrance.locked_until)}"
-            advice = ("use the remediate command after that",)
-            return replace(case, refusal=Outcome(Ending.GAVE_UP, reason, case.cause, advice=advice))
+            return replace(case, refusal=locked_out(entrance.locked_until).with_facts(cause=case.cause))
         return case

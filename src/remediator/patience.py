@@ -41,7 +41,7 @@ class Patience:
         """
         match case.cause:
             case Cause.ACCOUNT_LIMIT:
-                return self._account_limit(name)
+                return self._account_limit(name, number)
             case Cause.LOGIN_LOCKOUT:
                 return self._lockout(case, name)
         seconds = BACK_OFF * 2**number
@@ -49,12 +49,13 @@ class Patience:
         self._durable.pause("back-off", seconds + jitter(name, seconds))
         return None
 
-    def _account_limit(self, name: str) -> Outcome | None:
+    def _account_limit(self, name: str, number: int) -> Outcome | None:
+        """Pulls that are left again are used at once, but only once: a build may need more of them than there are."""
         allowance = self._durable.step("allowance", self._steps.allowance)
         if "refusal" in allowance:
             return Outcome.from_json(allowance["refusal"])
         self.told = _limit(allowance, self._secret)
-        window = int(allowance["window"])
+        window = 0 if allowance["remaining"] and not number else int(allowance["window"])
         self._durable.pause("window", window + jitter(name, max(60, window // 10)))
         return None
 

@@ -10,13 +10,12 @@ from botocore.exceptions import ClientError
 from remediator.aws.client import code_of, is_transient, message_of
 from remediator.core.build import Build
 from remediator.core.buildlog import Finding
+from remediator.core.carried import signed_in
 from remediator.core.case import Case
 from remediator.core.diagnosis import NOT_INSPECTED
 from remediator.core.evidence import find_throttle
 from remediator.core.failure import COMMAND_PHASES, FAILED_STATUSES, BuildArn
 from remediator.core.order import Order
-from remediator.core.proof import proof
-from remediator.core.repaired import signed_in
 from remediator.core.retry import Way
 from remediator.core.snapshot import Snapshot
 from remediator.core.verdict import Verdict, verdict
@@ -130,6 +129,8 @@ class Rerun:
         }
 
     def _proof(self, build: Build, case: Case) -> str:
+        from remediator.core.proof import proof
+
         sign_in = self._settings.sign_in
         shown = case.phase in COMMAND_PHASES and login_shown(build, self._services)
         return proof(build, case.phase, sign_in, shown)

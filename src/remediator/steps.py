@@ -15,7 +15,7 @@ from remediator.aws.secret import Credentials, MalformedSecret
 from remediator.core.auth_config import fault_in
 from remediator.core.case import Case
 from remediator.core.change import GrantSecretAccess
-from remediator.core.history import History
+from remediator.core.history import History, locked_out
 from remediator.core.moment import moment
 from remediator.core.order import Order
 from remediator.core.outcome import Ending, Outcome
@@ -118,7 +118,13 @@ class Steps:
         return {"granted_at": self._services.now()}
 
     def allowance(self) -> Json:
-        """What the secret's account may pull, and until when at the latest it has to wait; or the outcome."""
+        """What the secret's account may pull, and until when at the latest it has to wait; or the outcome.
+
+        Asking signs in, so nobody is asked during a lockout.
+        """
+        locked_until = self._services.journal.locked_until(self._services.now())
+        if locked_until:
+            return {"refusal": locked_out(locked_until).to_json()}
         try:
             credentials = self._services.secret.read()
         except (MalformedSecret, ClientError) as error:

@@ -14,17 +14,39 @@ def test_a_build_that_an_interrupted_retry_had_started_is_found_and_not_started_
     account.after.append(refusing("StartBuild", Killed("after StartBuild"), times=1))
     outcome = account.remediate(build)
     assert outcome["outcome"] == "remediated"
+    # CodeBuild knows the token, and answers with the same build.
+    assert account.asked("StartBuild", "ListBuildsForProject") == {"StartBuild": 2}
+    assert [b["arn"] for b in account.builds()] == [build["arn"], outcome["retried_build"]]
+
+
+def test_after_a_long_interruption_the_build_is_looked_for_among_the_newest(account: Account) -> None:
+    account.create_project()
+    build = account.failed_build()
+
+    def lost() -> None:
+        account.world.sleep(3600)
+        raise Killed("after StartBuild")
+
+    account.after.append(once("StartBuild", lost))
+    outcome = account.remediate(build)
+    assert outcome["outcome"] == "remediated"
     assert account.asked("StartBuild", "ListBuildsForProject") == {"StartBuild": 1, "ListBuildsForProject": 1}
     assert [b["arn"] for b in account.builds()] == [build["arn"], outcome["retried_build"]]
 
 
-def test_a_retry_that_was_interrupted_before_it_asked_is_made_after_looking(account: Account) -> None:
+@pytest.mark.parametrize(("away", "looks"), [(0, 0), (3600, 1)])
+def test_a_retry_that_was_interrupted_before_it_asked_is_made(account: Account, away: int, looks: int) -> None:
     account.create_project()
     build = account.failed_build()
-    account.before.append(refusing("StartBuild", Killed("before StartBuild"), times=1))
+
+    def lost() -> None:
+        account.world.sleep(away)
+        raise Killed("before StartBuild")
+
+    account.before.append(once("StartBuild", lost))
     outcome = account.remediate(build)
     assert outcome["outcome"] == "remediated"
-    assert account.calls.count("ListBuildsForProject") == 1
+    assert account.calls.count("ListBuildsForProject") == looks
     assert len(account.builds()) == 2
 
 
@@ -65,7 +87,7 @@ def test_a_repair_that_is_interrupted_in_any_write_ends_as_if_it_had_not_been(
     assert account.calls.count("StartBuild") == 1
     assert account.entry(build)["outcome"] == "remediated"
     assert "registryCredential" in account.entry(build)["repair"]
-    assert "lease#orders" not in account.journal()
+    assert account.lease() is None
 
 
 def test_a_watch_that_is_interrupted_goes_on(account: Account) -> None:

@@ -218,6 +218,11 @@ class Journal:
         item = self._get(self._secret_key) or {}
         return tuple(sorted(item.get("projects", {}).get("SS", [])))
 
+    def locked_until(self, now: float) -> float | None:
+        """Until when nobody signs in with the secret (seconds since 1970); None where anybody may at `now`."""
+        until = float((self._get(self._secret_key) or {}).get("locked_until", {}).get("N", "0"))
+        return until if until >= int(now) else None
+
     def lock_out(self, until: float) -> None:
         """Nobody signs in with the secret until then: Docker Hub refuses it, and each further try prolongs that."""
         self._client.update_item(**self._update(self._secret_key, {"locked_until": _number(int(until))}))

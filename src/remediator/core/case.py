@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from remediator.core.build import Build
+from remediator.core.carried import signed_in
 from remediator.core.diagnosis import WAITED_FOR, Diagnosis, mirrors_of
 from remediator.core.evidence import Cause
 from remediator.core.failure import FAILED_STATUSES
@@ -159,8 +160,6 @@ def _case(build: Build, diagnosis: Diagnosis, snapshot: Snapshot, terms: Terms, 
 def _waiting(build: Build, diagnosis: Diagnosis, snapshot: Snapshot, terms: Terms, history: History) -> Case:
     """A cause that passes with time. Whose limit or lockout it is can be told only of builds that use the secret: of
     another account nothing can be read here, and signing in as this one would tell nothing of that."""
-    from remediator.core.repaired import signed_in
-
     ours = signed_in(build, build.failure.phase, terms.sign_in)
     if not ours and diagnosis.cause is not Cause.ABUSE_LIMIT:
         return Case(diagnosis.refusal, diagnosis.cause)

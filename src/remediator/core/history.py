@@ -102,6 +102,12 @@ def started_by(initiator: str, function: str) -> bool:
     return bool(function) and initiator.endswith(f"/{function}")
 
 
+def locked_out(until: float) -> Outcome:
+    """What is said while nobody signs in, because Docker Hub has refused that and each further try prolongs it."""
+    reason = f"Docker Hub has locked sign-ins out; none is tried until {moment(until)}"
+    return Outcome(Ending.GAVE_UP, reason, advice=("use the remediate command after that",))
+
+
 def belongs_to_watcher(history: History) -> Outcome:
     """What is said of a build that started after a repair whose execution still runs."""
     return Outcome(

@@ -37,6 +37,10 @@ class SignIn:
         """What the docker CLI's own variable is resolved from: the secret's third key."""
         return f"{self.secret_arn}:docker_auth_config"
 
+    def signs_in_image(self, environment: Mapping[str, Any]) -> bool:
+        """Is a build environment's own image pulled with this secret?"""
+        return (environment.get("registryCredential") or {}).get("credential") == self.secret_arn
+
     @property
     def references(self) -> dict[str, str]:
         """Variable name to what CodeBuild resolves it from, `<secret ARN>:<JSON key>`; no value of the secret."""

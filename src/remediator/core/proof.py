@@ -9,8 +9,9 @@ from typing import get_args
 from remediator.core.build import Build
 from remediator.core.buildlog import MARKS, LogLine
 from remediator.core.buildspec import Buildspec, Shell, sign_in_faults
+from remediator.core.carried import signed_in
 from remediator.core.plan import SignIn, takes_registry_credential
-from remediator.core.repaired import login_of, signed_in, signs_in
+from remediator.core.repaired import login_of, signs_in
 
 _ACCEPTED = "Login Succeeded"
 

@@ -12,13 +12,6 @@ from remediator.core.plan import SignIn
 from remediator.core.snapshot import Snapshot, is_inline
 
 
-def signed_in(build: Build, phase: str, sign_in: SignIn) -> bool:
-    """Does this build carry the credentials of a repair where they matter, in the phase whose pull was throttled?"""
-    if phase == "PROVISIONING":
-        return (build.environment.get("registryCredential") or {}).get("credential") == sign_in.secret_arn
-    return signs_in(build.environment, build.buildspec, sign_in)
-
-
 def same_buildspec(build: Build, snapshot: Snapshot, sign_in: SignIn) -> bool:
     """Did the build run the project's buildspec, or the one that the project had before its repair?"""
     ran = build.buildspec

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Literal
 
 from remediator.core.build import Build
+from remediator.core.carried import signed_in
 from remediator.core.outcome import Ending, Outcome
 from remediator.core.plan import SignIn, takes_registry_credential
 from remediator.core.policy import builds_pull_requests_of_strangers
@@ -62,8 +63,6 @@ def _other_commands(build: Build, snapshot: Snapshot, sign_in: SignIn) -> Outcom
 
 def _commands_signed_in(build: Build, sign_in: SignIn) -> Outcome | None:
     """A build that carried the sign-in has shown what it does here: a verdict, and the end of any loop."""
-    from remediator.core.repaired import signed_in
-
     if not signed_in(build, build.failure.phase, sign_in):
         return None
     return Outcome(

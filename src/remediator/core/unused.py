@@ -11,6 +11,7 @@ from remediator.core import advice
 from remediator.core.build import Build
 from remediator.core.buildlog import FailedCommand
 from remediator.core.buildspec import Buildspec, BuildspecError, sign_in_faults
+from remediator.core.carried import signed_in
 from remediator.core.change import refers
 from remediator.core.command_sign_in import other_client
 from remediator.core.curated import reads_docker_auth_config
@@ -18,7 +19,7 @@ from remediator.core.diagnosis import Diagnosis
 from remediator.core.docker import Deed, docker_acts, signs_in_to_docker_hub
 from remediator.core.outcome import Ending, Outcome
 from remediator.core.plan import SignIn
-from remediator.core.repaired import login_of, shell_of, signed_in
+from remediator.core.repaired import login_of, shell_of
 from remediator.core.shell import Command, commands_in, program_name
 from remediator.core.snapshot import Snapshot, is_inline
 
