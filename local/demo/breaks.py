@@ -26,9 +26,9 @@ class Edit:
 BREAKS: dict[str, tuple[Edit, ...]] = {
     "patch-first": (
         Edit(
-            "workflow.py",
+            "repairing.py",
             "        granted_at, refusal = self._grant(case.plan)\n",
-            "        case, refusal = self._patch(case)\n        granted_at, refusal = self._grant(case.plan)\n",
+            "        self._patch(case)\n        granted_at, refusal = self._grant(case.plan)\n",
         ),
     ),
     "no-grant": (Edit("steps.py", "self._services.iam.attach(change.role_name, change.policy_arn)", "pass"),),
@@ -47,9 +47,8 @@ BREAKS: dict[str, tuple[Edit, ...]] = {
         ),
         Edit(
             "aws/journal.py",
-            '"attribute_not_exists(pk) OR execution = :me OR execution = :evict OR expires_at < :now"',
-            '"attribute_not_exists(pk) OR NOT execution = :me OR execution = :me OR execution = :evict '
-            'OR expires_at < :now"',
+            '"(attribute_not_exists(execution) OR execution IN (:me, :evict))"',
+            '"(attribute_not_exists(execution) OR execution IN (:me, :evict) OR NOT execution = :me)"',
         ),
     ),
     "other-registry": (

@@ -12,6 +12,7 @@ from local.demo.scene import Case
 
 Line = dict[str, Any]
 
+RETRIES = ("StartBuild", "RetryBuild", "RetryStageExecution")
 READS = ("BatchGet", "Get", "List", "Describe", "Filter")
 OWN_KEEPING = (
     "CheckpointDurableExecution",
@@ -20,7 +21,6 @@ OWN_KEEPING = (
     "TransactWriteItems",
     "PutItem",
     "UpdateItem",
-    "DeleteItem",
     "CreateLogStream",
     "PutLogEvents",
     "SendMessage",
@@ -57,6 +57,20 @@ class Record:
             and line["operation"] not in OWN_KEEPING
             and _mentions(line, (case.project, case.role))
         ]
+
+    def retries(self, case: Case) -> list[Line]:
+        """The writes that ran the case's build again, or its pipeline's stage."""
+        return [line for line in self.writes(case) if line["operation"] in RETRIES]
+
+    def shows(self, case: Case) -> str:
+        """What both logs show, whatever the outcome says: were the last retry's pulls signed in?"""
+        retries = self.retries(case)
+        if not retries:
+            return "changed" if self.writes(case) else "left alone"
+        passed = [pull for pull in self.pulls(case.image, float(retries[-1]["time"])) if pull["status"] == 200]
+        if not passed:
+            return "changed"
+        return "remediated" if all(pull["account"] for pull in passed) else "remediated, unproven"
 
     def reads(self, case: Case) -> list[Line]:
         """Requests of the functions that name the case's project, build or log and change nothing."""

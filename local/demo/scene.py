@@ -15,7 +15,17 @@ Document = dict[str, Any]
 
 STANDARD_IMAGE = "aws/codebuild/standard:7.0"
 
-HUB_IMAGES = ("python:3.12", "node:22-alpine", "golang:1.24", "maven:3-eclipse-temurin-21", "hashicorp/terraform:1.9")
+HUB_IMAGES = (
+    "python:3.12",
+    "node:22-alpine",
+    "golang:1.24",
+    "maven:3-eclipse-temurin-21",
+    "hashicorp/terraform:1.9",
+    "ruby:3.4",
+    "rust:1.91-slim",
+    "postgres:18",
+    "nginx:1.29",
+)
 PUBLIC_IMAGES = ("docker/library/python:3.12", "amazonlinux/amazonlinux:2023", "docker/library/node:22")
 WORDS = ("orders", "billing", "search", "catalog", "ledger", "parcel", "quotes", "basket", "stock", "claims")
 
@@ -47,10 +57,10 @@ class Names:
             user=f"{rng.choice(WORDS)}{rng.randrange(1000)}",
             password="dckr_pat_" + "".join(rng.choice(characters) for _ in range(27)),
             secret=f"team-{tag}/docker-hub",
-            hub_image=(images := rng.sample(HUB_IMAGES, 3))[0],
+            hub_image=(images := rng.sample(HUB_IMAGES, 6))[0],
             pulled=images[1:],
             public_image=f"public.ecr.aws/{rng.choice(PUBLIC_IMAGES)}",
-            words=rng.sample(WORDS, 6),
+            words=rng.sample(WORDS, 9),
         )
 
 
@@ -61,13 +71,17 @@ def inline(phases: str) -> Document:
 
 @dataclass
 class Case:
-    """One project and its failing build: what it is called, what is expected of it; `image` is what the build pulls."""
+    """One project and its failing build: what it is called, what is expected of it; `image` is what the build pulls.
+
+    `shown` is what the registry's own log has to show of the retry, where that is more than the outcome can tell.
+    """
 
     name: str
     project: str
     image: str
     expected: str
     role: str
+    shown: str = ""
     role_arn: str = ""
     build: str = ""
     reported: Document = field(default_factory=dict)
@@ -109,17 +123,30 @@ class Scene:
         )
         return replace(case, image=image)
 
+    def make_pipeline_case(self, name: str, word: str, image: str, expected: str) -> Case:
+        """The same for a project that a pipeline of its name builds."""
+        source = {"type": "CODEPIPELINE", "buildspec": inline("  build:\n    commands: [echo built]\n")["buildspec"]}
+        case = self.make_case(name, word, image, expected, source=source)
+        stages = [
+            {"name": "Source", "actions": {"Code": None}},
+            {"name": "Build", "actions": {"Project": case.project}},
+        ]
+        self.aws.order("pipeline", name=case.project, stages=stages)
+        return case
+
     def make_project(self, project: str, image: str, source: Document | None = None, **environment: Any) -> str:
         """A project and its role as their owner would have them, with a setting that is newer than any SDK.
 
         Returns the role's ARN.
         """
         role_arn = self._make_role(f"{project}-build")
+        source = source or inline("  build:\n    commands: [echo built]\n")
+        piped = source["type"] == "CODEPIPELINE"
         document = {
             "name": project,
             "description": "builds with make",
-            "source": source or inline("  build:\n    commands: [echo built]\n"),
-            "artifacts": {"type": "NO_ARTIFACTS"},
+            "source": source,
+            "artifacts": {"type": "CODEPIPELINE" if piped else "NO_ARTIFACTS"},
             "cache": {"type": "NO_CACHE"},
             "environment": {
                 "type": "LINUX_CONTAINER",
@@ -156,8 +183,18 @@ class Scene:
         self.aws.order("repository", location=location, files={name.replace("_", "."): t for name, t in files.items()})
 
     def start(self, case: Case) -> None:
+        """Start the case's build as its owner, or have its pipeline do it."""
+        if self.project(case)["source"]["type"] == "CODEPIPELINE":
+            self.aws.order("start-pipeline", name=case.project)
+            case.build = self._build_of_pipeline(case)
+            return
         build = client(self.aws, "codebuild").start_build(projectName=case.project)["build"]
         case.build = str(build["arn"])
+
+    def _build_of_pipeline(self, case: Case) -> str:
+        state = client(self.aws, "codepipeline").get_pipeline_state(name=case.project)
+        action = state["stageStates"][-1]["actionStates"][0]["latestExecution"]
+        return f"arn:aws:codebuild:{self.aws.region}:{self.aws.account}:build/{action['externalExecutionId']}"
 
     def _make_role(self, name: str) -> str:
         trust = {"Effect": "Allow", "Principal": {"Service": "codebuild.amazonaws.com"}, "Action": "sts:AssumeRole"}

@@ -14,19 +14,20 @@ Line = dict[str, Any]
 
 STEPS = {
     "Invoke": ("triage", "Intake starts Remediator: execution {DurableExecutionName}"),
-    "TransactWriteItems": ("claim", "the build and the project's lease are taken"),
+    "TransactWriteItems": ("journal", "the build is taken, or its project's repair is written down"),
     "BatchGetProjects": ("read", "the project is read"),
     "GetRole": ("diagnose", "the service role and who may assume it are read"),
     "GetSecretValue": ("check", "the secret is read; Docker Hub is asked whether it is good"),
     "AttachRolePolicy": ("grant", "the role may read the secret now: {PolicyArn}"),
     "UpdateProject": ("patch", "the project gets what it needs to sign in"),
     "StartBuild": ("retry", "the build is run again"),
-    "DeleteItem": ("release", "the lease is given back"),
+    "RetryStageExecution": ("retry", "the pipeline's stage is run again"),
+    "GetPipelineState": ("look", "the pipeline is read"),
     "BatchGetBuilds": ("look", "the build is read"),
     "FilterLogEvents": ("log", "the build's log is searched, the newest lines first"),
     "GetLogEvents": ("log", "what the failed command said is read"),
     "PutItem": ("triage", "Intake writes the outcome down; nothing else is started"),
-    "UpdateItem": ("journal", "the journal is kept"),
+    "UpdateItem": ("journal", "the project's lease is taken or given back, or the outcome is kept"),
 }
 
 
