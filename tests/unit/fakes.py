@@ -75,9 +75,13 @@ class FakeLogs:
 
     def filter_log_events(self, **request: Any) -> dict[str, Any]:
         self.asked.append("FilterLogEvents")
-        assert request["startFromHead"] is False
         lines = self._lines(request["logGroupName"], request["logStreamNames"][0])
         words = re.findall(r'\?"([^"]*)"', request["filterPattern"])
+        if request["startFromHead"]:
+            begin = int(request.get("nextToken", 0))
+            end = begin + self.page
+            found = [event for event in lines[begin:end] if any(word in event["message"] for word in words)]
+            return {"events": found, **({"nextToken": str(end)} if end < len(lines) else {})}
         end = int(request.get("nextToken", len(lines)))
         begin = max(0, end - self.page)
         found = [event for event in lines[begin:end] if any(word in event["message"] for word in words)]

@@ -50,6 +50,9 @@ ACCOUNT_LIMIT = (
     "dckr_jti_abc=. You may increase the limit by upgrading. https://www.docker.com/increase-rate-limit"
 )
 
+LOCKED_OUT = f"{UNABLE}Error response from daemon: toomanyrequests: too many failed login attempts for username or IP"
+ABUSED = f"{UNABLE}Error response from daemon: error parsing HTTP 429 response body: Too Many Requests (HAP429)"
+
 
 def environment(**members: Any) -> Document:
     """A build environment; a member given as None is left out."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -18,7 +19,7 @@ DENIED = (
 def test_a_build_tells_its_settings() -> None:
     build = given.build()
 
-    assert build.failure == given.failure()
+    assert build.failure == replace(given.failure(), initiator="maria")
     assert (build.ended, build.status, build.initiator) == (True, "FAILED", "maria")
     assert build.started_at == 1_795_000_100.5
     assert build.service_role == given.ROLE
@@ -109,3 +110,62 @@ def test_the_source_version_builds_the_same_commit_again(
     build = Build({"sourceVersion": asked, "resolvedSourceVersion": resolved, "source": {"type": source}})
 
     assert build.source_version == wanted
+
+
+@pytest.mark.parametrize(
+    ("initiator", "pipeline"),
+    [
+        ("codepipeline/release", "release"),
+        ("codepipeline/with/slash", "with/slash"),
+        ("codepipeline", ""),
+        ("maria/codepipeline", ""),
+        ("remediator-role/remediator", ""),
+        ("", ""),
+    ],
+)
+def test_the_pipeline_that_started_a_build_is_told_by_its_initiator(initiator: str, pipeline: str) -> None:
+    assert given.build(initiator=initiator).pipeline == pipeline
+
+
+@pytest.mark.parametrize(
+    ("arn", "batch"),
+    [
+        (f"arn:aws:codebuild:{given.REGION}:{given.ACCOUNT}:build-batch/orders-api:6b0e", "orders-api:6b0e"),
+        (None, ""),
+        ("", ""),
+    ],
+)
+def test_the_batch_of_a_build_is_told_by_its_id(arn: str | None, batch: str) -> None:
+    assert given.build(buildBatchArn=arn).batch == batch
+
+
+NEXT, PREVIOUS = f"{given.BUILD_ARN}-next", f"{given.BUILD_ARN}-previous"
+
+
+@pytest.mark.parametrize(
+    ("config", "due", "left"),
+    [
+        (None, False, 0),
+        ({}, False, 0),
+        ({"autoRetryLimit": 0, "autoRetryNumber": 0}, False, 0),
+        ({"autoRetryLimit": 2}, True, 2),
+        ({"autoRetryLimit": 2, "autoRetryNumber": 0}, True, 2),
+        ({"autoRetryLimit": 2.0, "autoRetryNumber": 1.0}, True, 1),
+        ({"autoRetryLimit": 2, "autoRetryNumber": 2}, False, 0),
+        ({"autoRetryLimit": 1, "autoRetryNumber": 2}, False, 0),
+        ({"autoRetryLimit": 2, "autoRetryNumber": 2, "nextAutoRetry": NEXT}, True, 0),
+    ],
+)
+def test_codebuilds_own_retries_are_due_as_long_as_the_build_has_some_left_or_was_followed_by_one(
+    config: dict[str, Any] | None, due: bool, left: int
+) -> None:
+    build = given.build(autoRetryConfig=config)
+
+    assert (build.auto_retry_due, build.auto_retries_left) == (due, left)
+
+
+def test_codebuilds_own_retries_are_linked_both_ways() -> None:
+    build = given.build(autoRetryConfig={"nextAutoRetry": NEXT, "previousAutoRetry": PREVIOUS})
+
+    assert (build.next_auto_retry, build.previous_auto_retry) == (NEXT, PREVIOUS)
+    assert (given.build().next_auto_retry, given.build().previous_auto_retry) == ("", "")

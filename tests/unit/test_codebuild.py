@@ -161,14 +161,14 @@ def test_an_answer_that_says_no_is_not_taken_for_the_one_before_it(aws: Fixture)
     aws.plant(given.project())
 
     with pytest.raises(ClientError, match="ResourceNotFoundException"):
-        aws.codebuild.start_build("no-such-project", None, "token")
+        aws.codebuild.start_build("no-such-project", None, "token", {})
     assert aws.codebuild.project("no-such-project") is None
 
 
 def test_a_build_is_started_with_the_source_version_and_the_projects_settings(aws: Fixture) -> None:
     aws.plant(given.project())
 
-    build = aws.codebuild.start_build(given.PROJECT, "refs/heads/main", "token-1")
+    build = aws.codebuild.start_build(given.PROJECT, "refs/heads/main", "token-1", {})
 
     assert aws.requests[-1] == (
         "StartBuild",
@@ -180,7 +180,7 @@ def test_a_build_is_started_with_the_source_version_and_the_projects_settings(aw
 def test_a_build_without_a_source_version_is_started_without_one(aws: Fixture) -> None:
     aws.plant(given.project())
 
-    aws.codebuild.start_build(given.PROJECT, None, "token-1")
+    aws.codebuild.start_build(given.PROJECT, None, "token-1", {})
 
     assert "sourceVersion" not in aws.requests[-1][1]
 
@@ -188,14 +188,14 @@ def test_a_build_without_a_source_version_is_started_without_one(aws: Fixture) -
 def test_the_same_token_starts_one_build(aws: Fixture) -> None:
     aws.plant(given.project())
 
-    ids = {aws.codebuild.start_build(given.PROJECT, None, token).document["id"] for token in ("a", "a", "b")}
+    ids = {aws.codebuild.start_build(given.PROJECT, None, token, {}).document["id"] for token in ("a", "a", "b")}
 
     assert len(ids) == 2
 
 
 def test_a_build_is_retried_by_its_id_and_once_for_a_token(aws: Fixture) -> None:
     aws.plant(given.project())
-    arn = BuildArn.parse(aws.codebuild.start_build(given.PROJECT, None, "token").document["arn"])
+    arn = BuildArn.parse(aws.codebuild.start_build(given.PROJECT, None, "token", {}).document["arn"])
 
     ids = {aws.codebuild.retry_build(arn, token).document["id"] for token in ("a", "a", "b")}
 
@@ -206,7 +206,7 @@ def test_a_build_is_retried_by_its_id_and_once_for_a_token(aws: Fixture) -> None
 
 def test_a_build_that_is_stopped_has_ended(aws: Fixture) -> None:
     aws.plant(given.project())
-    arn = BuildArn.parse(aws.codebuild.start_build(given.PROJECT, None, "token").document["arn"])
+    arn = BuildArn.parse(aws.codebuild.start_build(given.PROJECT, None, "token", {}).document["arn"])
 
     aws.codebuild.stop_build(arn)
 
@@ -217,7 +217,7 @@ def test_a_build_that_is_stopped_has_ended(aws: Fixture) -> None:
 
 def test_a_build_is_read_by_its_arn(aws: Fixture) -> None:
     aws.plant(given.project())
-    started = aws.codebuild.start_build(given.PROJECT, None, "token")
+    started = aws.codebuild.start_build(given.PROJECT, None, "token", {})
 
     found = aws.codebuild.build(BuildArn.parse(started.document["arn"]))
 
@@ -233,7 +233,7 @@ def test_there_is_no_build_of_another_id(aws: Fixture) -> None:
 
 def test_the_newest_builds_come_first(aws: Fixture) -> None:
     aws.plant(given.project())
-    ids = [aws.codebuild.start_build(given.PROJECT, None, token).document["id"] for token in "abc"]
+    ids = [aws.codebuild.start_build(given.PROJECT, None, token, {}).document["id"] for token in "abc"]
 
     assert [build.document["id"] for build in aws.codebuild.latest_builds(given.PROJECT)] == ids[::-1]
 
@@ -248,6 +248,6 @@ def test_a_project_that_never_built_has_no_builds(aws: Fixture) -> None:
 def test_more_than_a_hundred_builds_are_asked_for_a_hundred_at_most(aws: Fixture) -> None:
     aws.plant(given.project())
     for number in range(103):
-        aws.codebuild.start_build(given.PROJECT, None, f"token-{number}")
+        aws.codebuild.start_build(given.PROJECT, None, f"token-{number}", {})
 
     assert len(aws.codebuild.latest_builds(given.PROJECT)) == 100

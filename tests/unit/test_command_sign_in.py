@@ -13,6 +13,7 @@ from remediator.core.case import Case, make_case, replan
 from remediator.core.change import AddDockerLogin, GrantSecretAccess, SetEnvironmentVariables
 from remediator.core.diagnosis import Diagnosis, diagnose
 from remediator.core.outcome import Ending
+from remediator.core.retry import Retry, Way
 from remediator.core.snapshot import Snapshot
 from tests.unit import given
 
@@ -235,7 +236,7 @@ def test_a_build_from_before_the_repair_finds_nothing_to_change_and_is_run_again
     case = given.case(given.throttled_command(), repaired, EVIDENCE)
     assert case.refusal is None
     assert case.plan.changes == ()
-    assert case.against_retry is None
+    assert case.retry == Retry(Way.START_BUILD)
 
 
 def test_a_project_that_has_our_docker_auth_config_by_now_is_only_run_again() -> None:

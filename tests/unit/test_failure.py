@@ -17,7 +17,18 @@ def test_an_event_tells_the_build_the_failing_phase_its_words_and_the_image() ->
 
 
 def test_the_record_of_the_same_build_tells_the_same() -> None:
-    assert BuildFailure.from_build(given.document()) == given.failure()
+    event = given.event()
+    event["detail"]["additional-information"]["initiator"] = "maria"
+
+    assert BuildFailure.from_build(given.document()) == BuildFailure.from_event(event)
+
+
+@pytest.mark.parametrize("initiator", [None, ""])
+def test_an_event_that_does_not_tell_who_started_the_build_is_read_all_the_same(initiator: Any) -> None:
+    event = given.event()
+    event["detail"]["additional-information"]["initiator"] = initiator
+
+    assert BuildFailure.from_event(event) == given.failure()
 
 
 def test_a_build_arn_is_written_as_it_was_read() -> None:

@@ -11,7 +11,8 @@ from remediator.core.build import Build
 from remediator.core.buildlog import Finding, LogPlace
 from remediator.core.evidence import Cause
 from remediator.core.failure import BuildFailure
-from remediator.inspection import LATE, inspect, pushes_by_itself
+from remediator.core.repaired import login_of
+from remediator.inspection import LATE, inspect, login_shown, pushes_by_itself
 from tests.unit import given
 from tests.unit.fakes import FakeServices
 
@@ -281,3 +282,70 @@ def test_an_inline_buildspec_is_read_itself_and_no_log_is_asked() -> None:
     told = services(THROTTLED)
     assert pushes_by_itself(given.throttled_command(buildspec="", logs=LOGGED), inline, told) is None
     assert told.logs_fake.asked == []
+
+
+LOGIN = login_of("posix", given.SIGN_IN)
+ACCEPTED = [
+    f"{STAMP}Entering phase PRE_BUILD",
+    f"{STAMP}Running command {LOGIN}",
+    "Login Succeeded",
+    f"{STAMP}Running command docker build .",
+    *(f"step {n}" for n in range(30)),
+    f"{STAMP}Phase complete: BUILD State: SUCCEEDED",
+]
+RETRIED = given.throttled_command(buildStatus="SUCCEEDED", logs=LOGGED)
+
+
+@pytest.mark.parametrize("page", [10_000, 10])
+def test_a_login_that_docker_accepted_is_found_at_the_head_of_the_log(page: int) -> None:
+    told = services(ACCEPTED)
+    told.logs_fake.page = page
+    assert login_shown(RETRIED, told)
+    assert told.logs_fake.asked == ["FilterLogEvents"]
+
+
+def test_a_login_is_found_on_the_pages_of_its_search_together() -> None:
+    told = services(ACCEPTED)
+    told.logs_fake.page = 2
+    assert login_shown(RETRIED, told)
+    assert told.logs_fake.asked == ["FilterLogEvents"] * 2
+
+
+@pytest.mark.parametrize(
+    "lines",
+    [
+        PASSED,
+        [line for line in ACCEPTED if line != "Login Succeeded"],
+        [line for line in ACCEPTED if LOGIN not in line],
+        [],
+    ],
+    ids=["no login", "not accepted", "of another command", "nothing"],
+)
+def test_a_log_without_our_login_shows_none(lines: list[str]) -> None:
+    assert not login_shown(RETRIED, services(lines))
+
+
+def test_a_login_that_no_log_can_show_is_not_shown() -> None:
+    assert not login_shown(given.throttled_command(logs={"s3LogsArn": "arn:aws:s3:::b/x"}), services(ACCEPTED))
+    assert not login_shown(RETRIED, services())
+    off = services(ACCEPTED, INSPECT_BUILD_LOGS="false")
+    assert not login_shown(RETRIED, off)
+    assert off.logs_fake.asked == []
+
+
+def test_a_log_that_may_not_be_read_shows_no_login_and_one_that_does_not_answer_is_asked_again() -> None:
+    told = services(ACCEPTED)
+    for error, transient in (
+        (refusal("AccessDeniedException", 400), False),
+        (refusal("ThrottlingException", 400), True),
+    ):
+
+        def refuse(error: ClientError = error, **_: Any) -> Any:
+            raise error
+
+        told.logs_fake.filter_log_events = refuse  # type: ignore[method-assign]
+        if transient:
+            with pytest.raises(ClientError):
+                login_shown(RETRIED, told)
+        else:
+            assert not login_shown(RETRIED, told)

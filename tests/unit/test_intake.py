@@ -46,7 +46,6 @@ def test_a_throttled_build_starts_its_first_execution_and_nothing_is_told_yet(se
     [
         (given.event(image="public.ecr.aws/docker/library/node:22"), "skipped"),
         (given.event(image="aws/codebuild/standard:7.0"), "skipped"),
-        (given.event(context=f"{given.PULL_FAILED}: {given.ACCOUNT_LIMIT}"), "advised"),
         (given.event(context="CLIENT_ERROR: something else"), "skipped"),
     ],
 )
@@ -57,6 +56,70 @@ def test_a_look_alike_is_told_by_its_event_alone(services: FakeServices, event: 
     assert services.executions_fake.started == []
     [(build, outcome, now)] = services.report_fake.told
     assert (build, outcome.ending, now) == (given.BUILD_ARN, Ending(ending), NOW)
+
+
+WAITED_FOR = {
+    "account-limit": given.ACCOUNT_LIMIT,
+    "login-lockout": given.LOCKED_OUT,
+    "abuse-limit": given.ABUSED,
+}
+
+
+def of_cause(cause: str, **additional: str) -> given.Document:
+    event = given.event(context=f"{given.PULL_FAILED}: {WAITED_FOR[cause]}")
+    event["detail"]["additional-information"].update(additional)
+    return event
+
+
+@pytest.mark.parametrize("cause", WAITED_FOR)
+def test_whose_limit_or_lockout_it_is_only_remediator_may_find_out(services: FakeServices, cause: str) -> None:
+    answer = intake.answer(of_cause(cause), services)
+
+    assert "started" in answer
+    assert services.report_fake.told == []
+
+
+@pytest.mark.parametrize("switch", [{"MODE": "plan"}, {"RETRY_BUILD": "false"}])
+@pytest.mark.parametrize("cause", WAITED_FOR)
+def test_where_no_build_is_run_again_nobody_waits_for_a_limit_to_pass(cause: str, switch: dict[str, str]) -> None:
+    services = FakeServices(**switch)
+
+    answer = intake.answer(of_cause(cause), services)
+
+    assert (answer["outcome"], answer["cause"]) == ("advised", cause)
+    assert services.executions_fake.started == []
+    assert len(services.report_fake.told) == 1
+
+
+OWN = "remediator-role/remediator"
+
+
+@pytest.mark.parametrize("event", [given.event(), of_cause("account-limit")], ids=["anonymous", "waited-for"])
+def test_a_failed_retry_of_this_stacks_own_starts_nothing(services: FakeServices, event: Any) -> None:
+    event["detail"]["additional-information"]["initiator"] = OWN
+
+    answer = intake.answer(event, services)
+
+    assert services.executions_fake.started == []
+    assert answer["outcome"] == "skipped"
+    assert "a retry that this stack made" in answer["reason"]
+
+
+@pytest.mark.parametrize("initiator", ["maria", "remediator", "admin/remediator-2", "remediator/maria", ""])
+def test_a_failure_that_anybody_else_started_is_looked_at(services: FakeServices, initiator: str) -> None:
+    event = given.event()
+    event["detail"]["additional-information"]["initiator"] = initiator
+
+    assert "started" in intake.answer(event, services)
+
+
+def test_a_retry_of_this_stacks_own_that_failed_by_itself_is_told_as_that(services: FakeServices) -> None:
+    event = given.event(context="CLIENT_ERROR: something else")
+    event["detail"]["additional-information"]["initiator"] = OWN
+
+    answer = intake.answer(event, services)
+
+    assert (answer["outcome"], services.executions_fake.started) == ("skipped", [])
 
 
 def test_a_project_out_of_scope_is_skipped_whatever_throttled_it() -> None:

@@ -1,9 +1,10 @@
-"""The journal's conditions, against moto's DynamoDB."""
+"""The journal's conditions, against moto's DynamoDB: each of them holds here, and says no here."""
 
 from __future__ import annotations
 
 import json
 from collections.abc import Iterator
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -11,8 +12,10 @@ from botocore.exceptions import ClientError
 from botocore.stub import Stubber
 from moto import mock_aws
 
-from remediator.aws.journal import NOBODY, Claim, Entry, Journal
+from remediator.aws.client import is_transient
+from remediator.aws.journal import Claim, Entrance, Entry, Journal, batch_key, build_key
 from remediator.core.failure import BuildArn
+from remediator.core.history import NEW, History
 from tests.unit import given
 
 TABLE = "journal"
@@ -21,7 +24,12 @@ OTHER_BUILD = BuildArn("aws", given.REGION, given.ACCOUNT, given.PROJECT, "1f8e7
 OTHER_PROJECT = BuildArn("aws", given.REGION, given.ACCOUNT, "invoices", given.UUID)
 ONE, TWO, THREE = "execution-one", "execution-two", "execution-three"
 NOW = 1_795_000_200.75
+DAY = 86_400
+EXPIRES = str(1_795_000_200 + 30 * DAY)
 OUTCOME = {"outcome": "skipped", "reason": "because", "project": given.PROJECT}
+REPAIR = {"registryCredential": {"old": "absent", "new": given.SECRET}}
+BATCH = batch_key(f"{given.PROJECT}:6b0e")
+BUILD_KEY, PROJECT_KEY, SECRET_KEY = build_key(BUILD.id), f"project#{given.PROJECT}", f"secret#{given.SECRET}"
 
 
 class Table:
@@ -57,137 +65,440 @@ def table() -> Iterator[Table]:
 
 @pytest.fixture
 def journal(table: Table) -> Journal:
-    return Journal(table.client, TABLE, 30)
+    return Journal(table.client, TABLE, 30, given.SECRET)
 
 
-BUILD_KEY, LEASE_KEY = f"build#{BUILD.id}", f"lease#{given.PROJECT}"
+def enter(
+    journal: Journal, execution: str, attempt: int = 1, *, build: BuildArn = BUILD, now: float = NOW, **more: Any
+) -> Entrance:
+    return journal.enter(build, execution, attempt, now, **{"repair": {}, **more})
 
 
-def test_a_free_build_of_a_free_project_is_claimed(journal: Journal, table: Table) -> None:
-    claim = journal.claim(BUILD, ONE, 1, NOW)
+# The lease of a project, and its history
 
-    assert claim == Claim()
+
+def test_a_project_that_nobody_saw_is_claimed_and_has_no_history(journal: Journal, table: Table) -> None:
+    claim = journal.claim(BUILD, ONE, NOW)
+
+    assert claim == Claim(history=NEW)
     assert claim.granted
+    assert table.items() == {
+        PROJECT_KEY: {
+            "execution": {"S": ONE},
+            "build": {"S": BUILD.id},
+            "claimed_at": {"N": "1795000200"},
+            "expires_at": {"N": EXPIRES},
+        }
+    }
+
+
+def test_an_execution_recognises_its_own_claim(journal: Journal, table: Table) -> None:
+    journal.claim(BUILD, ONE, NOW)
+
+    assert journal.claim(BUILD, ONE, NOW + 5).granted
+    assert table.holder(PROJECT_KEY) == ONE
+
+
+@pytest.mark.parametrize("build", [BUILD, OTHER_BUILD])
+def test_a_project_that_is_held_is_refused_with_who_holds_it_for_which_build(
+    journal: Journal, table: Table, build: BuildArn
+) -> None:
+    journal.claim(BUILD, ONE, NOW)
+    before = table.items()
+
+    claim = journal.claim(build, TWO, NOW + 5)
+
+    assert claim == Claim(held_by=ONE, held_for=BUILD.id)
+    assert not claim.granted
+    assert table.items() == before
+
+
+def test_a_build_of_another_project_is_claimed_beside_it(journal: Journal) -> None:
+    journal.claim(BUILD, ONE, NOW)
+
+    assert journal.claim(OTHER_PROJECT, TWO, NOW).granted
+
+
+def test_the_lease_of_a_holder_that_no_longer_runs_is_taken_over(journal: Journal, table: Table) -> None:
+    journal.claim(BUILD, ONE, NOW)
+
+    assert journal.claim(OTHER_BUILD, TWO, NOW, evict=ONE).granted
+    assert table.holder(PROJECT_KEY) == TWO
+    assert table.items()[PROJECT_KEY]["build"] == {"S": OTHER_BUILD.id}
+
+
+def test_only_the_holder_that_was_looked_at_is_evicted(journal: Journal, table: Table) -> None:
+    journal.claim(BUILD, THREE, NOW)
+
+    assert journal.claim(OTHER_BUILD, TWO, NOW, evict=ONE) == Claim(held_by=THREE, held_for=BUILD.id)
+    assert table.holder(PROJECT_KEY) == THREE
+
+
+def test_who_insists_does_not_take_the_lease_of_one_that_works(journal: Journal, table: Table) -> None:
+    journal.claim(BUILD, ONE, NOW)
+
+    assert journal.claim(BUILD, TWO, NOW, insist=True) == Claim(held_by=ONE, held_for=BUILD.id)
+    assert table.holder(PROJECT_KEY) == ONE
+
+
+WHOLE = History(
+    repaired_at=1_795_000_150.125,
+    repaired_by=ONE,
+    edited_at=1_795_000_000.25,
+    members=("environment.registryCredential", "environment.environmentVariables.DOCKERHUB_USERNAME"),
+    undone=1,
+    tries=("b", "a"),
+    window_ends=1_795_003_800.0,
+    noticed=True,
+)
+
+
+def sets_aside(history: History) -> History:
+    """DynamoDB keeps a set in no order."""
+    return replace(history, members=tuple(sorted(history.members)), tries=tuple(sorted(history.tries)))
+
+
+def test_a_history_is_told_to_who_claims_next(journal: Journal) -> None:
+    journal.claim(BUILD, ONE, NOW)
+    journal.record_repaired(given.PROJECT, ONE, WHOLE)
+    journal.release(given.PROJECT, ONE, WHOLE)
+
+    assert journal.claim(OTHER_BUILD, TWO, NOW).history == sets_aside(WHOLE)
+
+
+def test_a_history_survives_an_eviction(journal: Journal) -> None:
+    journal.claim(BUILD, ONE, NOW)
+    journal.record_repaired(given.PROJECT, ONE, WHOLE)
+
+    told = journal.claim(OTHER_BUILD, TWO, NOW, evict=ONE).history
+
+    assert (told.repaired_at, told.repaired_by, told.undone) == (WHOLE.repaired_at, ONE, 1)
+
+
+@pytest.mark.parametrize("repaired_at", [1_795_000_150.0, 1_795_000_150.001, 1_795_000_150.123, 1_795_000_150.999])
+def test_when_a_project_was_repaired_is_kept_to_the_millisecond(journal: Journal, repaired_at: float) -> None:
+    """It is compared with `lastModified` for equality, and that has milliseconds."""
+    journal.claim(BUILD, ONE, NOW)
+    journal.record_repaired(given.PROJECT, ONE, replace(WHOLE, repaired_at=repaired_at, edited_at=repaired_at - 0.001))
+
+    told = journal.claim(BUILD, ONE, NOW).history
+
+    assert told.repaired_at == repaired_at
+    assert told.edited_at == pytest.approx(repaired_at - 0.001, abs=1e-6)
+
+
+def test_a_repair_is_written_down_only_by_who_has_the_lease(journal: Journal, table: Table) -> None:
+    journal.claim(BUILD, ONE, NOW)
+    journal.claim(OTHER_BUILD, TWO, NOW, evict=ONE)
+    before = table.items()
+
+    journal.record_repaired(given.PROJECT, ONE, WHOLE)
+
+    assert table.items() == before
+    assert journal.sharing() == ()
+
+
+def test_a_repair_is_not_written_down_after_the_lease_was_given_back(journal: Journal, table: Table) -> None:
+    journal.claim(BUILD, ONE, NOW)
+    journal.release(given.PROJECT, ONE, NEW)
+    before = table.items()
+
+    journal.record_repaired(given.PROJECT, ONE, WHOLE)
+
+    assert table.items() == before
+
+
+def test_a_repair_that_is_written_down_twice_is_the_same_entry(journal: Journal, table: Table) -> None:
+    journal.claim(BUILD, ONE, NOW)
+    journal.record_repaired(given.PROJECT, ONE, WHOLE)
+    once = table.items()
+
+    journal.record_repaired(given.PROJECT, ONE, WHOLE)
+
+    assert table.items() == once
+
+
+def test_the_projects_that_share_the_secret_are_listed_in_order(journal: Journal) -> None:
+    assert journal.sharing() == ()
+    for build, execution in ((BUILD, ONE), (OTHER_PROJECT, TWO)):
+        journal.claim(build, execution, NOW)
+        journal.record_repaired(build.project, execution, WHOLE)
+
+    assert journal.sharing() == ("invoices", given.PROJECT)
+
+
+def test_a_stack_with_another_secret_shares_it_with_nobody(journal: Journal, table: Table) -> None:
+    journal.claim(BUILD, ONE, NOW)
+    journal.record_repaired(given.PROJECT, ONE, WHOLE)
+
+    assert Journal(table.client, TABLE, 30, given.OTHER_SECRET).sharing() == ()
+
+
+def test_a_released_project_is_free_and_keeps_the_tries_of_its_window(journal: Journal, table: Table) -> None:
+    journal.claim(BUILD, ONE, NOW)
+
+    journal.release(given.PROJECT, ONE, WHOLE)
+
+    assert table.items()[PROJECT_KEY] == {
+        "tries": {"SS": ["a", "b"]},
+        "window_ends": {"N": "1795003800"},
+        "noticed": {"BOOL": True},
+        "claimed_at": {"N": "1795000200"},
+        "expires_at": {"N": EXPIRES},
+    }
+    told = journal.claim(OTHER_BUILD, TWO, NOW).history
+    assert (told.tries, told.window_ends, told.noticed) == (("a", "b"), WHOLE.window_ends, True)
+
+
+def test_a_release_without_a_try_leaves_none(journal: Journal, table: Table) -> None:
+    journal.claim(BUILD, ONE, NOW)
+
+    journal.release(given.PROJECT, ONE, NEW)
+
+    assert "tries" not in table.items()[PROJECT_KEY]
+    assert journal.claim(OTHER_BUILD, TWO, NOW) == Claim(history=NEW)
+
+
+def test_a_new_window_takes_the_place_of_the_one_before(journal: Journal) -> None:
+    for history in (WHOLE, replace(WHOLE, tries=("c",), window_ends=WHOLE.window_ends + 9, noticed=False)):
+        journal.claim(BUILD, ONE, NOW)
+        journal.release(given.PROJECT, ONE, history)
+
+    told = journal.claim(BUILD, ONE, NOW).history
+    assert (told.tries, told.window_ends, told.noticed) == (("c",), WHOLE.window_ends + 9, False)
+
+
+def test_a_lease_that_was_taken_over_is_not_released_by_its_former_holder(journal: Journal, table: Table) -> None:
+    journal.claim(BUILD, ONE, NOW)
+    journal.claim(OTHER_BUILD, TWO, NOW, evict=ONE)
+    before = table.items()
+
+    journal.release(given.PROJECT, ONE, WHOLE)
+
+    assert table.items() == before
+
+
+def test_a_lease_that_was_given_back_is_not_given_back_again(journal: Journal, table: Table) -> None:
+    journal.claim(BUILD, ONE, NOW)
+    journal.release(given.PROJECT, ONE, NEW)
+    before = table.items()
+
+    journal.release(given.PROJECT, ONE, WHOLE)
+
+    assert table.items() == before
+
+
+# A project that is left alone
+
+
+def left_alone(journal: Journal, until: float = NOW + DAY) -> None:
+    journal.claim(BUILD, ONE, NOW)
+    journal.record_repaired(given.PROJECT, ONE, WHOLE)
+    journal.leave_alone(given.PROJECT, ONE, until)
+
+
+def test_a_project_that_is_left_alone_is_taken_by_nobody_until_then(journal: Journal) -> None:
+    left_alone(journal)
+
+    refused = journal.claim(OTHER_BUILD, TWO, NOW + DAY - 1)
+
+    assert refused == Claim(left_alone=True)
+    assert not refused.granted
+    assert journal.claim(OTHER_BUILD, TWO, NOW + DAY + 1).granted
+
+
+def test_who_insists_takes_a_project_that_is_left_alone(journal: Journal, table: Table) -> None:
+    left_alone(journal)
+
+    assert journal.claim(OTHER_BUILD, TWO, NOW, insist=True).granted
+    assert table.holder(PROJECT_KEY) == TWO
+    assert "left_alone_until" not in table.items()[PROJECT_KEY]
+
+
+def test_an_eviction_takes_no_project_that_is_left_alone(journal: Journal) -> None:
+    left_alone(journal)
+
+    assert journal.claim(OTHER_BUILD, TWO, NOW, evict=ONE) == Claim(left_alone=True)
+
+
+def test_a_project_whose_repair_was_taken_back_is_repaired_no_more(journal: Journal) -> None:
+    left_alone(journal)
+
+    told = journal.claim(OTHER_BUILD, TWO, NOW, insist=True).history
+
+    assert (told.repaired_at, told.members) == (None, ())
+    assert told.undone == 1
+
+
+def test_only_the_holder_lets_a_project_alone(journal: Journal, table: Table) -> None:
+    journal.claim(BUILD, ONE, NOW)
+    journal.claim(OTHER_BUILD, TWO, NOW, evict=ONE)
+    before = table.items()
+
+    journal.leave_alone(given.PROJECT, ONE, NOW + DAY)
+
+    assert table.items() == before
+
+
+def test_letting_a_project_alone_twice_is_no_error_and_the_lease_is_not_released_after_it(
+    journal: Journal, table: Table
+) -> None:
+    left_alone(journal)
+    before = table.items()
+
+    journal.leave_alone(given.PROJECT, ONE, NOW + 2 * DAY)
+    journal.release(given.PROJECT, ONE, WHOLE)
+
+    assert table.items() == before
+
+
+# A build and what it comes from
+
+
+def test_a_build_that_nobody_has_is_entered_with_what_is_about_to_change(journal: Journal, table: Table) -> None:
+    assert enter(journal, ONE, repair=REPAIR) == Entrance()
     assert table.items() == {
         BUILD_KEY: {
             "execution": {"S": ONE},
             "attempt": {"N": "1"},
             "claimed_at": {"N": "1795000200"},
-            "expires_at": {"N": str(1_795_000_200 + 30 * 86_400)},
-        },
-        LEASE_KEY: {"execution": {"S": ONE}, "build": {"S": BUILD.id}},
+            "expires_at": {"N": EXPIRES},
+            "repair": {"S": json.dumps(REPAIR, sort_keys=True)},
+        }
     }
+    assert journal.entry(BUILD) == Entry(1, None)
 
 
-def test_an_execution_recognises_its_own_claim(journal: Journal, table: Table) -> None:
-    journal.claim(BUILD, ONE, 1, NOW)
+def test_a_build_that_changes_nothing_has_no_repair_written_down(journal: Journal, table: Table) -> None:
+    enter(journal, ONE)
 
-    assert journal.claim(BUILD, ONE, 1, NOW + 5).granted
-    assert table.holder(LEASE_KEY) == ONE
-
-
-def test_another_execution_of_the_same_attempt_gets_neither_build_nor_lease(journal: Journal, table: Table) -> None:
-    journal.claim(BUILD, ONE, 1, NOW)
-
-    claim = journal.claim(BUILD, TWO, 1, NOW)
-
-    assert claim == Claim(build_held_by=ONE, project_held_by=ONE)
-    assert not claim.granted
-    assert (table.holder(BUILD_KEY), table.holder(LEASE_KEY)) == (ONE, ONE)
+    assert "repair" not in table.items()[BUILD_KEY]
 
 
-def test_another_build_of_the_project_is_refused_and_leaves_nothing_behind(journal: Journal, table: Table) -> None:
-    journal.claim(BUILD, ONE, 1, NOW)
+def test_an_execution_recognises_the_build_and_the_origin_that_it_has(journal: Journal) -> None:
+    enter(journal, ONE, origin=BATCH)
 
-    assert journal.claim(OTHER_BUILD, TWO, 1, NOW) == Claim(project_held_by=ONE)
-    assert f"build#{OTHER_BUILD.id}" not in table.items()
-
-
-def test_a_build_that_is_held_is_refused_and_its_free_lease_stays_free(journal: Journal, table: Table) -> None:
-    journal.claim(BUILD, ONE, 1, NOW)
-    journal.release(BUILD, ONE)
-
-    assert journal.claim(BUILD, TWO, 1, NOW) == Claim(build_held_by=ONE)
-    assert LEASE_KEY not in table.items()
+    assert enter(journal, ONE, origin=BATCH, now=NOW + 5) == Entrance()
 
 
-def test_a_build_of_another_project_is_claimed_beside_it(journal: Journal) -> None:
-    journal.claim(BUILD, ONE, 1, NOW)
+def test_another_execution_of_the_same_attempt_does_not_get_the_build(journal: Journal, table: Table) -> None:
+    enter(journal, ONE, repair=REPAIR)
+    before = table.items()
 
-    assert journal.claim(OTHER_PROJECT, TWO, 1, NOW).granted
+    assert enter(journal, TWO, repair={"other": {}}) == Entrance(held_by=ONE, of_build=True)
+    assert table.items() == before
 
 
 def test_a_later_attempt_takes_the_build_of_an_earlier_one(journal: Journal, table: Table) -> None:
-    journal.claim(BUILD, ONE, 1, NOW)
-    journal.release(BUILD, ONE)
+    enter(journal, ONE)
 
-    assert journal.claim(BUILD, TWO, 2, NOW).granted
+    assert enter(journal, TWO, 2) == Entrance()
     assert (table.holder(BUILD_KEY), journal.entry(BUILD)) == (TWO, Entry(2, None))
 
 
 def test_an_earlier_attempt_that_comes_late_is_refused(journal: Journal) -> None:
-    journal.claim(BUILD, TWO, 2, NOW)
-    journal.release(BUILD, TWO)
+    enter(journal, TWO, 2)
 
-    assert journal.claim(BUILD, ONE, 1, NOW) == Claim(build_held_by=TWO)
-
-
-def test_a_later_attempt_waits_for_the_lease_of_an_earlier_one(journal: Journal, table: Table) -> None:
-    journal.claim(BUILD, ONE, 1, NOW)
-
-    assert journal.claim(BUILD, TWO, 2, NOW) == Claim(project_held_by=ONE)
-    assert table.holder(BUILD_KEY) == ONE
+    assert enter(journal, ONE, 1) == Entrance(held_by=TWO, of_build=True)
 
 
-def test_the_lease_of_a_holder_that_no_longer_runs_is_taken_over(journal: Journal, table: Table) -> None:
-    journal.claim(BUILD, ONE, 1, NOW)
-
-    assert journal.claim(OTHER_BUILD, TWO, 1, NOW, evict=ONE).granted
-    assert table.holder(LEASE_KEY) == TWO
-
-
-def test_only_the_holder_that_was_looked_at_is_evicted(journal: Journal, table: Table) -> None:
-    journal.claim(BUILD, THREE, 1, NOW)
-
-    assert journal.claim(OTHER_BUILD, TWO, 1, NOW, evict=ONE) == Claim(project_held_by=THREE)
-    assert table.holder(LEASE_KEY) == THREE
-
-
-def test_a_triaged_build_may_still_be_claimed(journal: Journal, table: Table) -> None:
+def test_a_triaged_build_may_still_be_entered(journal: Journal) -> None:
     journal.record_triage(BUILD, OUTCOME, NOW)
 
-    assert journal.claim(BUILD, ONE, 1, NOW).granted
+    assert enter(journal, ONE) == Entrance()
 
 
-def test_a_released_project_is_free_and_its_build_stays_claimed(journal: Journal, table: Table) -> None:
-    journal.claim(BUILD, ONE, 1, NOW)
+@pytest.mark.parametrize("origin", [BATCH, build_key(f"{given.PROJECT}:first")])
+def test_an_origin_is_taken_with_the_first_of_its_builds_and_with_no_other(
+    journal: Journal, table: Table, origin: str
+) -> None:
+    assert enter(journal, ONE, origin=origin) == Entrance()
 
-    journal.release(BUILD, ONE)
-
-    assert table.holder(BUILD_KEY) == ONE
-    assert LEASE_KEY not in table.items()
-
-
-def test_a_lease_that_was_taken_over_is_not_released_by_its_former_holder(journal: Journal, table: Table) -> None:
-    journal.claim(BUILD, ONE, 1, NOW)
-    journal.claim(OTHER_BUILD, TWO, 1, NOW, evict=ONE)
-
-    journal.release(BUILD, ONE)
-
-    assert table.holder(LEASE_KEY) == TWO
+    assert enter(journal, TWO, build=OTHER_BUILD, origin=origin) == Entrance(held_by=ONE)
+    assert table.holder(origin) == ONE
+    assert build_key(OTHER_BUILD.id) not in table.items()
 
 
-def test_releasing_twice_is_no_error(journal: Journal) -> None:
-    journal.claim(BUILD, ONE, 1, NOW)
+def test_the_first_build_is_not_entered_beside_its_own_repetition(journal: Journal) -> None:
+    """CodeBuild's events come in any order: the retry's execution may be there before the first build's."""
+    enter(journal, ONE, build=OTHER_BUILD, origin=BUILD_KEY)
 
-    journal.release(BUILD, ONE)
-    journal.release(BUILD, ONE)
+    assert enter(journal, TWO).held_by == ONE
 
 
-def test_a_repair_and_its_outcome_are_kept_beside_the_claim(journal: Journal, table: Table) -> None:
-    journal.claim(BUILD, ONE, 1, NOW)
+def test_a_later_attempt_takes_the_origin_too(journal: Journal, table: Table) -> None:
+    enter(journal, ONE, origin=BATCH)
 
-    journal.record_repair(BUILD, {"registryCredential": {"old": "absent", "new": given.SECRET}})
+    assert enter(journal, TWO, 2, build=OTHER_BUILD, origin=BATCH) == Entrance()
+    assert table.holder(BATCH) == TWO
+
+
+def test_a_build_that_is_held_leaves_its_free_origin_free(journal: Journal, table: Table) -> None:
+    enter(journal, ONE)
+
+    assert enter(journal, TWO, origin=BATCH) == Entrance(held_by=ONE, of_build=True)
+    assert BATCH not in table.items()
+
+
+def test_what_is_about_to_change_is_written_down_anew_when_the_plan_is(journal: Journal, table: Table) -> None:
+    enter(journal, ONE, repair={"other": {}})
+
+    journal.record_repair(BUILD, REPAIR)
+
+    item = table.items()[BUILD_KEY]
+    assert json.loads(item["repair"]["S"]) == REPAIR
+    assert item["execution"] == {"S": ONE}
+
+
+# Sign-ins that are locked out
+
+
+def test_nobody_who_signs_in_enters_until_the_lockout_is_over(journal: Journal, table: Table) -> None:
+    journal.lock_out(NOW + 3600)
+    before = table.items()
+
+    assert enter(journal, ONE, origin=BATCH) == Entrance(locked_until=float(int(NOW) + 3600))
+    assert table.items() == before
+    assert enter(journal, ONE, origin=BATCH, now=NOW + 3601) == Entrance()
+
+
+def test_who_does_not_sign_in_enters_during_a_lockout(journal: Journal) -> None:
+    journal.lock_out(NOW + 3600)
+
+    assert enter(journal, ONE, signs_in=False) == Entrance()
+
+
+def test_a_build_that_is_held_is_told_as_that_during_a_lockout_too(journal: Journal) -> None:
+    enter(journal, ONE)
+    journal.lock_out(NOW + 3600)
+
+    entrance = enter(journal, TWO)
+
+    assert (entrance.held_by, entrance.of_build) == (ONE, True)
+
+
+def test_a_lockout_of_another_secret_locks_nobody_out(journal: Journal, table: Table) -> None:
+    Journal(table.client, TABLE, 30, given.OTHER_SECRET).lock_out(NOW + 3600)
+
+    assert enter(journal, ONE) == Entrance()
+
+
+def test_a_lockout_and_the_projects_that_share_the_secret_are_kept_side_by_side(journal: Journal) -> None:
+    journal.lock_out(NOW + 3600)
+    journal.claim(BUILD, ONE, NOW)
+    journal.record_repaired(given.PROJECT, ONE, WHOLE)
+    journal.lock_out(NOW + 7200)
+
+    assert journal.sharing() == (given.PROJECT,)
+    assert enter(journal, ONE).locked_until == float(int(NOW) + 7200)
+
+
+# Outcomes
+
+
+def test_an_outcome_is_kept_beside_the_repair(journal: Journal, table: Table) -> None:
+    enter(journal, ONE, repair=REPAIR)
+
     journal.record_outcome(BUILD, ONE, 1, {**OUTCOME, "outcome": "remediated"}, NOW + 60)
 
     item = table.items()[BUILD_KEY]
@@ -195,12 +506,12 @@ def test_a_repair_and_its_outcome_are_kept_beside_the_claim(journal: Journal, ta
     assert json.loads(item["repair"]["S"])["registryCredential"]["new"] == given.SECRET
     assert (item["outcome"], item["ended_at"]) == ({"S": "remediated"}, {"N": "1795000260"})
     assert json.loads(item["report"]["S"])["reason"] == "because"
-    assert item["expires_at"] == {"N": str(1_795_000_260 + 30 * 86_400)}
+    assert item["expires_at"] == {"N": str(1_795_000_260 + 30 * DAY)}
     assert journal.entry(BUILD) == Entry(1, "remediated")
 
 
 def test_an_outcome_that_is_written_twice_is_the_same_entry(journal: Journal, table: Table) -> None:
-    journal.claim(BUILD, ONE, 1, NOW)
+    enter(journal, ONE)
     journal.record_outcome(BUILD, ONE, 1, OUTCOME, NOW)
     once = table.items()
 
@@ -209,14 +520,30 @@ def test_an_outcome_that_is_written_twice_is_the_same_entry(journal: Journal, ta
     assert table.items() == once
 
 
-def test_a_triaged_build_is_kept_once(journal: Journal, table: Table) -> None:
+def test_an_earlier_attempts_outcome_does_not_overwrite_a_later_one(journal: Journal, table: Table) -> None:
+    enter(journal, TWO, 2)
+    journal.record_outcome(BUILD, TWO, 2, {**OUTCOME, "outcome": "remediated"}, NOW)
+    before = table.items()
+
+    journal.record_outcome(BUILD, ONE, 1, OUTCOME, NOW + 1)
+
+    assert table.items() == before
+
+
+def test_the_outcome_of_an_execution_that_never_entered_takes_its_attempt(journal: Journal) -> None:
+    journal.record_outcome(BUILD, ONE, 1, OUTCOME, NOW)
+
+    assert journal.entry(BUILD) == Entry(1, "skipped")
+
+
+def test_a_triaged_build_is_kept_once(journal: Journal) -> None:
     assert journal.record_triage(BUILD, OUTCOME, NOW)
     assert not journal.record_triage(BUILD, {**OUTCOME, "outcome": "advised"}, NOW)
     assert journal.entry(BUILD) == Entry(0, "skipped")
 
 
 def test_triage_does_not_touch_a_build_that_an_execution_has(journal: Journal) -> None:
-    journal.claim(BUILD, ONE, 1, NOW)
+    enter(journal, ONE)
 
     assert not journal.record_triage(BUILD, OUTCOME, NOW)
     assert journal.entry(BUILD) == Entry(1, None)
@@ -226,88 +553,49 @@ def test_a_build_that_nobody_saw_has_no_entry(journal: Journal) -> None:
     assert journal.entry(BUILD) is None
 
 
+# Errors that are no answers
+
+
 def test_a_table_that_is_gone_is_an_error_and_no_answer() -> None:
     with mock_aws():
-        journal = Journal(CLIENT, "gone", 30)
+        journal = Journal(CLIENT, "gone", 30, given.SECRET)
 
         for ask in (
-            lambda: journal.claim(BUILD, ONE, 1, NOW),
+            lambda: journal.claim(BUILD, ONE, NOW),
+            lambda: enter(journal, ONE),
+            lambda: journal.record_repaired(given.PROJECT, ONE, WHOLE),
+            lambda: journal.record_repair(BUILD, REPAIR),
+            lambda: journal.record_outcome(BUILD, ONE, 1, OUTCOME, NOW),
             lambda: journal.record_triage(BUILD, OUTCOME, NOW),
-            lambda: journal.release(BUILD, ONE),
+            lambda: journal.release(given.PROJECT, ONE, NEW),
+            lambda: journal.leave_alone(given.PROJECT, ONE, NOW),
+            lambda: journal.lock_out(NOW),
             lambda: journal.entry(BUILD),
+            journal.sharing,
         ):
             with pytest.raises(ClientError, match="ResourceNotFoundException"):
                 ask()
 
 
-def cancelled(*reasons: dict[str, Any]) -> Journal:
+def cancelled(*codes: str) -> Journal:
+    """A journal whose transaction DynamoDB cancels for these reasons, one for each item."""
     client = given.aws("dynamodb")
     stubber = Stubber(client)
     stubber.add_client_error(
         "transact_write_items",
         "TransactionCanceledException",
-        modeled_fields={"CancellationReasons": list(reasons)},
+        modeled_fields={"CancellationReasons": [{"Code": code} for code in codes]},
     )
     stubber.activate()
-    return Journal(client, TABLE, 30)
+    return Journal(client, TABLE, 30, given.SECRET)
 
 
-def test_a_condition_that_failed_without_telling_the_item_is_held_by_somebody() -> None:
-    journal = cancelled({"Code": "ConditionalCheckFailed"}, {"Code": "None"})
-
-    assert journal.claim(BUILD, ONE, 1, NOW) == Claim(build_held_by="unknown")
-
-
-def test_a_transaction_cancelled_for_no_condition_is_no_answer_about_the_holder() -> None:
-    journal = cancelled({"Code": "TransactionConflict"}, {"Code": "None"})
-
-    with pytest.raises(ClientError, match="TransactionCanceledException"):
-        journal.claim(BUILD, ONE, 1, NOW)
-
-
-def test_an_earlier_attempts_outcome_does_not_overwrite_a_later_one(journal: Journal, table: Table) -> None:
-    journal.claim(BUILD, TWO, 2, NOW)
-    journal.record_outcome(BUILD, TWO, 2, {**OUTCOME, "outcome": "remediated"}, NOW)
-    before = table.items()
-
-    journal.record_outcome(BUILD, ONE, 1, OUTCOME, NOW + 1)
-
-    assert table.items() == before
-
-
-def test_the_outcome_of_an_execution_that_never_got_its_claim_takes_its_attempt(journal: Journal) -> None:
-    journal.record_outcome(BUILD, ONE, 1, OUTCOME, NOW)
-
-    entry = journal.entry(BUILD)
-    assert entry is not None
-    assert entry.attempt == 1
-
-
-DAY = 86_400
-
-
-def test_a_project_that_is_left_alone_is_held_by_nobody_until_then(journal: Journal, table: Table) -> None:
-    journal.leave_alone(BUILD, ONE, NOW + DAY)
-
-    assert journal.claim(OTHER_BUILD, TWO, 1, NOW + DAY - 1) == Claim(project_held_by=NOBODY)
-    assert journal.claim(OTHER_BUILD, TWO, 1, NOW + DAY + 1).granted
-    assert "expires_at" not in table.items()[f"lease#{given.PROJECT}"]
-
-
-def test_who_may_go_on_all_the_same_takes_it_from_nobody(journal: Journal) -> None:
-    journal.leave_alone(BUILD, ONE, NOW + DAY)
-
-    assert journal.claim(OTHER_BUILD, TWO, 2, NOW, evict=NOBODY).granted
-
-
-def test_a_lease_of_another_execution_is_not_taken_for_nobody(journal: Journal, table: Table) -> None:
-    journal.claim(OTHER_BUILD, TWO, 1, NOW)
-
-    journal.leave_alone(BUILD, ONE, NOW + DAY)
-
-    assert table.holder(f"lease#{given.PROJECT}") == TWO
-
-
-def test_a_refusal_of_another_kind_is_not_swallowed_when_a_project_is_left_alone(journal: Journal) -> None:
-    with pytest.raises(ClientError, match="ResourceNotFoundException"):
-        Journal(CLIENT, "no-such-table", 30).leave_alone(BUILD, ONE, NOW)
+@pytest.mark.parametrize("code", ["TransactionConflict", "ThrottlingError", "ProvisionedThroughputExceeded"])
+def test_a_transaction_that_conflicts_is_no_answer_and_is_worth_asking_again(code: str) -> None:
+    for ask in (
+        lambda: enter(cancelled(code, "None"), ONE),
+        lambda: cancelled(code, "None").record_repaired(given.PROJECT, ONE, WHOLE),
+    ):
+        with pytest.raises(ClientError, match="TransactionCanceledException") as raised:
+            ask()
+        assert is_transient(raised.value)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 
 import pytest
 
@@ -11,7 +12,9 @@ from remediator.core.outcome import Ending, Outcome
 WHOLE = Outcome(Ending.REMEDIATED, "it passed", "anonymous-limit", ("a", "b"), ("c",), "arn:build")
 
 
-@pytest.mark.parametrize("outcome", [WHOLE, *(Outcome(ending, "because") for ending in Ending)])
+@pytest.mark.parametrize(
+    "outcome", [WHOLE, replace(WHOLE, quiet=True), *(Outcome(ending, "because") for ending in Ending)]
+)
 def test_an_outcome_survives_json(outcome: Outcome) -> None:
     assert Outcome.from_json(json.loads(json.dumps(outcome.to_json()))) == outcome
 
@@ -24,6 +27,7 @@ def test_an_outcomes_json_has_the_words_that_the_journal_keeps() -> None:
         "changes": ["a", "b"],
         "advice": ["c"],
         "retried_build": "arn:build",
+        "quiet": False,
     }
 
 

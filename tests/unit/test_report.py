@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import io
 import json
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import pytest
@@ -93,6 +93,22 @@ def test_a_line_keeps_nothing_of_the_line_before_it(told: Told) -> None:
 
     assert "retried_build" not in told.lines()[1]
     assert told.lines()[1]["changes"] == []
+
+
+def test_a_quiet_outcome_is_in_the_journal_and_the_log_and_counts_for_no_alarm(told: Told) -> None:
+    told.report.outcome(ORDER, replace(OUTCOME, quiet=True), NOW)
+
+    [(_, entry, _)] = told.journal.outcomes
+    assert (entry["outcome"], entry["quiet"]) == ("remediated", True)
+    assert [line["outcome"] for line in told.lines()] == ["remediated"]
+    assert told.metrics() == []
+
+
+def test_news_after_a_quiet_outcome_counts_again(told: Told) -> None:
+    told.report.outcome(ORDER, replace(OUTCOME, quiet=True), NOW)
+    told.report.outcome(ORDER, Outcome(Ending.GAVE_UP, "no"), NOW)
+
+    assert [metric["outcome"] for metric in told.metrics()] == ["gave-up"]
 
 
 def test_a_triaged_failure_is_told_the_first_time(told: Told) -> None:

@@ -6,7 +6,8 @@ from typing import Any
 
 import pytest
 
-from remediator.core.outcome import Ending
+from remediator.core.build import Build
+from remediator.core.outcome import Ending, Outcome
 from remediator.core.review import Untrusted, objection, stranger_objection
 from remediator.core.snapshot import Role, Snapshot
 from tests.unit import given
@@ -20,20 +21,30 @@ def credential(secret: str) -> dict[str, Any]:
     return {"registryCredential": {"credential": secret, "credentialProvider": "SECRETS_MANAGER"}}
 
 
-def object_to(build: Any, snapshot: Snapshot, untrusted: Untrusted = "advise") -> tuple[Ending, str]:
-    found = objection(build, snapshot, given.SIGN_IN, untrusted)
+BEFORE, AFTER = given.build().started_at - 1, given.build().started_at + 1
+"""Edits of the project, before the build started and since."""
+
+
+def review(build: Build, snapshot: Snapshot, untrusted: Untrusted = "advise", edited: float = BEFORE) -> Outcome | None:
+    return objection(build, snapshot, given.SIGN_IN, untrusted, edited)
+
+
+def object_to(
+    build: Build, snapshot: Snapshot, untrusted: Untrusted = "advise", edited: float = BEFORE
+) -> tuple[Ending, str]:
+    found = review(build, snapshot, untrusted, edited)
     assert found is not None
     return found.ending, found.reason
 
 
 def test_a_plain_project_meets_no_objection() -> None:
-    assert objection(given.build(), given.snapshot(), given.SIGN_IN, "advise") is None
+    assert review(given.build(), given.snapshot()) is None
 
 
 def test_a_project_that_was_repaired_after_the_build_started_meets_no_objection() -> None:
     snapshot = given.snapshot(env=given.repaired_environment())
 
-    assert objection(given.build(), snapshot, given.SIGN_IN, "advise") is None
+    assert review(given.build(), snapshot) is None
 
 
 def test_a_build_with_another_role_than_the_projects_leaves_the_project_alone() -> None:
@@ -47,17 +58,71 @@ def test_a_build_with_another_role_than_the_projects_leaves_the_project_alone() 
 @pytest.mark.parametrize("role", ["arn:aws:iam::999999999999:role/codebuild", "codebuild", None])
 def test_a_role_that_is_not_of_this_account_is_left_alone(role: str | None) -> None:
     """IAM is asked by name, and would tell of the wrong one."""
-    found = objection(given.build(serviceRole=role), given.snapshot(serviceRole=role), given.SIGN_IN, "repair")
+    found = review(given.build(serviceRole=role), given.snapshot(serviceRole=role), "repair")
 
     assert found is not None
     assert found.ending is Ending.ADVISED
 
 
-def test_a_build_with_another_image_than_the_projects_leaves_the_project_alone() -> None:
-    ending, reason = object_to(given.build(env={"image": "bitnami/node:20"}), given.snapshot())
+OTHER_IMAGE = "bitnami/node:20"
+
+
+@pytest.mark.parametrize("edited", [BEFORE, given.build().started_at])
+def test_a_build_of_an_overridden_image_is_helped_as_long_as_nobody_edited_the_project_since(edited: float) -> None:
+    """Only then it was surely an override, which can be given a credential of its own."""
+    assert review(given.build(env={"image": OTHER_IMAGE}), given.snapshot(), edited=edited) is None
+
+
+def test_an_overridden_image_is_helped_whatever_image_the_project_itself_has() -> None:
+    curated = given.snapshot(env={"image": given.STANDARD_IMAGE})
+
+    assert review(given.build(env={"image": OTHER_IMAGE}), curated) is None
+
+
+def test_a_build_with_another_image_than_a_project_that_was_edited_since_leaves_that_alone() -> None:
+    ending, reason = object_to(given.build(env={"image": OTHER_IMAGE}), given.snapshot(), edited=AFTER)
 
     assert ending is Ending.ADVISED
-    assert "bitnami/node:20" in reason
+    assert OTHER_IMAGE in reason
+
+
+@pytest.mark.parametrize("environment", [{"image": "ghcr.io/example/x"}, {"image": given.STANDARD_IMAGE}])
+def test_an_overridden_image_that_takes_no_credential_leaves_the_project_alone(environment: dict[str, str]) -> None:
+    ending, reason = object_to(given.build(env=environment), given.snapshot())
+
+    assert ending is Ending.ADVISED
+    assert environment["image"] in reason
+
+
+def test_lambda_compute_takes_no_credential_for_an_overridden_image_either() -> None:
+    build = given.build(env={"image": OTHER_IMAGE, "type": "LINUX_LAMBDA_CONTAINER"})
+
+    assert object_to(build, given.snapshot())[0] is Ending.ADVISED
+
+
+def test_an_overridden_image_lifts_no_other_guard() -> None:
+    build = given.build(env={"image": OTHER_IMAGE, **credential(given.OTHER_SECRET)})
+
+    assert given.OTHER_SECRET in object_to(build, given.snapshot())[1]
+    assert object_to(given.build(env={"image": OTHER_IMAGE}), given.snapshot(projectVisibility="PUBLIC_READ"))
+
+
+@pytest.mark.parametrize(
+    ("members", "word"),
+    [
+        ({"buildspec": given.BUILDSPEC + "      - echo overridden\n"}, "another buildspec"),
+        ({"image": "aws/codebuild/standard:6.0"}, "in another image"),
+    ],
+)
+@pytest.mark.parametrize("edited", [BEFORE, AFTER])
+def test_commands_of_another_buildspec_or_image_than_the_projects_are_no_ground_for_a_repair(
+    members: dict[str, Any], word: str, edited: float
+) -> None:
+    """What the project's own commands do is not told by those of an override, whenever the project was edited."""
+    ending, reason = object_to(given.throttled_command(**members), given.of_commands(), edited=edited)
+
+    assert ending is Ending.ADVISED
+    assert word in reason
 
 
 @pytest.mark.parametrize("environment", [{"image": "ghcr.io/example/x"}, {"type": "LINUX_LAMBDA_CONTAINER"}])
@@ -118,7 +183,7 @@ def test_the_word_repair_lets_strangers_have_the_credentials(
 ) -> None:
     snapshot = Snapshot(given.project(**members), given.role(trust=trust))
 
-    assert objection(given.build(), snapshot, given.SIGN_IN, "repair") is None
+    assert review(given.build(), snapshot, "repair") is None
 
 
 def test_the_word_repair_lifts_no_other_guard() -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from remediator.core.bad_input import BadInput
+from remediator.core.history import Limits
 from remediator.core.plan import SignIn
 from remediator.settings import Settings
 from tests.unit import given
@@ -18,6 +19,7 @@ def test_what_is_not_set_has_its_default() -> None:
         retry_build=True,
         project_name_pattern="*",
         settle_seconds=60,
+        limits=Limits(attempts=3, minutes=60),
         untrusted_projects="advise",
         docker_hub_endpoint="",
         journal_days=365,
@@ -42,6 +44,8 @@ def test_every_variable_is_read() -> None:
         USERNAME_VARIABLE="HUB_USER",
         PASSWORD_VARIABLE="_TOKEN2",
         SETTLE_SECONDS="0",
+        MAX_ATTEMPTS="5",
+        COOLDOWN_MINUTES="1440",
         UNTRUSTED_PROJECTS="repair",
         DOCKER_HUB_ENDPOINT="http://localhost:5000",
         JOURNAL_DAYS="30",
@@ -56,6 +60,7 @@ def test_every_variable_is_read() -> None:
         retry_build=False,
         project_name_pattern="team-*",
         settle_seconds=0,
+        limits=Limits(attempts=5, minutes=1440),
         untrusted_projects="repair",
         docker_hub_endpoint="http://localhost:5000",
         journal_days=30,
@@ -94,6 +99,12 @@ def test_every_variable_is_read() -> None:
         ("SETTLE_SECONDS", "901"),
         ("SETTLE_SECONDS", "1.5"),
         ("SETTLE_SECONDS", "soon"),
+        ("MAX_ATTEMPTS", "0"),
+        ("MAX_ATTEMPTS", "6"),
+        ("MAX_ATTEMPTS", "three"),
+        ("COOLDOWN_MINUTES", "4"),
+        ("COOLDOWN_MINUTES", "1441"),
+        ("COOLDOWN_MINUTES", "5.5"),
         ("UNTRUSTED_PROJECTS", "trust"),
         ("JOURNAL_DAYS", "0"),
         ("JOURNAL_DAYS", "3651"),
@@ -137,3 +148,15 @@ def test_a_variable_that_has_no_default_is_missed(name: str) -> None:
 )
 def test_the_pattern_says_which_projects_are_in_scope(pattern: str, project: str, covered: bool) -> None:
     assert given.settings(PROJECT_NAME_PATTERN=pattern).covers(project) is covered
+
+
+@pytest.mark.parametrize(
+    ("remediator", "name"),
+    [
+        (given.REMEDIATOR, "remediator"),
+        (given.REMEDIATOR.removesuffix(":live"), "remediator"),
+        ("", ""),
+    ],
+)
+def test_remediators_name_is_what_its_role_sessions_are_called_after(remediator: str, name: str) -> None:
+    assert given.settings(REMEDIATOR=remediator).remediator_name == name
