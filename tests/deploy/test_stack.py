@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -46,7 +47,11 @@ def stack(aws: LocalAws, template: Path) -> Deployed:
 @pytest.fixture(scope="module")
 def hasty(aws: LocalAws, template: Path) -> Deployed:
     """A stack that does not wait for its grants, may read the logs of some groups only, and made its secret itself."""
-    parameters: dict[str, str | int] = {"SettleSeconds": 0, "LogGroupPattern": "/aws/codebuild/*"}
+    parameters: dict[str, str | int] = {
+        "SettleSeconds": 0,
+        "LogGroupPattern": "/aws/codebuild/*",
+        "PipelineNamePattern": "ours-*",
+    }
     return Deployed.with_a_secret_of_its_own(aws, template, seed=2, token=TOKEN, **parameters)
 
 
@@ -122,9 +127,30 @@ def test_the_secret_that_the_stack_makes_is_one_that_docker_takes_too(hasty: Dep
 def test_remediator_may_not_start_a_build_with_another_role(stack: Deployed) -> None:
     case = stack.case("overrides")
     codebuild = stack.as_function("Remediator", "codebuild")
-    assert denied(codebuild.start_build, projectName=case.project, serviceRoleOverride=case.role_arn)
-    assert denied(codebuild.start_build, projectName=case.project, buildspecOverride="version: 0.2")
-    codebuild.start_build(projectName=case.project)
+    for never in (
+        {"serviceRoleOverride": case.role_arn},
+        {"artifactsOverride": {"type": "NO_ARTIFACTS"}},
+        {"encryptionKeyOverride": "alias/other"},
+        {"logsConfigOverride": {"cloudWatchLogs": {"status": "DISABLED"}}},
+        {"secondarySourcesOverride": [{"type": "NO_SOURCE", "sourceIdentifier": "x"}]},
+    ):
+        assert denied(codebuild.start_build, projectName=case.project, **never), never
+    codebuild.start_build(projectName=case.project, buildspecOverride="version: 0.2", imageOverride="python:3.13")
+
+
+def test_remediator_retries_stages_of_the_pipelines_of_its_pattern_only(hasty: Deployed) -> None:
+    case = hasty.case("staged")
+    pipelines = hasty.as_function("Remediator", "codepipeline")
+    stages = [{"name": "Build", "actions": {"Project": case.project}}]
+    for name in ("ours-release", "theirs-release"):
+        hasty.aws.order("pipeline", name=name, stages=stages)
+    started = hasty.aws.order("start-pipeline", name="ours-release")["execution"]
+    retry = {"stageName": "Build", "pipelineExecutionId": started, "retryMode": "FAILED_ACTIONS"}
+    assert denied(pipelines.retry_stage_execution, pipelineName="theirs-release", **retry)
+    assert denied(pipelines.get_pipeline_state, name="theirs-release")
+    assert pipelines.get_pipeline(name="ours-release")["pipeline"]["name"] == "ours-release"
+    with pytest.raises(ClientError, match="NotRetryable"):  # allowed, and its build still runs
+        pipelines.retry_stage_execution(pipelineName="ours-release", **retry)
 
 
 def test_remediator_may_retry_and_stop_builds_of_the_pattern_only(stack: Deployed) -> None:
@@ -135,6 +161,9 @@ def test_remediator_may_retry_and_stop_builds_of_the_pattern_only(stack: Deploye
     for call in (codebuild.retry_build, codebuild.stop_build):
         assert denied(call, id=outside)
         call(id=inside)
+    assert denied(codebuild.retry_build_batch, id="not-ours:1")
+    assert denied(codebuild.batch_get_build_batches, ids=["not-ours:1"])
+    assert codebuild.batch_get_build_batches(ids=[f"{case.project}:1"])["buildBatches"] == []
 
 
 def test_remediator_may_read_the_one_secret_and_no_other(stack: Deployed) -> None:
@@ -248,3 +277,50 @@ def test_a_person_starts_a_remediation_without_retry_and_sees_its_outcome(stack:
 
 def execution(stack: Deployed, arn: str) -> Any:
     return stack.boto("lambda").get_durable_execution(DurableExecutionArn=arn)
+
+
+def test_a_pipelines_build_comes_back_although_its_failure_is_noticed_late(stack: Deployed) -> None:
+    case = stack.scene.make_pipeline_case("released", "released", "python:3.12", "")
+    stack.aws.order("pipeline-lag", refusals=2)
+    stack.scene.start(case)
+    outcome = stack.outcome(case)
+    stack.aws.order("pipeline-lag", refusals=0)
+    assert outcome["outcome"] == "remediated", outcome
+    asked = [
+        line["error"]
+        for line in stack.record().requests
+        if line["operation"] == "RetryStageExecution" and line["parameters"]["pipelineName"] == case.project
+    ]
+    assert asked == ["StageNotRetryableException"] * 2 + [None]
+    states = stack.boto("codepipeline").get_pipeline_state(name=case.project)["stageStates"]
+    assert [state["latestExecution"]["status"] for state in states] == ["Succeeded", "Succeeded"]
+
+
+def test_a_webhooks_build_that_was_retried_with_its_old_settings_is_stopped_and_started_anew(stack: Deployed) -> None:
+    case = stack.case("hooked")
+    started = stack.aws.order("start-build", request={"projectName": case.project}, initiator="GitHub-Hookshot/1")
+    case.build = started["build"]["arn"]
+    outcome = stack.outcome(case)
+    assert outcome["outcome"] == "remediated", outcome
+    operations = [line["operation"] for line in stack.record().writes(case)]
+    assert operations == ["AttachRolePolicy", "UpdateProject", "RetryBuild", "StopBuild", "StartBuild"]
+
+
+def test_a_batch_of_four_with_two_failures_is_retried_once(stack: Deployed) -> None:
+    """Which of its two failures comes first is open; the other one's execution leaves the batch to it."""
+    case = stack.case("batch")
+    fine = {"imageOverride": "ghcr.io/example/tool:1", "imagePullCredentialsTypeOverride": "SERVICE_ROLE"}
+    stack.aws.order("retry-build", uses="project")
+    builds = [("one", {}), ("two", fine), ("three", {}), ("four", fine)]
+    batch = stack.aws.order("start-batch", project=case.project, builds=builds, initiator="maria")["buildBatch"]
+    failed = [
+        group["currentBuildSummary"]["arn"] for group in batch["buildGroups"] if group["identifier"] in "onethree"
+    ]
+    outcomes = [stack.outcome(replace(case, build=arn)) for arn in failed]
+    stack.aws.order("retry-build", uses="snapshot")
+    assert sorted(outcome["outcome"] for outcome in outcomes) == ["remediated", "skipped"], outcomes
+    assert len(stack.record().writes(case, "UpdateProject")) == 1
+    asked = [line for line in stack.record().requests if line["operation"] == "RetryBuildBatch"]
+    assert [line["parameters"]["id"] for line in asked].count(batch["id"]) == 1
+    (ended,) = stack.boto("codebuild").batch_get_build_batches(ids=[batch["id"]])["buildBatches"]
+    assert ended["buildBatchStatus"] == "SUCCEEDED"
