@@ -52,17 +52,19 @@ class Batches:
         batch = answered(lambda: self._services.codebuild.retry_batch(case.batch, token))
         return {"batch": batch.id, "at": self._services.now()}
 
-    def find(self, again: Callable[[], Json], case: Case, since: float) -> Json | None:
+    def find(self, again: Callable[[], Json], case: Case, subject: BuildArn, since: float) -> Json | None:
         """The batch that an interrupted retry may have started: `again` answers with the same one while CodeBuild
-        remembers its token; after that the old one tells, where it runs again."""
+        remembers its token; after that the old one tells, where the build that failed is no more its group's."""
         if self._services.now() - since < TOKEN_LIVES:
             return again()
         batch = self._services.codebuild.batch(case.batch)
-        running = batch is not None and not batch.ended
-        return {"batch": case.batch, "at": self._services.now()} if running else None
+        if batch is None or batch.build_of(batch.group_of(str(subject))) in ("", str(subject)):
+            return None
+        return {"batch": case.batch, "at": self._services.now()}
 
     def look(self, state: Json, case: Case) -> Json:
-        """Look at the retried batch once: the gravest of what its failed builds tell, or that it passed."""
+        """Look at the retried batch once: the gravest of what its failed builds tell, else what the build that the
+        batch is retried for has become."""
         try:
             batch = self._services.codebuild.batch(state["batch"])
             if batch is None:
@@ -77,9 +79,6 @@ class Batches:
         codebuild = self._services.codebuild
         if batch.status not in ("SUCCEEDED", *FAILED_STATUSES):
             return {**state, "verdict": Verdict.STOPPED.value}
-        if batch.status == "SUCCEEDED":
-            ours = codebuild.builds(tuple(filter(None, (batch.build_of(state["group"]),))))
-            return self._judged(ours[0], state, case) if ours else {**state, "verdict": Verdict.PASSED.value}
         told = [self._judged(build, state, case) for build in codebuild.builds(batch.failed_builds)]
         late = next((one for one in told if one["verdict"] == Verdict.RUNNING), None)
         if late:
@@ -88,7 +87,11 @@ class Batches:
             found = next((one for one in told if one["verdict"] == verdict), None)
             if found:
                 return found
-        return told[0] if told else {**state, "verdict": Verdict.STOPPED.value}
+        for build in codebuild.builds(tuple(filter(None, (batch.build_of(state["group"]),)))):
+            return self._judged(build, state, case)
+        # That build's record is gone.
+        gone = Verdict.PASSED if batch.status == "SUCCEEDED" else Verdict.STOPPED
+        return told[0] if told else {**state, "verdict": gone.value}
 
     def _judged(self, build: Build, state: Json, case: Case) -> Json:
         return self._rerun.judged(build, state, case)

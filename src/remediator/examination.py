@@ -12,7 +12,6 @@ from typing import Any
 from botocore.exceptions import ClientError
 
 from remediator.aws.client import is_transient, message_of
-from remediator.aws.journal import batch_key, build_key
 from remediator.aws.secret import MalformedSecret
 from remediator.core.build import Build
 from remediator.core.carried import signed_in
@@ -20,21 +19,16 @@ from remediator.core.case import Case, make_case, refuse_build
 from remediator.core.diagnosis import Diagnosis, diagnose
 from remediator.core.evidence import Cause
 from remediator.core.failure import BuildArn
-from remediator.core.history import History, belongs_to_watcher, locked_out, retry_of_ours, too_often
+from remediator.core.history import History, belongs_to_watcher, locked_out, retry_of_ours, too_often, with_another
 from remediator.core.order import Order
 from remediator.core.outcome import Ending, Outcome
 from remediator.core.snapshot import Document, Role, Snapshot
 from remediator.hub import Answer, try_credentials
 from remediator.inspection import inspect_build, pushes_by_itself
+from remediator.origins import Origins, Whole
 from remediator.services import Services
 
 Json = dict[str, Any]
-
-LONGEST_CHAIN = 10
-"""How many builds of CodeBuild's own retries are followed back to the first: its limit on them.
-
-https://docs.aws.amazon.com/codebuild/latest/APIReference/API_AutoRetryConfig.html
-"""
 
 
 class Examination:
@@ -42,6 +36,7 @@ class Examination:
         self._order = order
         self._services = services
         self._settings = services.settings
+        self._origins = Origins(services)
 
     def first(self, history: History) -> Json:
         """Examine the build of the order: is it to be acted on, by this execution, and how? Then it is taken."""
@@ -62,39 +57,30 @@ class Examination:
         refused = refuse_build(build, diagnosis)
         if refused:
             return refused
-        is_first = subject == self._order.build
-        origin = self._origin(build) if is_first else build
-        if is_first and self._order.attempt == 1:  # a person's word goes before these rules
-            ruled_out = self._ruled_out(build, origin, history)
+        if subject != self._order.build:
+            case = self._case(build, diagnosis, replace(history, undone=0))
+            if case.refusal is None:
+                self._services.journal.record_repair(self._order.build, {**repaired, **case.plan.record()})
+            return case
+        whole = self._origins.of(build)
+        if self._order.attempt == 1:
+            ruled_out = self._ruled_out(build, whole, history)
             if ruled_out:
-                notices = ruled_out.ending is Ending.GAVE_UP
-                return Case(ruled_out, diagnosis.cause, notices=notices)
-        case = self._case(build, diagnosis, history)
+                return Case(ruled_out, diagnosis.cause, notices=ruled_out.ending is Ending.GAVE_UP)
+        else:  # a person's word goes before these rules
+            history = replace(history, undone=0)
+        case = replace(self._case(build, diagnosis, history), origin=whole.key, place=whole.place)
         if case.refusal:
             return replace(case, counts=history.counts(build))
-        if is_first:
-            key = batch_key(build.batch) if build.batch else build_key(origin.failure.build.id)
-            case = self._entered(replace(case, origin=key if build.batch or origin is not build else ""))
-        else:
-            self._services.journal.record_repair(self._order.build, {**repaired, **case.plan.record()})
-        return case
+        return self._entered(case, whole)
 
-    def _origin(self, build: Build) -> Build:
-        """The first of the builds that CodeBuild has retried by itself, as far as their records are there."""
-        for _ in range(LONGEST_CHAIN):
-            if not build.previous_auto_retry:
-                break
-            previous = self._services.codebuild.build(BuildArn.parse(build.previous_auto_retry))
-            if previous is None:
-                break
-            build = previous
-        return build
-
-    def _ruled_out(self, build: Build, origin: Build, history: History) -> Outcome | None:
+    def _ruled_out(self, build: Build, whole: Whole, history: History) -> Outcome | None:
         """No loop: these builds are not acted on, whoever started them and in whatever order their events come."""
-        ours = retry_of_ours(origin.initiator, self._services.own_name)
+        ours = retry_of_ours(whole.initiator, self._services.own_name)
         if ours:
             return ours
+        if whole.held_by and whole.held_by != self._order.execution and not whole.is_over_before(build):
+            return with_another(whole.what, whole.held_by)
         if history.precedes(build) and self._is_watched(history.repaired_by):
             return belongs_to_watcher(history)
         return too_often(history, build, self._settings.limits, self._services.now())
@@ -157,7 +143,7 @@ class Examination:
             return "Docker Hub does not accept the user name and password of the secret (401)"
         return ""
 
-    def _entered(self, case: Case) -> Case:
+    def _entered(self, case: Case, whole: Whole) -> Case:
         """The build is this execution's from here on, and what it is about to change is written down."""
         order = self._order
         entrance = self._services.journal.enter(
@@ -166,15 +152,15 @@ class Examination:
             order.attempt,
             self._services.now(),
             repair=case.plan.record() if self._settings.mode == "auto" else {},
-            origin=case.origin,
+            origin=whole.key,
+            evict=whole.held_by,
             signs_in=not case.waits,
         )
-        if entrance.held_by and case.origin and not entrance.of_build:
-            what = "the batch that it belongs to" if case.batch else "the build that CodeBuild retried"
-            reason = f"{what} is with execution {entrance.held_by}, which repairs the project and follows it"
-            return replace(case, refusal=Outcome(Ending.SKIPPED, reason, case.cause))
-        if entrance.held_by:
+        if entrance.held_by and entrance.of_build:
             return replace(case, duplicate_of=entrance.held_by)
+        if entrance.held_by:
+            another = with_another(whole.what, entrance.held_by)
+            return replace(case, refusal=another.with_facts(cause=case.cause), counts=False)
         if entrance.locked_until:
             return replace(case, refusal=locked_out(entrance.locked_until).with_facts(cause=case.cause))
         return case

@@ -51,7 +51,8 @@ def triage(failure: BuildFailure, services: Services) -> dict[str, Any]:
     refusal = diagnosis.refusal
     if refusal and diagnosis.cause in WAITED_FOR and settings.mode == "auto" and settings.retry_build:
         refusal = None  # whose limit it is, only Remediator may find out
-    refusal = refusal or retry_of_ours(failure.initiator, settings.remediator_name)
+    ours = retry_of_ours(failure.initiator, settings.remediator_name)
+    refusal = refusal or (ours.with_facts(cause=diagnosis.cause) if ours else None)
     if not covered:
         reason = f"the project does not match ProjectNamePattern, {settings.project_name_pattern}"
         refusal = Outcome(Ending.SKIPPED, reason, diagnosis.cause)

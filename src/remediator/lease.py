@@ -33,6 +33,7 @@ class Lease:
         self._limits = services.settings.limits
         self._durable = durable
         self._held = False
+        self._is_first = True
         self.waited = False
         self.history: ProjectHistory = NEW
 
@@ -41,7 +42,8 @@ class Lease:
         if self._held:
             return None
         state: Json = {"claim": "held", "by": "", "looks": 0, "history": None}
-        claim = self._durable.wait_for(name, lambda seen: self._steps.claim(seen["looks"]), state, while_held)
+        first, self._is_first = self._is_first, False
+        claim = self._durable.wait_for(name, lambda seen: self._steps.claim(seen["looks"], first), state, while_held)
         match claim["claim"]:
             case "granted":
                 self._held, self.waited = True, claim["looks"] > 1
@@ -52,11 +54,11 @@ class Lease:
             case "left-alone":
                 return Outcome(
                     Ending.ADVISED,
-                    "a repair of the project was taken back within the last day, so it was left alone; nothing was "
-                    "written",
+                    "a repair of the project was taken back within the last day, so it was left alone",
                     advice=("mend what that outcome names, then use the remediate command",),
+                    quiet=True,  # the outcome that took it back was the notice
                 )
-        reason = f"another execution held the project for an hour: {claim['by']}; nothing was written"
+        reason = f"another execution held the project for an hour: {claim['by']}"
         return Outcome(Ending.GAVE_UP, reason)
 
     def count(self, case: Case) -> None:

@@ -10,6 +10,7 @@ from botocore.exceptions import ClientError
 from remediator.aws.client import code_of, is_transient, message_of
 from remediator.core.case import Case, replan
 from remediator.core.difference import difference
+from remediator.core.failure import BuildArn
 from remediator.core.history import History
 from remediator.core.order import Order
 from remediator.core.outcome import Ending, Outcome
@@ -78,7 +79,7 @@ class Patch:
             repaired_at=case.last_modified,
             repaired_by=self._order.execution,
             edited_at=case.edited_at,
-            undone=history.undone + 1 if case.undone else history.undone,
+            undone=history.undone + (case.undone and history.repaired_by != self._order.execution),
             members=tuple({**dict.fromkeys(history.members), **repaired, **case.plan.record()}),
         )
         self._services.journal.record_repaired(self._order.build.project, self._order.execution, now_repaired)
@@ -91,7 +92,7 @@ class Patch:
 
     def _plan_again(self, project: Document, case: Case) -> Case:
         """Somebody edited the project since the diagnosis: decide anew, with the role that has been granted."""
-        build = self._services.codebuild.build(self._order.build)
+        build = self._services.codebuild.build(BuildArn.parse(case.build))
         if build is None:
             return Case(Outcome(Ending.GAVE_UP, "the build's record is gone"))
         role = self._services.iam.role(str(project.get("serviceRole", "")))

@@ -8,7 +8,7 @@ from remediator.core.case import Case
 from remediator.core.evidence import Cause
 from remediator.core.moment import moment
 from remediator.core.order import Order
-from remediator.core.outcome import Outcome
+from remediator.core.outcome import Ending, Outcome
 from remediator.durable import Durable
 from remediator.services import Services
 from remediator.steps import Steps
@@ -29,6 +29,7 @@ class Patience:
 
     def __init__(self, order: Order, services: Services, durable: Durable) -> None:
         self._steps = Steps(order, services)
+        self._attempts = services.settings.limits.attempts
         self._secret = services.settings.sign_in.secret_arn
         self._durable = durable
         self.told = ""
@@ -62,8 +63,15 @@ class Patience:
     def _lockout(self, case: Case, name: str) -> Outcome | None:
         """No sign-in until the lockout may be over, not of another build's either, then one."""
         locked = self._durable.step("lock-out", self._steps.locked_out)
-        self.told = f"Docker Hub had locked sign-ins out, and none was tried until {moment(locked['until'])}"
-        self._durable.pause("lockout", int(locked["seconds"]) + jitter(name, 60))
+        self.told = f"Docker Hub had locked sign-ins out, and none was tried until {moment(locked['until'])} at least"
+        seconds = int(locked["seconds"])
+        for _ in range(self._attempts):
+            self._durable.pause("lockout", seconds + jitter(name, 60))
+            seconds = self._durable.step("locked", self._steps.locked_for)
+            if not seconds:
+                break
+        else:
+            return Outcome(Ending.GAVE_UP, "Docker Hub locks sign-ins out again and again; find what signs in wrongly")
         refused = self._durable.step("check", lambda: self._steps.check(case))
         return Outcome.from_json(refused) if refused else None
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from typing import Any
 
 from botocore.exceptions import ClientError
@@ -16,6 +17,7 @@ from remediator.core.diagnosis import NOT_INSPECTED
 from remediator.core.evidence import find_throttle
 from remediator.core.failure import COMMAND_PHASES, FAILED_STATUSES, BuildArn
 from remediator.core.order import Order
+from remediator.core.outcome import Ending, Outcome
 from remediator.core.retry import Way
 from remediator.core.snapshot import Snapshot
 from remediator.core.verdict import Verdict, verdict
@@ -54,15 +56,17 @@ class Rerun:
         """
         if case.retry.way is Way.RETRY_BUILD:
             token = self._token(number)
-            return self._started(answered(lambda: self._services.codebuild.retry_build(subject, token)), case)
+            return self._taken(answered(lambda: self._services.codebuild.retry_build(subject, token)), case)
         return self.start(case, number, subject)
 
     def start(self, case: Case, number: int, subject: BuildArn) -> Json:
         """Start a build with the project's settings and the overrides that the failed one had."""
         project, token = self._order.build.project, f"{self._token(number)}-start"
         codebuild, overrides = self._services.codebuild, self._overrides(case, subject)
-        started = answered(lambda: codebuild.start_build(project, case.source_version, token, dict(overrides)))
-        return self._started(started, case)
+        started = answered(
+            lambda: codebuild.start_build(project, case.source_version, token, dict(overrides)), quote=not overrides
+        )
+        return self._taken(started, case)
 
     def stop(self, build: str) -> None:
         """Stop a build that runs with the settings that the first one failed with."""
@@ -72,17 +76,18 @@ class Rerun:
         """The build that an interrupted start may have started; None when there is none.
 
         `since` is a time before which it was not asked for. While CodeBuild remembers the token, `again`, the same
-        request, answers with the same build, or starts the one that had not been started. After that the newest builds
-        are looked through, for one that is ours by its initiator.
+        request, answers with the same build, or starts the one that had not been started. After that, and where the
+        request can't be made again, the newest builds are looked through, for one that is ours by its initiator.
         """
         if self._services.now() - since < TOKEN_LIVES:
-            return again()
+            with suppress(NotStarted):
+                return again()
         for build in self._services.codebuild.latest_builds(self._order.build.project):
             started = self._started(build, case)
             ours = build.initiator.endswith(f"/{self._services.own_name}") and started["build"] not in known
             version = build.document.get("sourceVersion") or None
             same = version in (case.source_version, case.asked_version)
-            if ours and same and build.started_at >= since - CLOCK_SKEW:
+            if ours and same and build.started_at >= since - CLOCK_SKEW and self._adopt(started["build"]):
                 return started
         return None
 
@@ -143,9 +148,22 @@ class Rerun:
 
         codebuild = self._services.codebuild
         build, project = codebuild.build(subject), codebuild.project(self._order.build.project)
-        if build is None or project is None or Snapshot(project).last_modified != case.last_modified:
+        history = self._services.journal.history(self._order.build.project)
+        if build is None or project is None or history.edited_before(Snapshot(project)) != case.edited_at:
             raise NotStarted("the project was edited meanwhile, so the overrides of its build can't be told any more")
         return overrides_of(build, Snapshot(project), self._settings.sign_in).request
+
+    def _taken(self, build: Build, case: Case) -> Json:
+        started = self._started(build, case)
+        self._adopt(started["build"])
+        return started
+
+    def _adopt(self, build: str) -> bool:
+        """The build is this execution's, whoever CodeBuild shows as its initiator; False where it is another's."""
+        order, arn = self._order, BuildArn.parse(build)
+        reason = f"the build is a retry of {order.build.id} by the execution {order.execution}, which follows it"
+        entry = Outcome(Ending.SKIPPED, reason, quiet=True).entry(arn.project, build)
+        return self._services.journal.adopt(arn, order.execution, entry, self._services.now())
 
     def _token(self, number: int) -> str:
         return f"{self._order.build.uuid}-{self._order.attempt}-{number}"
@@ -164,11 +182,15 @@ def _told(build: Build, finding: Finding) -> str:
     return throttle.excerpt if throttle else finding.unread
 
 
-def answered(start: Callable[[], Any]) -> Any:
-    """A refusal is an answer; a lost one, or an error of AWS's own, may have been a build that was started."""
+def answered(start: Callable[[], Any], *, quote: bool = True) -> Any:
+    """A refusal is an answer; a lost one, or an error of AWS's own, may have been a build that was started.
+
+    AWS's message may quote a value of the request, and what is raised here is for everybody to read: without `quote`
+    only the error's code is told.
+    """
     try:
         return start()
     except ClientError as error:
         if error.response.get("ResponseMetadata", {}).get("HTTPStatusCode", 0) >= 500:
             raise
-        raise NotStarted(message_of(error) or code_of(error)) from error
+        raise NotStarted((message_of(error) if quote else "") or code_of(error)) from None

@@ -8,7 +8,7 @@ from remediator.batches import Batches, not_retried
 from remediator.core.case import Case
 from remediator.core.failure import BuildArn
 from remediator.core.order import Order
-from remediator.core.outcome import Outcome
+from remediator.core.outcome import Ending, Outcome
 from remediator.core.retry import Way
 from remediator.core.verdict import Verdict
 from remediator.durable import Durable
@@ -67,7 +67,7 @@ class Retrying:
         self.since = seen["at"]
         return seen
 
-    def _run_again(self, case: Case, subject: BuildArn) -> Json:
+    def _run_again(self, case: Case, subject: BuildArn) -> Json | Outcome:
         """RetryBuild may take the settings that the build failed with: then it is stopped and StartBuild used."""
         number, rerun, since = self.made, self._rerun, self.since
         started = self._once("retry", lambda: rerun.retry(case, number, subject), case, since)
@@ -77,6 +77,10 @@ class Retrying:
         self._known += (old,)
         self._durable.step("stop", lambda: rerun.stop(old))
         self.old = None
+        then = case.retry.then
+        if then and then.against:
+            reason = "the build was retried with the settings that it failed with, and stopped"
+            return Outcome(Ending.PATCHED, reason, retried_build=old, advice=(then.against,))
         return self._once("start", lambda: rerun.start(case, number, subject), case, started["at"])
 
     def _once(self, name: str, start: Any, case: Case, since: float) -> Json:
@@ -96,19 +100,22 @@ class Retrying:
         if not state["next"]:
             return not_retryable(state, case)
         if case.batch:
-            return {"batch": state["next"], "group": ""}
+            seen = self._no_batch_seen(case)
+            seen = self._durable.step("batch", lambda: self._batches.look_for_end(seen, case, subject))
+            return {"batch": state["next"], "group": seen["group"], "minutes": seen["minutes"]}
         build = BuildArn(subject.partition, subject.region, subject.account, *state["next"].split(":", 1))
         return {"build": str(build)}
 
     def _retry_batch(self, case: Case, subject: BuildArn) -> Json | Outcome:
-        state: Json = {"ended": False, "status": "", "group": "", "minutes": case.minutes, "at": self.since}
-        state = self._durable.wait_for(
-            "batch", lambda seen: self._batches.look_for_end(seen, case, subject), state, while_batch_runs
-        )
+        look = lambda seen: self._batches.look_for_end(seen, case, subject)  # noqa: E731 - it is what is waited for
+        state = self._durable.wait_for("batch", look, self._no_batch_seen(case), while_batch_runs)
         refused = not_retried(state, case)
         if refused:
             return refused
         number, since = self.made, state["at"]
         retry = lambda: self._batches.retry(case, number)  # noqa: E731 - what is looked for is the same request
-        started = self._durable.once("retry", retry, lambda: self._batches.find(retry, case, since))
+        started = self._durable.once("retry", retry, lambda: self._batches.find(retry, case, subject, since))
         return {"group": state["group"], "minutes": state["minutes"], **started}
+
+    def _no_batch_seen(self, case: Case) -> Json:
+        return {"ended": False, "status": "", "group": "", "minutes": case.minutes, "at": self.since}

@@ -20,6 +20,7 @@ _NOT_YET = ("StageNotRetryableException", "ConflictException", "ConcurrentPipeli
 
 _GONE = ("PipelineNotFoundException", "StageNotFoundException")
 _SUPERSEDED = "a newer execution of the pipeline has entered the stage meanwhile, so there is nothing left to retry"
+_NOT_SHOWN = "the pipeline shows it no more: a newer execution has entered its stage, or the stage was retried"
 _CHANGED = "the pipeline was changed since the build began, and CodePipeline retries no stage of before"
 
 
@@ -31,9 +32,10 @@ class Stages:
         """Where the build ran: stage, action and execution; or the outcome, where its stage is not to be retried."""
         pipelines = self._services.codepipeline
         try:
-            place = place_of(pipelines.state(case.pipeline), _external_id(case, subject))
+            place = self._place(case, subject)
             if place is None:
-                return {"refusal": _superseded(case)}
+                advice = f"look at the pipeline {case.pipeline}: what it started before the repair may be throttled too"
+                return {"refusal": _refusal(case, _NOT_SHOWN, advice)}
             if retries_itself(pipelines.definition(case.pipeline), place.stage):
                 reason = f"the stage {place.stage} retries on failure by itself, so it was not retried from here"
                 advice = f"retry the stage {place.stage} of the pipeline {case.pipeline} if its own retry failed too"
@@ -43,6 +45,12 @@ class Stages:
                 raise
             return {"refusal": _refusal(case, f"it can't be looked at: {message_of(error)}", _by_hand(case))}
         return place.to_json()
+
+    def _place(self, case: Case, subject: BuildArn) -> Place | None:
+        """As it was when the first build was examined; a retry of it is where the pipeline shows it now."""
+        if case.place:
+            return Place(**case.place)
+        return place_of(self._services.codepipeline.state(case.pipeline), _external_id(case, subject))
 
     def retry(self, state: Json, case: Case, subject: BuildArn) -> Json:
         """One look: ask for the retry unless it was made; `next` is the id of what it started, when it is there.
@@ -55,10 +63,10 @@ class Stages:
         try:
             pipeline = pipelines.state(case.pipeline)
             now = external_id_at(pipeline, place)
-            if not now:
+            if now is None:
                 return {**state, "refusal": _superseded(case)}
             if now != _external_id(case, subject):
-                return {**state, "next": now, "at": self._services.now()}
+                return {**state, "asked": True, "next": now, "at": self._services.now()}
             state = {**state, "changed": pipeline["updated"].timestamp() > case.started_at}
             if not state["asked"]:
                 pipelines.retry_stage(case.pipeline, place.stage, place.execution)

@@ -40,10 +40,11 @@ class Steps:
         self._services = services
         self._settings = services.settings
 
-    def claim(self, looks: int) -> Json:
+    def claim(self, looks: int, first: bool) -> Json:
         """Take the project's lease: `granted` with its history, `held` (look again later), `duplicate`, `left-alone`.
 
         A second attempt is a person's, who may go on where a repair was taken back. `looks` before this one failed.
+        Only the `first` claim of an execution can find it to be a duplicate.
         """
         order = self._order
         told: Json = {"claim": "held", "by": "AWS did not answer", "looks": looks + 1, "history": None}
@@ -51,7 +52,7 @@ class Steps:
             claim = self._take("")
             if claim.held_by:
                 if self._services.executions.is_running(claim.held_by):
-                    same = claim.held_for == order.build.id and order.attempt == 1
+                    same = first and claim.held_for == order.build.id
                     return {**told, "claim": "duplicate" if same else "held", "by": claim.held_by}
                 claim = self._take(claim.held_by)
         except Exception as error:
@@ -156,10 +157,19 @@ class Steps:
         until = self._services.now() + LEFT_ALONE
         self._services.journal.leave_alone(self._order.build.project, self._order.execution, until)
 
-    def report(self, outcome: Outcome, history: History | None) -> Json:
-        """The lease back where it is still held; then journal, log and metric, last, so that they are told once."""
+    def locked_for(self) -> int:
+        """For how many seconds nobody signs in with the secret from now on; 0 where anybody may."""
+        now = self._services.now()
+        until = self._services.journal.locked_until(now)
+        return int(until - now) + 1 if until else 0
+
+    def report(self, outcome: Outcome, history: History | None, origin: str) -> Json:
+        """The lease and the origin back where they are held; then journal, log and metric, last, so that they are told
+        once."""
         if history is not None:
             self.release(history)
+        if origin:
+            self._services.journal.close(origin, self._order.execution, self._services.now())
         self._services.report.outcome(self._order, outcome, self._services.now())
         return outcome.to_json()
 

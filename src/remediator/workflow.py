@@ -54,6 +54,7 @@ class _Story:
         self._patience = Patience(order, services, durable)
         self._retrying = Retrying(order, services, durable)
         self._cause: str | None = None
+        self._origin = ""
 
     def tell(self) -> Json:
         try:
@@ -65,8 +66,8 @@ class _Story:
             outcome = self._broken_off(error)
         changes = self._repairing.changes or outcome.changes
         facts = outcome.with_facts(cause=outcome.cause or self._cause, changes=changes)
-        lease = self._lease.left_to_report
-        return self._durable.step("report", lambda: self._steps.report(facts, lease))
+        lease, origin = self._lease.left_to_report, self._origin
+        return self._durable.step("report", lambda: self._steps.report(facts, lease, origin))
 
     def _comes_back(self, subject: BuildArn, way: Retry | None = None) -> Outcome:
         """Repair and run again, until a result leaves nothing to do from here: a retry that is throttled elsewhere, or
@@ -77,21 +78,19 @@ class _Story:
         """
         refused = self._lease.take()
         if refused:
-            return refused
-        case = self._diagnose(subject)
+            return self._after_repair(refused, subject)
+        case = _in_its_way(self._diagnose(subject), way)
         if case.refusal:
             return self._after_repair(case.refusal, subject)
-        if way:
-            case = replace(case, retry=replace(way, overrides=case.retry.overrides))
         ready = self._wait_out(case, subject) if case.waits else self._repairing.repair(case)
         if isinstance(ready, Outcome):
             return self._after_repair(ready, subject)
-        case, readable_since = ready
+        case, readable_since = _in_its_way(ready[0], way), ready[1]
         seen = self._run_again(case, subject, readable_since)
         if isinstance(seen, Outcome):
             return seen
-        if seen["verdict"] == Verdict.THROTTLED and self._may_retry:
-            return self._comes_back(BuildArn.parse(seen["build"]), case.retry.then or case.retry)
+        if seen["verdict"] == Verdict.THROTTLED and self._may_retry and not _in_vain(seen, case):
+            return self._comes_back(BuildArn.parse(seen["build"]), case.retry.lasting)
         return self._conclude(seen, case)
 
     def _diagnose(self, subject: BuildArn) -> Case:
@@ -104,6 +103,7 @@ class _Story:
         if case.duplicate_of:
             raise Duplicate(case.duplicate_of)
         self._cause = self._cause or case.cause
+        self._origin = self._origin or case.origin
         self._lease.count(case)
         return case
 
@@ -215,6 +215,16 @@ class _Story:
             f"{error.error_type}: {error.message}; {left}",
             advice=("look at the project: only it tells whether the step that broke off has changed it",),
         )
+
+
+def _in_its_way(case: Case, way: Retry | None) -> Case:
+    """A retry is run again as the first build was, with the overrides that it has itself."""
+    return replace(case, retry=replace(way, overrides=case.retry.overrides)) if way else case
+
+
+def _in_vain(seen: Json, case: Case) -> bool:
+    """Does a batch run with the settings that it first failed with? The next retry of it would too."""
+    return bool(seen["old"]) and case.retry.way is Way.RETRY_BATCH
 
 
 def _too_early(seen: Json, readable_since: float) -> bool:

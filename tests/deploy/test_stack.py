@@ -267,7 +267,7 @@ def test_a_person_starts_a_remediation_without_retry_and_sees_its_outcome(stack:
     stack.wait_for("the rule's own start", lambda: stack.caught(hold))
     answer = stack.ask({"command": "remediate", "project": case.project, "retry": False})
     uuid = case.build.rpartition(":")[2]
-    assert answer["execution"] == f"{uuid}-1"
+    assert answer["execution"] == f"{uuid}-2"
     arn = answer["show_outcome"].rpartition(" ")[2]
     stack.wait_for("the execution to end", lambda: execution(stack, arn)["Status"] != "RUNNING", 60)
     assert json.loads(execution(stack, arn)["Result"])["outcome"] == "patched"

@@ -91,6 +91,7 @@ def test_a_case_without_objection_has_the_plan_and_how_to_run_the_build_again() 
         source_version="refs/heads/main",
         asked_version="refs/heads/main",
         excerpt=case.excerpt,
+        build=str(given.BUILD_ARN),
         started_at=STARTED,
         edited_at=snapshot.last_modified,
         counts=True,

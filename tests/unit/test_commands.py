@@ -92,10 +92,15 @@ def test_remediate_starts_the_next_attempt_and_says_how_to_see_its_outcome(servi
     assert answer["show_outcome"].startswith("aws lambda get-durable-execution --durable-execution-arn arn:")
 
 
-def test_remediate_of_a_build_that_the_journal_does_not_know_is_its_first_attempt(services: FakeServices) -> None:
+@pytest.mark.parametrize("known", [None, Entry(attempt=0, outcome="advised"), Entry(attempt=1, outcome="gave-up")])
+def test_a_person_never_starts_the_first_attempt_which_is_held_to_the_rules(
+    services: FakeServices, known: Entry | None
+) -> None:
+    if known:
+        services.journal_fake.known[given.BUILD_ARN.id] = known
     commands.run({"command": "remediate", "project": given.PROJECT}, services)
 
-    assert services.executions_fake.started[0][2] == 1
+    assert services.executions_fake.started[0][2] == 2
 
 
 @pytest.mark.parametrize("retry", [True, False, None])

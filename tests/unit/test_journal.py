@@ -13,7 +13,7 @@ from botocore.stub import Stubber
 from moto import mock_aws
 
 from remediator.aws.client import is_transient
-from remediator.aws.journal import Claim, Entrance, Entry, Journal, batch_key, build_key
+from remediator.aws.journal import Claim, Entrance, Entry, Journal, Origin
 from remediator.core.failure import BuildArn
 from remediator.core.history import NEW, History
 from tests.unit import given
@@ -28,8 +28,8 @@ DAY = 86_400
 EXPIRES = str(1_795_000_200 + 30 * DAY)
 OUTCOME = {"outcome": "skipped", "reason": "because", "project": given.PROJECT}
 REPAIR = {"registryCredential": {"old": "absent", "new": given.SECRET}}
-BATCH = batch_key(f"{given.PROJECT}:6b0e")
-BUILD_KEY, PROJECT_KEY, SECRET_KEY = build_key(BUILD.id), f"project#{given.PROJECT}", f"secret#{given.SECRET}"
+BATCH = f"batch#{given.PROJECT}:6b0e"
+BUILD_KEY, PROJECT_KEY, SECRET_KEY = f"build#{BUILD.id}", f"project#{given.PROJECT}", f"secret#{given.SECRET}"
 
 
 class Table:
@@ -408,7 +408,7 @@ def test_a_triaged_build_may_still_be_entered(journal: Journal) -> None:
     assert enter(journal, ONE) == Entrance()
 
 
-@pytest.mark.parametrize("origin", [BATCH, build_key(f"{given.PROJECT}:first")])
+@pytest.mark.parametrize("origin", [BATCH, f"chain#{given.PROJECT}:first"])
 def test_an_origin_is_taken_with_the_first_of_its_builds_and_with_no_other(
     journal: Journal, table: Table, origin: str
 ) -> None:
@@ -416,14 +416,44 @@ def test_an_origin_is_taken_with_the_first_of_its_builds_and_with_no_other(
 
     assert enter(journal, TWO, build=OTHER_BUILD, origin=origin) == Entrance(held_by=ONE)
     assert table.holder(origin) == ONE
-    assert build_key(OTHER_BUILD.id) not in table.items()
+    assert f"build#{OTHER_BUILD.id}" not in table.items()
 
 
-def test_the_first_build_is_not_entered_beside_its_own_repetition(journal: Journal) -> None:
-    """CodeBuild's events come in any order: the retry's execution may be there before the first build's."""
-    enter(journal, ONE, build=OTHER_BUILD, origin=BUILD_KEY)
+def test_an_origin_tells_who_has_it_and_when_that_was_over(journal: Journal) -> None:
+    assert journal.origin(BATCH) is None
+    enter(journal, ONE, origin=BATCH)
+    assert journal.origin(BATCH) == Origin(ONE, None)
 
-    assert enter(journal, TWO).held_by == ONE
+    journal.close(BATCH, TWO, NOW + 5)
+    assert journal.origin(BATCH) == Origin(ONE, None)
+    journal.close(BATCH, ONE, NOW + 5)
+    assert journal.origin(BATCH) == Origin(ONE, float(int(NOW) + 5))
+
+
+def test_an_origin_is_taken_over_from_the_execution_that_is_named_and_from_no_other(journal: Journal) -> None:
+    enter(journal, ONE, origin=BATCH)
+    journal.close(BATCH, ONE, NOW + 5)
+
+    assert enter(journal, TWO, build=OTHER_BUILD, origin=BATCH, evict=THREE) == Entrance(held_by=ONE)
+    assert enter(journal, TWO, build=OTHER_BUILD, origin=BATCH, evict=ONE) == Entrance()
+    assert journal.origin(BATCH) == Origin(TWO, None)
+
+
+def test_a_build_that_this_stack_started_is_its_executions_whoever_looks_at_it(journal: Journal, table: Table) -> None:
+    assert journal.adopt(BUILD, ONE, OUTCOME, NOW)
+
+    assert table.items()[BUILD_KEY]["outcome"] == {"S": "skipped"}
+    assert enter(journal, TWO) == Entrance(held_by=ONE, of_build=True)
+    assert not journal.record_outcome(BUILD, TWO, 1, OUTCOME, NOW)
+    assert not journal.record_triage(BUILD, OUTCOME, NOW)
+    assert not journal.adopt(BUILD, TWO, OUTCOME, NOW)
+    assert journal.adopt(BUILD, ONE, OUTCOME, NOW)
+
+
+def test_a_build_whose_event_came_first_is_adopted_all_the_same(journal: Journal) -> None:
+    journal.record_triage(BUILD, OUTCOME, NOW)
+
+    assert journal.adopt(BUILD, ONE, OUTCOME, NOW)
 
 
 def test_a_later_attempt_takes_the_origin_too(journal: Journal, table: Table) -> None:

@@ -30,14 +30,16 @@ class FakeJournal:
 
     outcomes: list[tuple[BuildArn, dict[str, Any], float]] = field(default_factory=list)
     triaged: bool = True
+    kept: bool = True
     fails: bool = False
 
     def record_outcome(
         self, build: BuildArn, _execution: str, _attempt: int, outcome: dict[str, Any], now: float
-    ) -> None:
+    ) -> bool:
         if self.fails:
             raise OSError("no table")
         self.outcomes.append((build, outcome, now))
+        return self.kept
 
     def record_triage(self, build: BuildArn, outcome: dict[str, Any], now: float) -> bool:
         self.record_outcome(build, "", 0, outcome, now)
@@ -132,6 +134,15 @@ def test_what_could_not_be_written_down_is_not_logged_as_an_outcome(told: Told) 
 
     with pytest.raises(OSError, match="no table"):
         told.report.outcome(ORDER, OUTCOME, NOW)
+
+    assert told.lines() == []
+    assert told.metrics() == []
+
+
+def test_an_outcome_that_the_journal_does_not_keep_is_not_told(told: Told) -> None:
+    """A later attempt of the same build has told its own."""
+    told.journal.kept = False
+    told.report.outcome(ORDER, Outcome(Ending.REMEDIATED, "passed"), NOW)
 
     assert told.lines() == []
     assert told.metrics() == []

@@ -40,11 +40,22 @@ def test_what_a_person_a_rule_or_a_program_started_is_started_again(initiator: s
 
 @pytest.mark.parametrize("initiator", ["GitHub-Hookshot/1cdf727", "Bitbucket/x", "GitLab/x"])
 def test_a_webhooks_build_is_retried_as_itself(initiator: str) -> None:
-    assert decide(initiator=initiator) == Retry(Way.RETRY_BUILD)
+    assert decide(initiator=initiator) == Retry(Way.RETRY_BUILD, then=Retry(Way.START_BUILD))
 
 
-def test_a_webhooks_build_needs_no_overrides_since_its_retry_has_them() -> None:
-    assert decide(initiator="GitHub-Hookshot/1cdf727", env=LARGE, edited=AFTER) == Retry(Way.RETRY_BUILD)
+@pytest.mark.parametrize("initiator", ["deploy-gitlab/ci", "Bot/gitlab", "gitlabber", "admin/GitHub-Hookshot"])
+def test_a_name_that_only_holds_a_webhooks_is_a_persons(initiator: str) -> None:
+    assert decide(initiator=initiator).way is Way.START_BUILD
+
+
+def test_what_follows_a_webhooks_retry_with_the_old_settings_has_the_overrides_or_is_left_to_a_person() -> None:
+    kept = decide(initiator="GitHub-Hookshot/1cdf727", env=LARGE)
+    assert (kept.way, kept.against, kept.overrides) == (Way.RETRY_BUILD, None, ("environment.computeType",))
+
+    edited = decide(initiator="GitHub-Hookshot/1cdf727", env=LARGE, edited=AFTER)
+    assert (edited.way, edited.against) == (Way.RETRY_BUILD, None)
+    assert edited.then is not None
+    assert "was edited since" in (edited.then.against or "")
 
 
 @pytest.mark.parametrize("source", [{"type": "CODEPIPELINE"}, {"type": "GITHUB", "location": "https://x"}])
@@ -110,7 +121,7 @@ def test_what_stands_against_a_start_stands_after_codebuilds_own_retries_too() -
 def test_a_webhooks_build_is_retried_as_itself_after_codebuilds_own_retries() -> None:
     retry = decide(autoRetryConfig=DUE, initiator="GitHub-Hookshot/1cdf727")
 
-    assert retry == Retry(Way.AUTO_RETRY, then=Retry(Way.RETRY_BUILD))
+    assert retry == Retry(Way.AUTO_RETRY, then=Retry(Way.RETRY_BUILD, then=Retry(Way.START_BUILD)))
 
 
 @pytest.mark.parametrize("edited", [0.0, BEFORE, STARTED])

@@ -6,6 +6,8 @@ import base64
 import json
 import threading
 from collections import Counter
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import replace
 from functools import cache, cached_property
 from typing import Any
@@ -14,12 +16,13 @@ from uuid import uuid4
 import boto3
 from aws_durable_execution_sdk_python import durable_execution
 from aws_durable_execution_sdk_python_testing import DurableFunctionTestRunner
+from moto import mock_aws
 
 from local.agent import Agent
 from local.registry import Registry
 from local.simulator import CodeBuild as Simulator
-from local.simulator import PullAnswer
-from local.simulator.testing import FakeWorld, simulate
+from local.simulator import CodePipeline, PullAnswer
+from local.simulator.testing import FakeWorld, pipelines_of, simulate
 from local.simulator.transport import attach
 from remediator import intake
 from remediator.services import Services
@@ -39,7 +42,23 @@ SECRET = {
     "password": PASSWORD,
     "docker_auth_config": json.dumps({"auths": {"https://index.docker.io/v1/": {"auth": _AUTH}}}),
 }
-WRITES = ("AttachRolePolicy", "UpdateProject", "StartBuild", "RetryBuild", "StopBuild", "PutRolePolicy")
+ENVIRONMENT = {
+    "AWS_DEFAULT_REGION": REGION,
+    "AWS_ACCESS_KEY_ID": "k",
+    "AWS_SECRET_ACCESS_KEY": "s",
+    "POWERTOOLS_SERVICE_NAME": "remediator",
+    "POWERTOOLS_METRICS_NAMESPACE": "DockerHubRemediator",
+}
+WRITES = (
+    "AttachRolePolicy",
+    "UpdateProject",
+    "StartBuild",
+    "RetryBuild",
+    "StopBuild",
+    "RetryBuildBatch",
+    "RetryStageExecution",
+    "PutRolePolicy",
+)
 Json = dict[str, Any]
 
 
@@ -55,7 +74,8 @@ def _session() -> boto3.session.Session:
 class Account:
     """One project of one owner, a secret, the stack's policy and journal, and everything that was asked of AWS.
 
-    Use it inside moto's `mock_aws`. `calls`, `before` and `after` are those of `Calls`.
+    Use it inside moto's `mock_aws`. `waits_pass`: the waits of executions are skipped, and the account's time passes by
+    as much; without it they take no time at all. `calls`, `before` and `after` are those of `Calls`.
     """
 
     def __init__(self, world: FakeWorld, registry: Registry, **settings: str) -> None:
@@ -64,6 +84,7 @@ class Account:
         self.watch = Calls()
         self.calls, self.before, self.after = self.watch.asked, self.watch.before, self.watch.after
         self.invocations = 0
+        self.waits_pass = False
         self.agent: Agent
         self.lambda_ = FakeLambda()
         self.logs = FakeLogs(world)
@@ -73,7 +94,8 @@ class Account:
         self.role_arn = self.make_role("orders-build")
         self._make_journal()
         self.simulator: Simulator
-        self.simulator, _ = simulate(world)
+        self.pipelines: CodePipeline
+        self._simulate(simulate(world)[0])
         self.environment = {
             "JOURNAL_TABLE": "journal",
             "REMEDIATOR": REMEDIATOR,
@@ -108,8 +130,12 @@ class Account:
     def run_commands(self) -> Agent:
         """From now on the commands of builds are run for real, with a docker that pulls from the registry."""
         agent = Agent(self.registry.url)
-        self.simulator, _ = simulate(self.world, run_commands=agent)
+        self._simulate(simulate(self.world, run_commands=agent)[0])
         return agent
+
+    def _simulate(self, simulator: Simulator) -> None:
+        self.simulator = simulator
+        self.pipelines = pipelines_of(simulator, self.world)
 
     def make_policy(self, name: str) -> str:
         grant = {"Effect": "Allow", "Action": "secretsmanager:GetSecretValue", "Resource": "*"}
@@ -263,9 +289,22 @@ class Account:
         self.lambda_.begin(arn)
         try:
             with DurableFunctionTestRunner(handler=invoke, poll_interval=0.02, region=REGION) as runner:
+                if self.waits_pass:
+                    self._pass_with(runner._clock)
                 return runner.run(json.dumps(payload), execution_timeout=600, execution_name=name)
         finally:
             self.lambda_.end(arn)
+
+    def _pass_with(self, clock: Any) -> None:
+        """Let the account's time pass by as much as the runner skips."""
+        skip = clock.arm
+
+        def arm(wake: Any) -> float:
+            self.world.sleep(max(0.0, (wake - clock.now()).total_seconds()))
+            seconds: float = skip(wake)
+            return seconds
+
+        clock.arm = arm
 
     def follow(self, **settings: str) -> list[Json]:
         """Deliver the events of failed builds, also those that follow from them, until nothing is left to deliver.
@@ -301,6 +340,11 @@ class Account:
         items = self.boto("dynamodb").scan(TableName="journal")["Items"]
         return {item["pk"]["S"]: {k: next(iter(v.values())) for k, v in item.items()} for item in items}
 
+    def lease(self, project: str = "orders") -> str | None:
+        """The execution that holds the project."""
+        holder: str | None = self.journal().get(f"project#{project}", {}).get("execution")
+        return holder
+
     def entry(self, build: Json) -> Json:
         """The journal's item of a failed build."""
         return self.journal()[f"build#{build['id']}"]
@@ -323,13 +367,15 @@ class AccountServices(Services):
 
     def start_cold(self) -> None:
         """Lambda goes on elsewhere: what the last invocation had made is not there any more."""
-        for name in ("codebuild", "iam", "secret", "executions", "journal", "logs", "report"):
+        for name in ("codebuild", "codepipeline", "iam", "secret", "executions", "journal", "logs", "report"):
             self.__dict__.pop(name, None)
 
     def client(self, service: str) -> Any:
         client = self._account.new_client(service)
         if service == "codebuild":
             attach(client, self._account.simulator, caller=OURS)
+        if service == "codepipeline":
+            attach(client, self._account.pipelines, caller=OURS)
         if service == "lambda":
             self._account.lambda_.attach(client)
         if service == "logs":
@@ -345,6 +391,24 @@ class AccountServices(Services):
 
     def now(self) -> float:
         return self._account.world.now()
+
+
+@contextmanager
+def new_account(registry: Registry) -> Iterator[Account]:
+    """An account for as long as this lasts, in an environment that has ENVIRONMENT.
+
+    moto lacks the CodeBuild calls that matter, Lambda's of durable functions, and searching a log backwards: those are
+    answered by `Account`.
+    """
+
+    def may_read(role: str, secret: str) -> bool:
+        return made.may_read(role, secret)
+
+    with mock_aws(config={"core": {"passthrough": {"services": ["codebuild", "codepipeline", "lambda", "logs"]}}}):
+        world = FakeWorld(may_read=may_read)
+        world.accounts[USER] = PASSWORD
+        made = Account(world, registry)
+        yield made
 
 
 def outcome_of(result: Any) -> Json:

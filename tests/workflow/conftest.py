@@ -10,11 +10,9 @@ import pytest
 from aws_durable_execution_sdk_python import state
 from aws_durable_execution_sdk_python_testing.executor import Executor
 from aws_lambda_powertools import Logger
-from moto import mock_aws
 
 from local.registry import Registry
-from local.simulator.testing import FakeWorld
-from tests.workflow.account import PASSWORD, REGION, USER, Account
+from tests.workflow.account import ENVIRONMENT, PASSWORD, USER, Account, new_account
 
 
 @pytest.fixture(scope="session", autouse=True)
@@ -46,18 +44,7 @@ def registry() -> Iterator[Registry]:
 
 @pytest.fixture
 def account(registry: Registry, monkeypatch: pytest.MonkeyPatch) -> Iterator[Account]:
-    for name, value in {"AWS_DEFAULT_REGION": REGION, "AWS_ACCESS_KEY_ID": "k", "AWS_SECRET_ACCESS_KEY": "s"}.items():
+    for name, value in ENVIRONMENT.items():
         monkeypatch.setenv(name, value)
-    monkeypatch.setenv("POWERTOOLS_SERVICE_NAME", "remediator")
-    monkeypatch.setenv("POWERTOOLS_METRICS_NAMESPACE", "DockerHubRemediator")
-
-    def may_read(role: str, secret: str) -> bool:
-        return made.may_read(role, secret)
-
-    # moto lacks the CodeBuild calls that matter, Lambda's of durable functions, and searching a log backwards: those
-    # are answered by `Account`.
-    with mock_aws(config={"core": {"passthrough": {"services": ["codebuild", "lambda", "logs"]}}}):
-        world = FakeWorld(may_read=may_read)
-        world.accounts[USER] = PASSWORD
-        made = Account(world, registry)
+    with new_account(registry) as made:
         yield made

@@ -10,43 +10,9 @@ from typing import Any
 import pytest
 
 from tests.workflow.account import Account, Json, outcome_of
-from tests.workflow.watched import Hook
+from tests.workflow.watched import Held, while_the_first_is_held
 
 FIRST_WRITES = ("TransactWriteItems", "AttachRolePolicy", "UpdateProject")
-
-
-class Held:
-    """Holds the first call of an operation, before it is sent or before its answer is there, until it is let go."""
-
-    def __init__(self, operation: str) -> None:
-        self.reached = threading.Event()
-        self.let_go = threading.Event()
-        self._operation = operation
-        self._taken = threading.Lock()
-
-    @property
-    def hook(self) -> Hook:
-        def hold(called: str) -> None:
-            if called == self._operation and self._taken.acquire(blocking=False):
-                self.reached.set()
-                assert self.let_go.wait(20)
-
-        return hold
-
-
-def while_the_first_is_held(account: Account, held: Held, runs: list[Callable[[], Any]]) -> list[Any]:
-    """Start the first, wait until it is held, run the others, let it go; returns all answers in order."""
-    with ThreadPoolExecutor(len(runs)) as pool:
-        first = pool.submit(runs[0])
-        assert held.reached.wait(20)
-        others = [pool.submit(run) for run in runs[1:]]
-        try:
-            settled = threading.Timer(0.5, held.let_go.set)
-            settled.start()
-            answers = [other.result(30) for other in others]
-        finally:
-            held.let_go.set()
-        return [first.result(30), *answers]
 
 
 @pytest.mark.parametrize("moment", ["before", "after"])
@@ -58,7 +24,7 @@ def test_five_executions_of_one_build_lead_to_one_update_and_one_retry(
     build = account.failed_build()
     held = Held(operation)
     (account.before if moment == "before" else account.after).append(held.hook)
-    results = while_the_first_is_held(account, held, [lambda: account.run(build)] * 5)
+    results = while_the_first_is_held(held, [lambda: account.run(build)] * 5)
     outcomes = sorted(outcome_of(result)["outcome"] for result in results)
     assert outcomes == ["remediated", "skipped", "skipped", "skipped", "skipped"]
     assert account.asked("UpdateProject", "StartBuild") == {"UpdateProject": 1, "StartBuild": 1}
@@ -82,7 +48,7 @@ def test_the_same_event_five_times_starts_one_execution(account: Account, operat
             started.add(name)
         return outcome_of(account.execute(name, account.lambda_.started[name])) if new else answer
 
-    while_the_first_is_held(account, held, [deliver] * 5)
+    while_the_first_is_held(held, [deliver] * 5)
     assert len(account.lambda_.starts) == 5
     assert len(account.lambda_.started) == 1
     assert account.asked("UpdateProject", "StartBuild") == {"UpdateProject": 1, "StartBuild": 1}
@@ -99,13 +65,13 @@ def test_two_failed_builds_of_one_project_lead_to_one_repair_and_a_retry_of_each
     held = Held(operation)
     account.before.append(held.hook)
     runs: list[Callable[[], Any]] = [lambda build=build: account.run(build) for build in builds]  # type: ignore[misc]
-    results = while_the_first_is_held(account, held, runs)
+    results = while_the_first_is_held(held, runs)
     outcomes = [outcome_of(result) for result in results]
     assert [outcome["outcome"] for outcome in outcomes] == ["remediated", "remediated"]
     assert account.asked("UpdateProject", "StartBuild") == {"UpdateProject": 1, "StartBuild": 2}
     retried = {account.build(o["retried_build"].rpartition("/")[2])["sourceVersion"] for o in outcomes}
     assert retried == {"a" * 40, "b" * 40}
-    assert not any(key.startswith("lease#") for key in account.journal())
+    assert account.lease() is None
 
 
 def test_two_projects_do_not_wait_for_each_other(account: Account) -> None:

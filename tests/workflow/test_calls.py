@@ -5,29 +5,27 @@ from __future__ import annotations
 from tests.workflow.account import Account, Json
 from tests.workflow.test_main_job import credential_of, variables_of
 
-REPAIR = [
+DIAGNOSIS = [
     "Invoke",
-    "TransactWriteItems",
+    "UpdateItem",  # the project's lease, with its history
     "BatchGetBuilds",
     "BatchGetProjects",
     "GetRole",
     "ListAttachedRolePolicies",
+    "TransactWriteItems",  # the build, with what is about to change
     "GetSecretValue",
+]
+REPAIR = [
+    *DIAGNOSIS,
     "AttachRolePolicy",
-    "UpdateItem",
     "BatchGetProjects",
     "UpdateProject",
     "BatchGetProjects",
+    "TransactWriteItems",  # when it was repaired, by CodeBuild's clock
     "StartBuild",
 ]
 REPAIRED_ALREADY = [
-    "Invoke",
-    "TransactWriteItems",
-    "BatchGetBuilds",
-    "BatchGetProjects",
-    "GetRole",
-    "ListAttachedRolePolicies",
-    "GetSecretValue",
+    *DIAGNOSIS,
     "StartBuild",
 ]
 

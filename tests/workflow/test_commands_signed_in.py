@@ -64,7 +64,8 @@ def test_a_buildspec_in_the_repository_comes_back_by_docker_auth_config(account:
     build = in_repository(account)
     before = account.project()
     outcome = account.remediate(build)
-    assert outcome["outcome"] == "remediated", outcome
+    # docker says nothing about DOCKER_AUTH_CONFIG, so nothing but the registry's own log could prove it.
+    assert outcome["outcome"] == "remediated, unproven", outcome
     assert pulled_by(account.registry) == [USER]
     after = account.project()
     assert after["source"] == before["source"]
@@ -166,27 +167,26 @@ def test_a_pull_that_was_tolerated_before_another_command_failed_is_not_ours(acc
     assert account.calls == ["FilterLogEvents"]
 
 
-def test_a_build_that_was_already_signed_in_and_throttled_is_given_up(account: Account) -> None:
-    build = inline(account)
-    account.remediate(build)
+def test_a_build_whose_account_has_no_pulls_left_is_run_again_later_and_nothing_is_changed(account: Account) -> None:
+    account.remediate(inline(account))
     with no_pulls_left(account):
         again = account.failed_build()
     assert again["buildStatus"] == "FAILED"
     before = len(account.writes())
     outcome = account.remediate(again)
-    assert (outcome["outcome"], outcome["cause"]) == ("advised", "account-limit")
-    assert len(account.writes()) == before
+    assert (outcome["outcome"], outcome["cause"]) == ("remediated", "account-limit")
+    assert account.writes()[before:] == ["StartBuild"]
 
 
 def test_an_image_that_is_pulled_signed_in_may_still_need_its_commands_to(account: Account) -> None:
-    """Two failures of one project, each repaired by itself: first its image, then its commands."""
+    """Two failures of one build, both repaired by the same execution: first of its image, then of its commands."""
     account.create_project(
         environment={"image": "docker:27", "privilegedMode": True}, source={"type": "NO_SOURCE", "buildspec": INLINE}
     )
     account.failed_build()
     outcomes = account.follow()
-    assert [outcome["outcome"] for outcome in outcomes] == ["patched", "remediated"]
-    assert "another pull of it, in BUILD, was throttled" in outcomes[0]["reason"]
+    assert [outcome["outcome"] for outcome in outcomes] == ["remediated", "skipped"]
+    assert len(outcomes[0]["changes"]) == 4
     assert account.builds()[-1]["buildStatus"] == "SUCCEEDED"
     assert account.calls.count("StartBuild") == 2
 

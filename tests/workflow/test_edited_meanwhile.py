@@ -23,7 +23,8 @@ def test_an_edit_between_diagnosis_and_patch_is_kept(account: Account) -> None:
         lambda: account.edit(environment={"environmentVariables": mine, "privilegedMode": True}, description="newer"),
     )
     outcome = account.remediate(build)
-    assert outcome["outcome"] == "remediated", outcome
+    assert outcome["outcome"] == "patched", outcome
+    assert "it differs from the project in environment.environmentVariables" in outcome["advice"][-1]
     after = account.project()
     assert after["description"] == "newer"
     assert after["environment"]["privilegedMode"] is True

@@ -28,7 +28,7 @@ def test_nothing_but_the_plan_changes_in_a_project_with_every_member(account: Ac
     assert after["environment"]["dockerServer"].pop("status")
     assert after == before
     # It has an autoRetryLimit, so CodeBuild itself runs the build again.
-    assert outcome["outcome"] == "patched", outcome
+    assert outcome["outcome"] == "remediated", outcome
 
 
 def test_the_generated_project_has_every_path_of_the_model() -> None:

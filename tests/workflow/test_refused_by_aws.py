@@ -122,4 +122,4 @@ def test_an_error_nobody_thought_of_ends_as_a_failure_that_is_told(account: Acco
     outcome = account.remediate(build)
     assert outcome["outcome"] == "failed"
     assert account.entry(build)["outcome"] == "failed"
-    assert "lease#orders" not in account.journal()
+    assert account.lease() is None

@@ -39,9 +39,9 @@ def test_a_build_that_is_throttled_again_is_no_remediation(account: Account) -> 
     account.world.exhausted.add("hubuser")
     outcome = account.remediate(build)
     assert outcome["outcome"] == "gave-up"
-    assert "throttled all the same" in outcome["reason"]
+    assert "throttled in PROVISIONING all the same" in outcome["reason"]
     assert outcome["retried_build"] == account.builds()[-1]["arn"]
-    assert account.calls.count("StartBuild") == 1
+    assert account.calls.count("StartBuild") == 3
     assert len(outcome["changes"]) == 3
 
 

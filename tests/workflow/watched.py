@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -100,3 +101,37 @@ def once(operation: str, action: Callable[[], object], at: int = 1) -> Hook:
                 action()
 
     return hook
+
+
+class Held:
+    """Holds the first call of an operation, before it is sent or before its answer is there, until it is let go."""
+
+    def __init__(self, operation: str) -> None:
+        self.reached = threading.Event()
+        self.let_go = threading.Event()
+        self._operation = operation
+        self._taken = threading.Lock()
+
+    @property
+    def hook(self) -> Hook:
+        def hold(called: str) -> None:
+            if called == self._operation and self._taken.acquire(blocking=False):
+                self.reached.set()
+                assert self.let_go.wait(20)
+
+        return hold
+
+
+def while_the_first_is_held(held: Held, runs: list[Callable[[], Any]]) -> list[Any]:
+    """Start the first, wait until it is held, run the others, let it go; returns all answers in order."""
+    with ThreadPoolExecutor(len(runs)) as pool:
+        first = pool.submit(runs[0])
+        assert held.reached.wait(20)
+        others = [pool.submit(run) for run in runs[1:]]
+        try:
+            settled = threading.Timer(0.5, held.let_go.set)
+            settled.start()
+            answers = [other.result(30) for other in others]
+        finally:
+            held.let_go.set()
+        return [first.result(30), *answers]

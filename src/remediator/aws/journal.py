@@ -1,9 +1,10 @@
 """The DynamoDB table that holds who works on a project right now, what was done to it, and every outcome.
 
 One item for each failed build (`build#<project>:<uuid>`): the execution that has it, its attempt, the repair, the
-outcome. One for each batch whose builds failed (`batch#<project>:<uuid>`): the execution that runs it again. One for
-each project (`project#<name>`): the execution that works on it, its lease, and its history. One for the secret in use
-(`secret#<ARN>`): the projects that were signed in with it, and until when nobody signs in. All but the last expire.
+outcome. One for what several failed builds come back with (`batch#…`, `stage#…`, `chain#…`): the execution that runs it
+again, and when that ended. One for each project (`project#<name>`): the execution that works on it, its lease, and its
+history. One for the secret in use (`secret#<ARN>`): the projects that were signed in with it, and until when nobody
+signs in. All but the last expire.
 """
 
 from __future__ import annotations
@@ -57,6 +58,14 @@ class Entrance:
     locked_until: float = 0.0
 
 
+@dataclass(frozen=True, slots=True)
+class Origin:
+    """Who runs something again that several builds belong to; `ended_at` (seconds since 1970) where that is over."""
+
+    execution: str
+    ended_at: float | None
+
+
 class Journal:
     def __init__(self, dynamodb: Any, table: str, keep_days: int, secret_arn: str) -> None:
         self._client = dynamodb
@@ -100,15 +109,19 @@ class Journal:
         holder = item.get("execution", {}).get("S", "")
         return Claim(holder, item.get("build", {}).get("S", ""), left_alone=not holder)
 
+    def history(self, project: str) -> History:
+        return _history(self._get(_project_key(project)) or {})
+
     def record_repaired(self, project: str, execution: str, history: History) -> None:
         """Write down that the project was repaired, unless its lease is no longer this execution's."""
-        values = {
+        values: dict[str, Any] = {
             "repaired_at": _milliseconds(history.repaired_at or 0.0),
             "repaired_by": _text(history.repaired_by),
             "edited_at": _milliseconds(history.edited_at),
             "undone": _number(history.undone),
-            "members": {"SS": sorted(history.members)},
         }
+        if history.members:
+            values["members"] = {"SS": sorted(history.members)}
         update = self._update(_project_key(project), values, "execution = :me", {":me": _text(execution)})
         share = {
             "TableName": self._table,
@@ -145,12 +158,14 @@ class Journal:
         *,
         repair: Mapping[str, Any],
         origin: str = "",
+        evict: str = "",
         signs_in: bool = True,
     ) -> Entrance:
-        """Take the build for this execution, and its `origin` where that is another: the batch, or the first of the
-        builds that CodeBuild retries by itself. What is about to change is written down with it, old and new.
+        """Take the build for this execution, and its `origin`, the key of what it comes back with, where that is more.
+        What is about to change is written down with it, old and new.
 
-        A later attempt may take a build that an earlier one had. One that `signs_in` is refused while nobody may.
+        A later attempt may take a build that an earlier one had. `evict` is an execution that has ended and whose
+        origin may be taken over. One that `signs_in` is refused while nobody may.
         """
         mine = "attribute_not_exists(execution) OR execution = :me OR attempt < :attempt"
         taken = {
@@ -163,7 +178,10 @@ class Journal:
         values = {**taken, "repair": _text(json.dumps(repair, sort_keys=True))} if repair else taken
         items = [{"Update": self._update(_build_key(build), values, mine, compared)}]
         if origin:
-            items.append({"Update": self._update(origin, taken, mine, compared)})
+            free = f"{mine} OR execution = :evict"
+            taking_over = self._update(origin, taken, free, {**compared, ":evict": _text(evict or execution)})
+            taking_over["UpdateExpression"] += " REMOVE ended_at"
+            items.append({"Update": taking_over})
         lockout = {
             "TableName": self._table,
             "Key": {"pk": _text(self._secret_key)},
@@ -172,13 +190,33 @@ class Journal:
         }
         taking = len(items)
         failed = self._transact([*items, {"ConditionCheck": lockout}] if signs_in else items)
-        holders = [item["execution"]["S"] if item else "" for item in failed[:taking]]
+        holders = ["" if item is None else item.get("execution", {}).get("S", "unknown") for item in failed[:taking]]
         locked = failed[taking] if failed[taking:] else None
         return Entrance(
             held_by=next(filter(None, holders), ""),
             of_build=bool(holders and holders[0]),
             locked_until=float(locked["locked_until"]["N"]) if locked else 0.0,
         )
+
+    def origin(self, key: str) -> Origin | None:
+        """Who has the origin of a build; None while nobody has."""
+        item = self._get(key)
+        if item is None:
+            return None
+        ended_at = item.get("ended_at", {}).get("N")
+        return Origin(item.get("execution", {}).get("S", ""), float(ended_at) if ended_at else None)
+
+    def close(self, key: str, execution: str, now: float) -> None:
+        """The execution that has this origin has ended; what belongs to it and starts later is nobody's yet."""
+        update = self._update(key, {"ended_at": _number(int(now))}, "execution = :me", {":me": _text(execution)})
+        _holds(lambda: self._client.update_item(**update))
+
+    def adopt(self, build: BuildArn, execution: str, entry: Mapping[str, Any], now: float) -> bool:
+        """Take a build that this execution started, with what is said of it; False where another has it."""
+        values = {"execution": _text(execution), "attempt": _number(1), **self._outcome(entry, now)}
+        mine = "attribute_not_exists(execution) OR execution = :me"
+        update = self._update(_build_key(build), values, mine, {":me": _text(execution)})
+        return _holds(lambda: self._client.update_item(**update))
 
     def record_repair(self, build: BuildArn, repair: Mapping[str, Any]) -> None:
         """Write down what is about to change, old and new, before it changes."""
@@ -188,11 +226,12 @@ class Journal:
 
     def record_outcome(
         self, build: BuildArn, execution: str, attempt: int, outcome: Mapping[str, Any], now: float
-    ) -> None:
-        """Keep the outcome, with the attempt also where the build was never claimed; a later attempt's own stays."""
+    ) -> bool:
+        """Keep the outcome, with the attempt also where the build was never claimed; a later attempt's own stays, and
+        then the answer is False."""
         values = {"attempt": _number(attempt), **self._outcome(outcome, now)}
         mine = "attribute_not_exists(execution) OR execution = :me"
-        _holds(
+        return _holds(
             lambda: self._client.update_item(**self._update(_build_key(build), values, mine, {":me": _text(execution)}))
         )
 
@@ -268,8 +307,7 @@ class Journal:
                 raise
             reasons: list[Any] = error.response["CancellationReasons"]
             against: list[dict[str, Any] | None] = [
-                (reason.get("Item") or {}) if reason.get("Code") == "ConditionalCheckFailed" else None
-                for reason in reasons
+                reason.get("Item", {}) if reason.get("Code") == "ConditionalCheckFailed" else None for reason in reasons
             ]
             if against == [None] * len(items):
                 raise
@@ -315,16 +353,8 @@ def _holds(write: Callable[[], object]) -> bool:
     return True
 
 
-def batch_key(batch_id: str) -> str:
-    return f"batch#{batch_id}"
-
-
-def build_key(build_id: str) -> str:
-    return f"build#{build_id}"
-
-
 def _build_key(build: BuildArn) -> str:
-    return build_key(build.id)
+    return f"build#{build.id}"
 
 
 def _project_key(project: str) -> str:

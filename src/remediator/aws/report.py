@@ -23,25 +23,22 @@ class Report:
         self._metrics = metrics
 
     def outcome(self, order: Order, outcome: Outcome, now: float) -> None:
-        """Write the outcome of an execution down, then log it: what is logged can be looked up."""
-        entry = self._entry(order.build, outcome)
-        self._journal.record_outcome(order.build, order.execution, order.attempt, entry, now)
-        self._tell(entry)
+        """Write the outcome of an execution down, then log it: what is logged can be looked up. A later attempt's own,
+        or that of the execution whose retry the build is, stays and is not told over."""
+        entry = outcome.entry(order.build.project, str(order.build))
+        if self._journal.record_outcome(order.build, order.execution, order.attempt, entry, now):
+            self._tell(entry)
 
     def triage(self, build: BuildArn, outcome: Outcome, now: float) -> dict[str, Any]:
         """The same for a failure that needed no execution; an event that comes again is not told again.
 
         A failure that has nothing to do with a pull limit, which most have not, is told and not written down.
         """
-        entry = self._entry(build, outcome)
+        entry = outcome.entry(build.project, str(build))
         unrelated = outcome.ending is Ending.SKIPPED and outcome.cause is None
         if unrelated or self._journal.record_triage(build, entry, now):
             self._tell(entry)
         return entry
-
-    @staticmethod
-    def _entry(build: BuildArn, outcome: Outcome) -> dict[str, Any]:
-        return {"project": build.project, "build": str(build), **outcome.to_json()}
 
     def _tell(self, entry: dict[str, Any]) -> None:
         """One line; and a count, on which people set alarms, unless the same was told before."""

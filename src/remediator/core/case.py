@@ -31,8 +31,9 @@ class Case:
     nothing is to be changed. `retry` is how the build is run again; `source_version` is what StartBuild is given for
     it, `asked_version` what it was started with, `pipeline` and `batch` what it belongs to (empty for none), `minutes`
     how long it may take, CodeBuild's own retries of it included, `started_at` when it started.
-    `origin` is the journal's key of what comes back, where that is another than the build itself. `duplicate_of` is the
-    execution that has this very build already.
+    `build` is the ARN of the build that was diagnosed, `place` where its pipeline ran it (see `Place`), `origin` the
+    journal's key of what it comes back with, where that is more than the build itself. `duplicate_of` is the execution
+    that has this very build already.
 
     `last_modified` is the project's, by CodeBuild's clock, when the plan was made at `made_at`, by ours; `edited_at`
     the last edit that was not ours. `counts`: is this one of the project's attempts? `notices`: is it
@@ -48,10 +49,12 @@ class Case:
     retry: Retry = START_AGAIN
     source_version: str | None = None
     asked_version: str | None = None
+    build: str = ""
     pipeline: str = ""
     batch: str = ""
     minutes: int = 540
     started_at: float = 0.0
+    place: Mapping[str, str] | None = None
     origin: str = ""
     duplicate_of: str = ""
     last_modified: float = 0.0
@@ -145,6 +148,7 @@ def _case(build: Build, diagnosis: Diagnosis, snapshot: Snapshot, terms: Terms, 
         retry=decide_retry(build, snapshot, terms.sign_in, edited_at),
         source_version=build.source_version,
         asked_version=build.document.get("sourceVersion") or None,
+        build=str(build.failure.build),
         pipeline=build.pipeline,
         batch=build.batch,
         minutes=build.minutes_allowed * (1 + build.auto_retries_left),
@@ -195,7 +199,7 @@ def replan(case: Case, build: Build, snapshot: Snapshot, terms: Terms) -> Case:
     cause = Cause(case.cause) if case.cause else None
     diagnosis = Diagnosis(cause, DOCKER_HUB, case.phase, case.excerpt, refusal=None)
     again = make_case(build, diagnosis, snapshot, terms, pushes=False if case.otherwise else None)
-    return replace(again, origin=case.origin, counts=case.counts, undone=case.undone)
+    return replace(again, place=case.place, origin=case.origin, counts=case.counts, undone=case.undone)
 
 
 def _with_advice_to_keep(case: Case, snapshot: Snapshot) -> Case:

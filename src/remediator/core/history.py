@@ -87,6 +87,12 @@ class History:
 NEW = History()
 
 
+def with_another(what: str, holder: str) -> Outcome:
+    """What is said of a build that belongs to something that another execution runs again; `what` it is, for people."""
+    reason = f"{what} is with execution {holder}, which repairs its project and runs it again"
+    return Outcome(Ending.SKIPPED, reason)
+
+
 def retry_of_ours(initiator: str, own_name: str) -> Outcome | None:
     """A build that this stack started is never acted on by itself: who started it follows it."""
     if not started_by(initiator, own_name):
@@ -94,6 +100,7 @@ def retry_of_ours(initiator: str, own_name: str) -> Outcome | None:
     return Outcome(
         Ending.SKIPPED,
         "the build is a retry that this stack made; the outcome of the build that it repeats tells what came of it",
+        quiet=True,
     )
 
 

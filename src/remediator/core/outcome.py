@@ -51,6 +51,10 @@ class Outcome:
             "quiet": self.quiet,
         }
 
+    def entry(self, project: str, build: str) -> dict[str, Any]:
+        """What the journal and the log say of this build (its ARN)."""
+        return {"project": project, "build": build, **self.to_json()}
+
     @classmethod
     def from_json(cls, document: Mapping[str, Any]) -> Outcome:
         return cls(

@@ -34,14 +34,15 @@ def place_of(state: Document, external_id: str) -> Place | None:
     return None
 
 
-def external_id_at(state: Document, place: Place) -> str:
-    """The id of what the action runs now for the same execution of the pipeline; empty when that execution is gone."""
+def external_id_at(state: Document, place: Place) -> str | None:
+    """The id of what the action runs now for the same execution of the pipeline; None when that execution is gone,
+    empty while the action has not started anything since its stage was retried."""
     for stage, action in _actions(state):
         if (stage.get("stageName"), action.get("actionName")) == (place.stage, place.action):
             if (stage.get("latestExecution") or {}).get("pipelineExecutionId") != place.execution:
-                return ""
-            return str((action.get("latestExecution") or {}).get("externalExecutionId", ""))
-    return ""
+                return None
+            return str((action.get("latestExecution") or {}).get("externalExecutionId") or "")
+    return None
 
 
 def retries_itself(definition: Document, stage: str) -> bool:

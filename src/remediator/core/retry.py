@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import StrEnum
@@ -9,10 +10,11 @@ from typing import Any
 
 from remediator.core.build import Build
 from remediator.core.overrides import overrides_of
-from remediator.core.plan import SignIn
+from remediator.core.plan import SignIn, takes_registry_credential
 from remediator.core.snapshot import Snapshot
 
-_WEBHOOKS = ("hookshot", "bitbucket", "gitlab")
+_WEBHOOK = re.compile(r"(?:github-hookshot|bitbucket|gitlab)\b", re.IGNORECASE)
+"""How the initiator of a webhook's build begins. GitHub's is `GitHub-Hookshot/<x>`; the others' are not documented."""
 
 
 class Way(StrEnum):
@@ -30,13 +32,18 @@ class Retry:
     """`against` is the advice where it would not be this build again, as it was, if it were run from here.
 
     `overrides` names the members that StartBuild has to be given again; their values stay with CodeBuild. `then` is
-    how it is run again when CodeBuild's own retries are used up.
+    how it is run again when that is in vain: CodeBuild's own retries are used up, or RetryBuild took the old settings.
     """
 
     way: Way
     against: str | None = None
     overrides: tuple[str, ...] = ()
     then: Retry | None = None
+
+    @property
+    def lasting(self) -> Retry:
+        """The way of a second retry: CodeBuild's own come once."""
+        return self.then if self.way is Way.AUTO_RETRY and self.then else self
 
     def to_json(self) -> dict[str, Any]:
         return {
@@ -61,11 +68,22 @@ def decide_retry(build: Build, snapshot: Snapshot, sign_in: SignIn, edited_at: f
     if build.pipeline:
         return Retry(Way.RETRY_STAGE)
     if build.batch:
-        return Retry(Way.RETRY_BATCH)
+        return Retry(Way.RETRY_BATCH, _not_as_batch(build, snapshot))
     # The variables of a webhook (CODEBUILD_WEBHOOK_…) exist in RetryBuild's build only.
-    webhook = any(word in build.initiator.lower() for word in _WEBHOOKS)
-    ours = Retry(Way.RETRY_BUILD) if webhook else _start(build, snapshot, sign_in, edited_at)
-    return Retry(Way.AUTO_RETRY, then=ours) if build.auto_retry_due else ours
+    ours = _start(build, snapshot, sign_in, edited_at)
+    if _WEBHOOK.match(build.initiator):
+        ours = Retry(Way.RETRY_BUILD, overrides=ours.overrides, then=ours)
+    return Retry(Way.AUTO_RETRY, overrides=ours.overrides, then=ours) if build.auto_retry_due else ours
+
+
+def _not_as_batch(build: Build, snapshot: Snapshot) -> str | None:
+    """A batch gives its builds images of their own, but no other credential than the project's."""
+    if build.failure.of_command or takes_registry_credential(snapshot.environment):
+        return None
+    return (
+        f"set the image {build.environment.get('image')} in the project, then retry the failed builds of the batch: "
+        "they pull with the project's credential, and CodeBuild takes none with the image that the project has"
+    )
 
 
 def _start(build: Build, snapshot: Snapshot, sign_in: SignIn, edited_at: float) -> Retry:

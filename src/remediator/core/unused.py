@@ -126,6 +126,12 @@ def _for_commands(build: Build, snapshot: Snapshot, diagnosis: Diagnosis, sign_i
         yield from _inside_container(run, sign_in)
     if spec:
         yield from _faults_of_login(spec, command, snapshot, sign_in)
+    image, project_image = build.environment.get("image"), snapshot.environment.get("image")
+    if image != project_image:
+        yield (
+            f"the commands ran in the image {image} and not in the project's, {project_image}",
+            "start the build again without the override of its image",
+        )
 
 
 def _without_sign_in(build: Build, snapshot: Snapshot, sign_in: SignIn) -> Found:
