@@ -19,7 +19,7 @@ export UV_PYTHON_DOWNLOADS := never
 export SAM_CLI_TELEMETRY := 0
 
 .DEFAULT_GOAL := help
-.PHONY: help setup check format test demo test-breaks deploy-local invoke bench build deploy lock clean
+.PHONY: help setup check format test test-slow demo test-breaks deploy-local invoke bench build deploy lock clean
 
 help: ## list the targets
 	@grep -E '^[a-z-]+:.*## ' Makefile | sed -E 's/^([a-z-]+):.*## /\1	/' | \
@@ -46,7 +46,11 @@ format: ## bring the code into its form
 
 test: ## all tests, among them a deployment to local AWS (ARGS=… goes to pytest)
 	@$(PYTHON) bootstrap.py dev sam local
-	$(DEV)/pytest -n 2 --dist worksteal -m "not breaks" $(ARGS)
+	$(DEV)/pytest -n 2 --dist worksteal -m "not breaks and not slow" $(ARGS)
+
+test-slow: ## crowds, a day on which everything fails, an edit at every moment
+	@$(PYTHON) bootstrap.py dev
+	$(DEV)/pytest -n 2 --dist worksteal -m slow $(ARGS)
 
 demo: ## the main job end to end on local AWS (BREAK=no-grant and others break one thing on purpose)
 	@$(PYTHON) bootstrap.py dev sam local

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -12,11 +12,12 @@ import pytest
 from botocore.exceptions import ClientError
 
 from local.aws.launch import LocalAws, start
+from local.demo.scene import Case
 from local.stack import MINISTACK, build
 from remediator.core.auth_config import fault_in
 from tests.deploy.stack import Deployed
 
-GRANT_DELAY = {"least": 1, "most": 2}
+GRANT_DELAY = {"least": 3, "most": 4}
 """Seconds until a grant counts: less than these stacks wait, apart from the hasty one."""
 
 TOKEN = "dckr_pat_!#$%&'()*+,-./:;<=>?@[]^_`{|}~"
@@ -41,7 +42,7 @@ def aws(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LocalAws]:
 
 @pytest.fixture(scope="module")
 def stack(aws: LocalAws, template: Path) -> Deployed:
-    return Deployed.to(aws, template, seed=1, SettleSeconds=3)
+    return Deployed.to(aws, template, seed=1, SettleSeconds=5)
 
 
 @pytest.fixture(scope="module")
@@ -220,25 +221,6 @@ def starts(stack: Deployed, case: Any) -> int:
     )
 
 
-def test_a_build_that_asked_for_the_secret_too_early_is_no_verdict(hasty: Deployed) -> None:
-    hasty.aws.order("grant-delay", least=4, most=5)
-    case = hasty.case("hasty")
-    hasty.fail(case)
-    outcome = hasty.outcome(case)
-    hasty.aws.order("grant-delay", **GRANT_DELAY)
-    assert outcome["outcome"] == "remediated", outcome
-    ids = hasty.boto("codebuild").list_builds_for_project(projectName=case.project)["ids"]
-    phases = [
-        phase["phaseType"]
-        for build in hasty.boto("codebuild").batch_get_builds(ids=ids)["builds"]
-        for phase in build["phases"]
-        if phase.get("phaseStatus") == "FAILED"
-    ]
-    assert sorted(phases) == ["DOWNLOAD_SOURCE", "PROVISIONING"]
-    assert len(hasty.record().writes(case, "UpdateProject")) == 1
-    assert len(hasty.record().writes(case, "StartBuild")) == 2
-
-
 def test_look_alikes_are_left_alone(stack: Deployed) -> None:
     case = stack.case("public", "public.ecr.aws/docker/library/python:3.12")
     before = stack.scene.project(case)
@@ -279,27 +261,35 @@ def execution(stack: Deployed, arn: str) -> Any:
     return stack.boto("lambda").get_durable_execution(DurableExecutionArn=arn)
 
 
-def test_a_pipelines_build_comes_back_although_its_failure_is_noticed_late(stack: Deployed) -> None:
-    case = stack.scene.make_pipeline_case("released", "released", "python:3.12", "")
+# Each of these takes its time, so they are begun together.
+
+
+@dataclass(frozen=True)
+class Begun:
+    """Cases whose builds have been started: by a webhook, by a pipeline, and one of a stack that does not wait."""
+
+    hooked: Case
+    released: Case
+    hasty: Case
+
+
+@pytest.fixture(scope="module")
+def begun(stack: Deployed, hasty: Deployed) -> Begun:
     stack.aws.order("pipeline-lag", refusals=2)
-    stack.scene.start(case)
-    outcome = stack.outcome(case)
-    stack.aws.order("pipeline-lag", refusals=0)
-    assert outcome["outcome"] == "remediated", outcome
-    asked = [
-        line["error"]
-        for line in stack.record().requests
-        if line["operation"] == "RetryStageExecution" and line["parameters"]["pipelineName"] == case.project
-    ]
-    assert asked == ["StageNotRetryableException"] * 2 + [None]
-    states = stack.boto("codepipeline").get_pipeline_state(name=case.project)["stageStates"]
-    assert [state["latestExecution"]["status"] for state in states] == ["Succeeded", "Succeeded"]
+    hooked = stack.case("hooked")
+    request = {"projectName": hooked.project}
+    hooked.build = stack.aws.order("start-build", request=request, initiator="GitHub-Hookshot/1")["build"]["arn"]
+    released = stack.scene.make_pipeline_case("released", "released", "python:3.12", "")
+    stack.scene.start(released)
+    early = hasty.case("hasty")
+    hasty.scene.start(early)
+    return Begun(hooked, released, early)
 
 
-def test_a_webhooks_build_that_was_retried_with_its_old_settings_is_stopped_and_started_anew(stack: Deployed) -> None:
-    case = stack.case("hooked")
-    started = stack.aws.order("start-build", request={"projectName": case.project}, initiator="GitHub-Hookshot/1")
-    case.build = started["build"]["arn"]
+def test_a_webhooks_build_that_was_retried_with_its_old_settings_is_stopped_and_started_anew(
+    stack: Deployed, begun: Begun
+) -> None:
+    case = begun.hooked
     outcome = stack.outcome(case)
     assert outcome["outcome"] == "remediated", outcome
     operations = [line["operation"] for line in stack.record().writes(case)]
@@ -324,3 +314,33 @@ def test_a_batch_of_four_with_two_failures_is_retried_once(stack: Deployed) -> N
     assert [line["parameters"]["id"] for line in asked].count(batch["id"]) == 1
     (ended,) = stack.boto("codebuild").batch_get_build_batches(ids=[batch["id"]])["buildBatches"]
     assert ended["buildBatchStatus"] == "SUCCEEDED"
+
+
+def test_a_pipelines_build_comes_back_although_its_failure_is_noticed_late(stack: Deployed, begun: Begun) -> None:
+    case = begun.released
+    outcome = stack.outcome(case)
+    assert outcome["outcome"] == "remediated", outcome
+    asked = [
+        line["error"]
+        for line in stack.record().requests
+        if line["operation"] == "RetryStageExecution" and line["parameters"]["pipelineName"] == case.project
+    ]
+    assert asked == ["StageNotRetryableException"] * 2 + [None]
+    states = stack.boto("codepipeline").get_pipeline_state(name=case.project)["stageStates"]
+    assert [state["latestExecution"]["status"] for state in states] == ["Succeeded", "Succeeded"]
+
+
+def test_a_build_that_asked_for_the_secret_too_early_is_no_verdict(hasty: Deployed, begun: Begun) -> None:
+    case = begun.hasty
+    outcome = hasty.outcome(case)
+    assert outcome["outcome"] == "remediated", outcome
+    ids = hasty.boto("codebuild").list_builds_for_project(projectName=case.project)["ids"]
+    phases = [
+        phase["phaseType"]
+        for build in hasty.boto("codebuild").batch_get_builds(ids=ids)["builds"]
+        for phase in build["phases"]
+        if phase.get("phaseStatus") == "FAILED"
+    ]
+    assert sorted(phases) == ["DOWNLOAD_SOURCE", "PROVISIONING"]
+    assert len(hasty.record().writes(case, "UpdateProject")) == 1
+    assert len(hasty.record().writes(case, "StartBuild")) == 2

@@ -62,13 +62,24 @@ WRITES = (
 Json = dict[str, Any]
 
 
-_one_at_a_time = threading.Lock()
+_one_at_a_time = threading.RLock()
 
 
 @cache
 def _session() -> boto3.session.Session:
     """One for all tests: each session reads the service models anew. It is not safe to share between threads."""
     return boto3.session.Session("k", "s", region_name=REGION)
+
+
+def _new_client(service: str) -> Any:
+    with _one_at_a_time:
+        client: Any = _session().client(service)  # type: ignore[call-overload]
+    return client
+
+
+@cache
+def _owners_client(service: str) -> Any:
+    return _new_client(service)
 
 
 class Account:
@@ -88,7 +99,7 @@ class Account:
         self.agent: Agent
         self.lambda_ = FakeLambda()
         self.logs = FakeLogs(world)
-        self._owners: dict[str, Any] = {}
+        self._clients: dict[str, Any] = {}
         self.secret_arn = self._make_secret()
         self.policy_arn = self.make_policy("grant")
         self.role_arn = self.make_role("orders-build")
@@ -107,16 +118,29 @@ class Account:
         }
         world.secrets[self.secret_arn] = json.dumps(SECRET)
 
-    def new_client(self, service: str) -> Any:
-        with _one_at_a_time:
-            client: Any = _session().client(service)  # type: ignore[call-overload]
-        return client
-
     def boto(self, service: str) -> Any:
         """The owner's client, whose calls are not counted."""
-        if service not in self._owners:
-            self._owners[service] = self.new_client(service)
-        return self._owners[service]
+        return _owners_client(service)
+
+    def functions_client(self, service: str) -> Any:
+        """A client of the functions, one for all executions of the account; CodeBuild's keeps answers and is not shared."""
+        if service == "codebuild":
+            return self._connected(service)
+        with _one_at_a_time:
+            return self._clients.get(service) or self._clients.setdefault(service, self._connected(service))
+
+    def _connected(self, service: str) -> Any:
+        client = _new_client(service)
+        match service:
+            case "codebuild":
+                attach(client, self.simulator, caller=OURS)
+            case "codepipeline":
+                attach(client, self.pipelines, caller=OURS)
+            case "lambda":
+                self.lambda_.attach(client)
+            case "logs":
+                self.logs.attach(client)
+        return client
 
     # What the owner has
 
@@ -136,6 +160,7 @@ class Account:
     def _simulate(self, simulator: Simulator) -> None:
         self.simulator = simulator
         self.pipelines = pipelines_of(simulator, self.world)
+        self._clients.pop("codepipeline", None)
 
     def make_policy(self, name: str) -> str:
         grant = {"Effect": "Allow", "Action": "secretsmanager:GetSecretValue", "Resource": "*"}
@@ -371,15 +396,7 @@ class AccountServices(Services):
             self.__dict__.pop(name, None)
 
     def client(self, service: str) -> Any:
-        client = self._account.new_client(service)
-        if service == "codebuild":
-            attach(client, self._account.simulator, caller=OURS)
-        if service == "codepipeline":
-            attach(client, self._account.pipelines, caller=OURS)
-        if service == "lambda":
-            self._account.lambda_.attach(client)
-        if service == "logs":
-            self._account.logs.attach(client)
+        client = self._account.functions_client(service)
         return Watched(client, self._account.watch, exclusive=service == "dynamodb")
 
     def pause(self, seconds: float) -> None:

@@ -7,6 +7,8 @@ from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
+import pytest
+
 from tests.workflow.account import Account, Json, outcome_of
 from tests.workflow.test_waiting import in_order, waits
 from tests.workflow.watched import Held
@@ -18,7 +20,7 @@ AT_ONCE = 10
 
 def crowd(account: Account, builds: list[Json]) -> list[Any]:
     """The executions of all of these builds; the first holds the project until others wait for it."""
-    account.lambda_.patience = 0.6
+    account.lambda_.patience = 2.0
     held = Held("AttachRolePolicy")
     account.before.append(held.hook)
     with ThreadPoolExecutor(AT_ONCE) as pool:
@@ -29,6 +31,7 @@ def crowd(account: Account, builds: list[Json]) -> list[Any]:
         return [run.result(60) for run in runs]
 
 
+@pytest.mark.slow
 def test_fifty_builds_that_fail_together_are_one_repair_and_a_retry_of_each_spread_over_minutes(
     account: Account,
 ) -> None:

@@ -486,6 +486,7 @@ def tool(account: Account, definition: Json) -> None:
     deploy(account, definition, environment=environment, description="edited")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("moment", ["before", "after"])
 @pytest.mark.parametrize("edit", [person, tool])
 def test_whenever_somebody_edits_the_project_the_edit_is_kept(
