@@ -23,7 +23,7 @@ GRANT_DELAY = {"least": 3, "most": 4}
 TOKEN = "dckr_pat_!#$%&'()*+,-./:;<=>?@[]^_`{|}~"
 """Every sign that the parameter takes, apart from letters and digits."""
 
-pytestmark = [pytest.mark.deploy, pytest.mark.xdist_group("stack")]
+pytestmark = [pytest.mark.deploy]
 
 
 @pytest.fixture(scope="module")

@@ -123,7 +123,7 @@ class Account:
         return _owners_client(service)
 
     def functions_client(self, service: str) -> Any:
-        """A client of the functions, one for all executions of the account; CodeBuild's keeps answers and is not shared."""
+        """A client of the functions, one for all executions; CodeBuild's keeps answers and is not shared."""
         if service == "codebuild":
             return self._connected(service)
         with _one_at_a_time:
