@@ -41,21 +41,24 @@ class CodePipeline(Service):
 
     CodePipeline notices a failed build later than CodeBuild tells of it. `lag` is how many RetryStageExecution
     calls for its stage are refused, once the build has ended, before the failure is noticed (a stage that retries
-    itself waits as long); it may be changed at any time. `seed` decides the ids of executions.
+    itself waits as long); it may be changed at any time. `page` is how many action executions a page has at most.
+    `seed` decides the ids of executions.
     """
 
     name = "codepipeline"
     target_prefix = "CodePipeline_20150709."
 
-    def __init__(self, world: World, codebuild: CodeBuild, *, seed: int = 1, lag: int = 0) -> None:
+    def __init__(self, world: World, codebuild: CodeBuild, *, seed: int = 1, lag: int = 0, page: int = 100) -> None:
         super().__init__(world)
         self.lag = lag
+        self.page = page
         self._codebuild = codebuild
         self._rng = random.Random(f"pipelines {seed}")
         self._pipelines: dict[str, Pipeline] = {}
         self._operations: dict[str, Callable[[Document], Document]] = {
             "GetPipeline": self._get_pipeline,
             "GetPipelineState": self._get_state,
+            "ListActionExecutions": self._list_action_executions,
             "RetryStageExecution": self._retry_stage,
             "StartPipelineExecution": self._start_execution,
         }
@@ -81,9 +84,21 @@ class CodePipeline(Service):
         self._go_on(pipeline)
         with self._lock:
             execution = self._new_id()
+            pipeline.executions.add(execution)
             pipeline.stages[0].inbound = execution
         self._go_on(pipeline)
         return execution
+
+    def reject(self, name: str, stage: str, action: str) -> None:
+        """Have the next execution that enters the stage fail in this action, which builds nothing, as an approval
+        can. The actions after it do not start: they still show what they ran for an older execution, until the
+        stage is retried."""
+        pipeline = self._find(name)
+        with self._lock:
+            found = pipeline.stage(stage)
+            if found is None or found.plan.actions.get(action, "") is not None:
+                raise ValueError(f"The pipeline {name} has no action {stage}/{action} that builds nothing")
+            found.rejects = action
 
     def state(self, name: str) -> Document:
         """What GetPipelineState answers, without a call on record."""
@@ -117,6 +132,26 @@ class CodePipeline(Service):
     def _get_state(self, request: Document) -> Document:
         return self.state(_required(request, "name"))
 
+    def _list_action_executions(self, request: Document) -> Document:
+        """https://docs.aws.amazon.com/codepipeline/latest/APIReference/API_ListActionExecutions.html"""
+        pipeline = self._find(_required(request, "pipelineName"))
+        most, token = request.get("maxResults", 100), request.get("nextToken")
+        if not isinstance(most, int) or not 1 <= most <= 100:
+            raise _invalid("maxResults", str(most), "Member must have value between 1 and 100")
+        by = request.get("filter") or {}
+        if "latestInPipelineExecution" in by:
+            raise ServiceError("ValidationException", "The simulator has no filter latestInPipelineExecution")
+        execution = by.get("pipelineExecutionId")
+        self._go_on(pipeline)
+        with self._lock:
+            if execution is not None and execution not in pipeline.executions:
+                message = f"The pipeline {pipeline.name} has no execution {execution}"
+                raise ServiceError("PipelineExecutionNotFoundException", message)
+            shown = [
+                pipeline_documents.action_execution(self._world, stage, run) for stage, run in pipeline.past(execution)
+            ]
+        return _page(shown, min(most, self.page), token)
+
     def _start_execution(self, request: Document) -> Document:
         return {"pipelineExecutionId": self.start(_required(request, "name"))}
 
@@ -140,7 +175,7 @@ class CodePipeline(Service):
                 self._count_refusal(stage)
                 raise ServiceError("StageNotRetryableException", _NOT_RETRYABLE)
             names = list(stage.actions) if everything else stage.failed
-            stage.retry(names, "ManualStageRetry", self._world.now(), self._new_id)
+            stage.retry(names, "ManualStageRetry", pipeline.version, self._world.now(), self._new_id)
         self._go_on(pipeline)
         return {"pipelineExecutionId": execution}
 
@@ -169,7 +204,7 @@ class CodePipeline(Service):
             for stage in pipeline.stages:
                 self._notice(pipeline, stage, now)
                 if stage.plan.on_failure == "RETRY" and stage.status == "Failed" and not stage.automatic_retries:
-                    stage.retry(stage.failed, "AutomatedStageRetry", now, self._new_id)
+                    stage.retry(stage.failed, "AutomatedStageRetry", pipeline.version, now, self._new_id)
             pipeline.move(now, self._new_id)
             due: _Due = []
             for stage in pipeline.stages:
@@ -230,6 +265,19 @@ def _retryable(pipeline: Pipeline, stage: StageRun, *, everything: bool) -> bool
     if not stage.failed or stage.retrying or (everything and stage.running):
         return False
     return stage.failed_version == pipeline.version
+
+
+def _page(shown: list[Document], most: int, token: str | None) -> Document:
+    """What follows the action execution that the token names; those that began since do not shift it."""
+    start = 0
+    if token is not None:
+        ids = [document["actionExecutionId"] for document in shown]
+        if token not in ids:
+            raise ServiceError("InvalidNextTokenException", "The next token was specified in an invalid format")
+        start = ids.index(token) + 1
+    page = shown[start : start + most]
+    more = {"nextToken": page[-1]["actionExecutionId"]} if len(shown) > start + most else {}
+    return {"actionExecutionDetails": page, **more}
 
 
 def _required(request: Document, member: str) -> str:

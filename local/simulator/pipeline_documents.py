@@ -35,6 +35,28 @@ def state(world: World, pipeline: Pipeline) -> Document:
     }
 
 
+def action_execution(world: World, stage: StageRun, run: ActionRun) -> Document:
+    """One of the `actionExecutionDetails` of ListActionExecutions; times are epoch seconds."""
+    project = stage.plan.actions[run.name]
+    result: Document = {}
+    if run.build is not None:
+        result["externalExecutionId"] = run.build
+        result["externalExecutionUrl"] = _build_page(world, project, run.build)
+    if run.error:
+        result["errorDetails"] = {"code": "JobFailed", "message": run.error}
+    return {
+        "pipelineExecutionId": run.execution,
+        "actionExecutionId": run.id,
+        "pipelineVersion": run.version,
+        "stageName": stage.plan.name,
+        "actionName": run.name,
+        "startTime": run.started,
+        "lastUpdateTime": run.changed,
+        "status": run.status,
+        "output": {"outputArtifacts": [], **({"executionResult": result} if result else {})},
+    }
+
+
 def _stage_structure(stage: StageRun) -> Document:
     shown: Document = {
         "name": stage.plan.name,
@@ -103,11 +125,15 @@ def _action_state(world: World, name: str, project: str | None, action: ActionRu
         }
         if action.build is not None:
             latest["externalExecutionId"] = action.build
-            latest["externalExecutionUrl"] = f"{_console(world)}/{project}/build/{action.build}/view/new"
+            latest["externalExecutionUrl"] = _build_page(world, project, action.build)
         if action.error:
             latest["errorDetails"] = {"code": "JobFailed", "message": action.error}
         shown["latestExecution"] = latest
     return shown
+
+
+def _build_page(world: World, project: str | None, build: str) -> str:
+    return f"{_console(world)}/{project}/build/{build}/view/new"
 
 
 def _console(world: World) -> str:

@@ -27,13 +27,17 @@ class Stage:
 
 @dataclass
 class ActionRun:
-    """An action's latest execution.
+    """One execution of an action, for one execution of its pipeline in that `version`.
 
     `build` is the id of its build, None while it has none; `claimed` says that somebody is starting it.
     `refusals` counts the retries of its stage that were refused since its build ended.
     """
 
     id: str
+    name: str
+    execution: str
+    version: int
+    started: float
     changed: float
     status: Literal["InProgress", "Succeeded", "Failed"] = "InProgress"
     build: str | None = None
@@ -52,8 +56,10 @@ class ActionRun:
 
 @dataclass
 class StageRun:
-    """A stage as it stands: who holds it, who waits, what its actions do.
+    """A stage as it stands: who holds it, who waits, what each of its actions ran last.
 
+    An action that the execution has not reached still shows what it ran for an older one. `past` has every run of
+    every action, oldest first. `rejects` is the action in which the next execution fails.
     `failed_version` is the pipeline's version when the last failure was noticed.
     """
 
@@ -61,6 +67,8 @@ class StageRun:
     execution: str | None = None
     inbound: str | None = None
     actions: dict[str, ActionRun] = field(default_factory=dict)
+    past: list[ActionRun] = field(default_factory=list)
+    rejects: str | None = None
     handed_over: bool = False
     failed_version: int = 0
     automatic_retries: int = 0
@@ -77,7 +85,11 @@ class StageRun:
 
     @property
     def failed(self) -> list[str]:
-        return [name for name, action in self.actions.items() if action.status == "Failed"]
+        return [
+            name
+            for name, action in self.actions.items()
+            if action.status == "Failed" and action.execution == self.execution
+        ]
 
     @property
     def status(self) -> str:
@@ -86,51 +98,74 @@ class StageRun:
             return "Failed"
         return "InProgress" if self.running else "Succeeded"
 
-    def enter(self, now: float, new_id: Callable[[], str]) -> None:
-        """Let the execution that waits take the stage."""
-        self.execution, self.inbound = self.inbound, None
+    def enter(self, execution: str, version: int, now: float, new_id: Callable[[], str]) -> None:
+        """Let the execution that waits take the stage; where an action rejects it, those after that do not start."""
+        self.execution, self.inbound = execution, None
         self.handed_over = False
         self.automatic_retries = self.manual_retries = 0
         self.latest_trigger = None
-        self.actions = {name: ActionRun(new_id(), now) for name in self.plan.actions}
-        self._end_others(now)
+        rejected, self.rejects = self.rejects, None
+        for name in self.plan.actions:
+            action = self._run(name, ActionRun(new_id(), name, execution, version, now, now))
+            if name == rejected:
+                action.end("Failed", now, "Rejected")
+                self.failed_version = version
+                break
 
-    def retry(self, names: Iterable[str], trigger: RetryTrigger, now: float, new_id: Callable[[], str]) -> None:
-        """Start these actions again, for the same execution."""
-        for name in names:
-            self.actions[name] = ActionRun(new_id(), now, retried=True)
-        self._end_others(now)
+    def retry(
+        self, names: Iterable[str], trigger: RetryTrigger, version: int, now: float, new_id: Callable[[], str]
+    ) -> None:
+        """Start these actions again, for the same execution, and those that it had not reached."""
+        execution = self.execution
+        if execution is None:
+            return
+        again = set(names)
+        for name in self.plan.actions:
+            latest = self.actions.get(name)
+            if name in again or latest is None or latest.execution != execution:
+                self._run(name, ActionRun(new_id(), name, execution, version, now, now, retried=True))
         self.latest_trigger = trigger
         if trigger == "ManualStageRetry":
             self.manual_retries += 1
         else:
             self.automatic_retries += 1
 
-    def _end_others(self, now: float) -> None:
-        for name, project in self.plan.actions.items():
-            if project is None:
-                self.actions[name].end("Succeeded", now)
+    def _run(self, name: str, action: ActionRun) -> ActionRun:
+        self.actions[name] = action
+        self.past.append(action)
+        if self.plan.actions[name] is None:
+            action.end("Succeeded", action.started)
+        return action
 
 
 @dataclass
 class Pipeline:
-    """A pipeline and its stages; `version` grows with every change of its structure."""
+    """A pipeline and its stages; `version` grows with every change of its structure.
+
+    `executions` has the ids of all that were started.
+    """
 
     name: str
     stages: list[StageRun]
     created: float
     updated: float
     version: int = 1
+    executions: set[str] = field(default_factory=set)
 
     def stage(self, name: object) -> StageRun | None:
         return next((stage for stage in self.stages if stage.plan.name == name), None)
+
+    def past(self, execution: str | None) -> list[tuple[StageRun, ActionRun]]:
+        """What its actions ran, newest first: all of it, or that of one execution."""
+        runs = [(stage, run) for stage in self.stages for run in stage.past if execution in (None, run.execution)]
+        return sorted(runs, key=lambda found: found[1].started)[::-1]
 
     def move(self, now: float, new_id: Callable[[], str]) -> None:
         """Hand executions over to the next stage, and let in those that wait at a stage where nothing runs."""
         for stage, following in zip(self.stages, [*self.stages[1:], None], strict=True):
             _hand_over(stage, following)
             if stage.inbound is not None and not stage.running:
-                stage.enter(now, new_id)
+                stage.enter(stage.inbound, self.version, now, new_id)
                 _hand_over(stage, following)
 
 

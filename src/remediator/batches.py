@@ -13,7 +13,7 @@ from remediator.core.failure import FAILED_STATUSES, BuildArn
 from remediator.core.order import Order
 from remediator.core.outcome import Ending, Outcome
 from remediator.core.verdict import Verdict
-from remediator.rerun import TOKEN_LIVES, Rerun, answered
+from remediator.rerun import LATE_LOOKS, TOKEN_LIVES, NotStarted, Rerun, answered, not_shown
 from remediator.services import Services
 
 Json = dict[str, Any]
@@ -50,16 +50,21 @@ class Batches:
         """Run what failed of the batch again, once; the caller sees to it."""
         token = f"{self._order.build.uuid}-{self._order.attempt}-{number}-batch"
         batch = answered(lambda: self._services.codebuild.retry_batch(case.batch, token))
-        return {"batch": batch.id, "at": self._services.now()}
+        whole = f"batch#{batch.id}"
+        if batch.id != case.batch:
+            # Its builds fail under that name, and are followed already.
+            self._services.journal.take(whole, self._order.execution, self._services.now())
+        return {"batch": batch.id, "whole": whole, "at": self._services.now()}
 
     def find(self, again: Callable[[], Json], case: Case, subject: BuildArn, since: float) -> Json | None:
         """The batch that an interrupted retry may have started: `again` answers with the same one while CodeBuild
-        remembers its token; after that the old one tells, where the build that failed is no more its group's."""
+        remembers its token; after that the old one tells, where the build that failed is no more its group's. Where it
+        does not, a new batch may run all the same, which nothing here shows: then none is started beside it."""
         if self._services.now() - since < TOKEN_LIVES:
             return again()
         batch = self._services.codebuild.batch(case.batch)
         if batch is None or batch.build_of(batch.group_of(str(subject))) in ("", str(subject)):
-            return None
+            raise NotStarted("whether the batch was retried can't be told after so long an interruption")
         return {"batch": case.batch, "at": self._services.now()}
 
     def look(self, state: Json, case: Case) -> Json:
@@ -68,8 +73,13 @@ class Batches:
         try:
             batch = self._services.codebuild.batch(state["batch"])
             if batch is None:
-                return {**state, "verdict": Verdict.STOPPED.value}
-            return self._result(batch, state, case) if batch.ended else state
+                return {**state, **not_shown(state)}
+            if not batch.ended:
+                return state
+            stale = batch.id == case.batch and batch.build_of(state["group"]) == case.build
+            if stale and state["late"] < LATE_LOOKS:
+                return {**state, "late": state["late"] + 1}
+            return self._result(batch, state, case)
         except Exception as error:
             if not is_transient(error):
                 raise

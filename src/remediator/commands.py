@@ -64,9 +64,9 @@ def remediate(event: Mapping[str, Any], services: Services) -> Answer:
         raise BadInput("project", name, "it must be a project with a failed build among its newest hundred")
     arn = build.failure.build
     entry = services.journal.entry(arn)
-    # Without an outcome the attempt still runs, and starting it again by its name changes nothing. The first one is the
-    # rules' own; a person's word goes before what holds that back.
-    attempt = entry.attempt if entry and entry.outcome is None else max(2, entry.attempt + 1 if entry else 0)
+    # The first attempt is the rules' own; a person's word goes before what holds that back. One beside an attempt that
+    # still runs finds that out by itself.
+    attempt = max(2, entry.attempt + 1 if entry else 0)
     execution = services.executions.start(services.settings.remediator, arn, attempt, retry)
     return {
         "project": name,

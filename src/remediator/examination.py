@@ -62,13 +62,18 @@ class Examination:
             if case.refusal is None:
                 self._services.journal.record_repair(self._order.build, {**repaired, **case.plan.record()})
             return case
-        whole = self._origins.of(build)
+        whole = self._origins.of(build, self._order.execution)
         if self._order.attempt == 1:
             ruled_out = self._ruled_out(build, whole, history)
             if ruled_out:
                 return Case(ruled_out, diagnosis.cause, notices=ruled_out.ending is Ending.GAVE_UP)
-        else:  # a person's word goes before these rules
+        else:  # a person's word goes before these rules, but not before an execution that still works on it
             history = replace(history, undone=0)
+            earlier = self._services.journal.entry(self._order.build)
+            if earlier and self._is_watched(earlier.execution):
+                return Case(None, diagnosis.cause, duplicate_of=earlier.execution)
+            if whole.runs:
+                return Case(with_another(whole.what, whole.held_by, runs=True), diagnosis.cause)
         case = replace(self._case(build, diagnosis, history), origin=whole.key, place=whole.place)
         if case.refusal:
             return replace(case, counts=history.counts(build))
@@ -79,8 +84,8 @@ class Examination:
         ours = retry_of_ours(whole.initiator, self._services.own_name)
         if ours:
             return ours
-        if whole.held_by and whole.held_by != self._order.execution and not whole.is_over_before(build):
-            return with_another(whole.what, whole.held_by)
+        if whole.held_by and not whole.is_free_for(build):
+            return with_another(whole.what, whole.held_by, runs=whole.runs)
         if history.precedes(build) and self._is_watched(history.repaired_by):
             return belongs_to_watcher(history)
         return too_often(history, build, self._settings.limits, self._services.now())
@@ -159,7 +164,7 @@ class Examination:
         if entrance.held_by and entrance.of_build:
             return replace(case, duplicate_of=entrance.held_by)
         if entrance.held_by:
-            another = with_another(whole.what, entrance.held_by)
+            another = with_another(whole.what, entrance.held_by, runs=True)
             return replace(case, refusal=another.with_facts(cause=case.cause), counts=False)
         if entrance.locked_until:
             return replace(case, refusal=locked_out(entrance.locked_until).with_facts(cause=case.cause))

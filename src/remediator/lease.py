@@ -25,7 +25,10 @@ class Duplicate(Exception):
 
 
 class Lease:
-    """`waited`: was it somebody else's at first? `history` is the project's, with this execution's attempt in it."""
+    """`waited`: was it somebody else's at first? `repaired`: was the project changed under it?
+
+    `history` is the project's, with this execution's attempt in it.
+    """
 
     def __init__(self, order: Order, services: Services, durable: Durable) -> None:
         self._order = order
@@ -35,6 +38,7 @@ class Lease:
         self._held = False
         self._is_first = True
         self.waited = False
+        self.repaired = False
         self.history: ProjectHistory = NEW
 
     def take(self, name: str = "claim") -> Outcome | None:
@@ -71,9 +75,9 @@ class Lease:
     def give_back(self) -> None:
         """The project may be repaired by others while its build runs: whoever comes now finds nothing to change."""
         if self._held:
-            history = self.history
+            history, shares = self.history, self.repaired
             with suppress(DurableOperationError):  # the report gives it back once more
-                self._durable.step("release", lambda: self._steps.release(history))
+                self._durable.step("release", lambda: self._steps.release(history, shares))
                 self._held = False
 
     @property

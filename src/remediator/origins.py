@@ -37,13 +37,14 @@ _KINDS = {
 class Whole:
     """`key` is the journal's, empty for a build that comes back by itself; `initiator` is who started the first build.
 
-    `held_by` is the execution that has it (empty for none), which `ended_at` some time or runs, or died (None).
+    `held_by` is the execution that has it (empty for none), which `runs`, or `ended_at` some time, or died.
     """
 
     key: str
     initiator: str
     place: Mapping[str, str] | None = None
     held_by: str = ""
+    runs: bool = False
     ended_at: float | None = None
 
     @property
@@ -51,27 +52,37 @@ class Whole:
         """For people."""
         return _KINDS[self.key.partition("#")[0]]
 
-    def is_over_before(self, build: Build) -> bool:
-        """Had the execution ended when this build started? Then nobody follows the build: a person ran it again."""
-        return self.ended_at is not None and build.started_at > self.ended_at + CLOCK_SKEW
+    def is_free_for(self, build: Build) -> bool:
+        """May another execution take it? When nobody has it, or who had it died, or had ended when this build started:
+        then nobody follows the build, which somebody has run again."""
+        if self.runs:
+            return False
+        return self.ended_at is None or build.started_at > self.ended_at + CLOCK_SKEW
 
 
 class Origins:
     def __init__(self, services: Services) -> None:
         self._services = services
 
-    def of(self, build: Build) -> Whole:
+    def of(self, build: Build, execution: str) -> Whole:
+        """As this execution finds it: what it has itself is free for it."""
         whole = self._whole(build)
-        origin = self._services.journal.origin(whole.key) if whole.key else None
-        return replace(whole, held_by=origin.execution, ended_at=origin.ended_at) if origin else whole
+        journal = self._services.journal
+        origin = journal.origin(whole.key) if whole.key else None
+        if origin is None or origin.execution == execution:
+            return whole
+        runs = origin.ended_at is None and self._services.executions.is_running(origin.execution)
+        if origin.ended_at is None and not runs:
+            # It has died, or it has ended since the journal was read.
+            origin = journal.origin(whole.key) or origin
+        return replace(whole, held_by=origin.execution, runs=runs, ended_at=origin.ended_at)
 
     def _whole(self, build: Build) -> Whole:
-        project = build.failure.build.project
         if build.pipeline:
             place = self._place(build)
             if place is None:
                 return Whole("", build.initiator)
-            key = f"stage#{build.pipeline}/{place.execution}/{place.stage}/{project}"
+            key = f"stage#{build.pipeline}/{place.execution}/{place.stage}/{place.action}"
             return Whole(key, build.initiator, place.to_json())
         if build.batch:
             return Whole(f"batch#{build.batch}", build.initiator)

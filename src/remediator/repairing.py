@@ -21,7 +21,8 @@ Json = dict[str, Any]
 
 
 class Repairing:
-    """`changes` are lines for people on what was changed so far, `record` the same by member, old and new.
+    """`changes` are lines for people on what was changed so far, `record` the same by member, old and new, and `plan`
+    all the changes to the project that were made.
 
     `at` is a time, by our clock, after which nothing has been done but what follows a repair.
     """
@@ -35,6 +36,7 @@ class Repairing:
         self._checked = False
         self.changes: tuple[str, ...] = ()
         self.record: Json = {}
+        self.plan = Plan()
         self.at = 0.0
 
     def repair(self, case: Case) -> tuple[Case, float] | Outcome:
@@ -76,8 +78,10 @@ class Repairing:
         if "refusal" in patched:
             return Outcome.from_json(patched["refusal"])
         self.at = patched["at"]
+        self._lease.repaired = True
         case = Case.from_json(patched["case"])
         self.record = {**record, **case.plan.record()}
+        self.plan = Plan((*self.plan.changes, *case.plan.project_changes))
         return case
 
     def take_back(self, outcome: Outcome, plan: Plan) -> Outcome:

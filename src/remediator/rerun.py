@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 from contextlib import suppress
 from typing import Any
 
-from botocore.exceptions import ClientError
+from botocore.exceptions import ClientError, ParamValidationError
 
 from remediator.aws.client import code_of, is_transient, message_of
 from remediator.core.build import Build
@@ -16,6 +16,7 @@ from remediator.core.case import Case
 from remediator.core.diagnosis import NOT_INSPECTED
 from remediator.core.evidence import find_throttle
 from remediator.core.failure import COMMAND_PHASES, FAILED_STATUSES, BuildArn
+from remediator.core.history import started_by
 from remediator.core.order import Order
 from remediator.core.outcome import Ending, Outcome
 from remediator.core.retry import Way
@@ -84,7 +85,9 @@ class Rerun:
                 return again()
         for build in self._services.codebuild.latest_builds(self._order.build.project):
             started = self._started(build, case)
-            ours = build.initiator.endswith(f"/{self._services.own_name}") and started["build"] not in known
+            who = (case.initiator,) if case.retry.way is Way.RETRY_BUILD else ()  # nobody says who RetryBuild shows
+            ours = started_by(build.initiator, self._services.own_name) or build.initiator in who
+            ours = ours and started["build"] not in known
             version = build.document.get("sourceVersion") or None
             same = version in (case.source_version, case.asked_version)
             if ours and same and build.started_at >= since - CLOCK_SKEW and self._adopt(started["build"]):
@@ -99,7 +102,7 @@ class Rerun:
         try:
             build = self._services.codebuild.build(BuildArn.parse(state["build"]))
             if build is None:
-                return {**state, "verdict": Verdict.STOPPED.value, "phase": "", "started_at": 0.0}
+                return {**state, **not_shown(state)}
             failed = build.ended and build.status in FAILED_STATUSES
             if failed and build.next_auto_retry:
                 return {**state, "build": build.next_auto_retry, "late": 0}
@@ -117,7 +120,7 @@ class Rerun:
         finding = inspect_build(build, self._services) if failed else NOT_INSPECTED
         if finding.late and state["late"] < LATE_LOOKS + LATE_RETRIES:
             return {**state, "late": max(state["late"], LATE_RETRIES) + 1}
-        found = verdict(build, case.phase, finding)
+        found = verdict(build, case.phase, finding, self._settings.sign_in.secret_arn)
         passed = found in (Verdict.PASSED, Verdict.PAST_PULL)
         return {
             **state,
@@ -155,7 +158,11 @@ class Rerun:
 
     def _taken(self, build: Build, case: Case) -> Json:
         started = self._started(build, case)
-        self._adopt(started["build"])
+        with suppress(ClientError):  # the build runs, and this execution follows it all the same
+            self._adopt(started["build"])
+            if build.auto_retry_due:
+                started["whole"] = key = f"chain#{build.failure.build.id}"
+                self._services.journal.take(key, self._order.execution, self._services.now())
         return started
 
     def _adopt(self, build: str) -> bool:
@@ -177,6 +184,13 @@ class Rerun:
         return not case.waits and not signed_in(build, case.phase, self._settings.sign_in)
 
 
+def not_shown(state: Json) -> Json:
+    """CodeBuild may not know yet what it has just started; what it still does not know later is gone."""
+    if state["late"] < LATE_LOOKS:
+        return {"late": state["late"] + 1}
+    return {"verdict": Verdict.STOPPED.value, "phase": "", "started_at": 0.0}
+
+
 def _told(build: Build, finding: Finding) -> str:
     throttle = finding.throttle or find_throttle(build.failure.context)
     return throttle.excerpt if throttle else finding.unread
@@ -194,3 +208,5 @@ def answered(start: Callable[[], Any], *, quote: bool = True) -> Any:
         if error.response.get("ResponseMetadata", {}).get("HTTPStatusCode", 0) >= 500:
             raise
         raise NotStarted((message_of(error) if quote else "") or code_of(error)) from None
+    except ParamValidationError:
+        raise NotStarted("its record holds a value that StartBuild does not take") from None

@@ -52,7 +52,7 @@ class Retrying:
                 started = self._run_again(case, subject)
         if isinstance(started, Outcome):
             return started
-        self.made += 1
+        self.made += started.pop("ours", True)
         if "build" in started:
             self._known += (started["build"],)
         return started
@@ -102,9 +102,10 @@ class Retrying:
         if case.batch:
             seen = self._no_batch_seen(case)
             seen = self._durable.step("batch", lambda: self._batches.look_for_end(seen, case, subject))
-            return {"batch": state["next"], "group": seen["group"], "minutes": seen["minutes"]}
+            batch = {"batch": state["next"], "group": seen["group"], "minutes": seen["minutes"]}
+            return {**batch, "ours": state["asked"]}
         build = BuildArn(subject.partition, subject.region, subject.account, *state["next"].split(":", 1))
-        return {"build": str(build)}
+        return {"build": str(build), "ours": state["asked"]}
 
     def _retry_batch(self, case: Case, subject: BuildArn) -> Json | Outcome:
         look = lambda seen: self._batches.look_for_end(seen, case, subject)  # noqa: E731 - it is what is waited for

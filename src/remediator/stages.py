@@ -36,6 +36,8 @@ class Stages:
             if place is None:
                 advice = f"look at the pipeline {case.pipeline}: what it started before the repair may be throttled too"
                 return {"refusal": _refusal(case, _NOT_SHOWN, advice)}
+            if not pipelines.ran(case.pipeline, place.execution, _external_id(case, subject)):
+                return {"refusal": _superseded(case)}
             if retries_itself(pipelines.definition(case.pipeline), place.stage):
                 reason = f"the stage {place.stage} retries on failure by itself, so it was not retried from here"
                 advice = f"retry the stage {place.stage} of the pipeline {case.pipeline} if its own retry failed too"
@@ -66,7 +68,7 @@ class Stages:
             if now is None:
                 return {**state, "refusal": _superseded(case)}
             if now != _external_id(case, subject):
-                return {**state, "asked": True, "next": now, "at": self._services.now()}
+                return {**state, "next": now, "at": self._services.now()}
             state = {**state, "changed": pipeline["updated"].timestamp() > case.started_at}
             if not state["asked"]:
                 pipelines.retry_stage(case.pipeline, place.stage, place.execution)

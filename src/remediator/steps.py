@@ -5,6 +5,7 @@ Every method is one step: it may run again after an interruption, and returns na
 
 from __future__ import annotations
 
+from contextlib import suppress
 from typing import Any
 
 from botocore.exceptions import ClientError
@@ -69,8 +70,13 @@ class Steps:
         now = self._services.now()
         return self._services.journal.claim(order.build, order.execution, now, evict, insist=order.attempt > 1)
 
-    def release(self, history: History) -> None:
+    def release(self, history: History, shares: bool) -> None:
+        """Give the lease back; `shares`: the project was signed in with the secret. That is told to people only, so no
+        failure of it counts: a set of names has its limits."""
         self._services.journal.release(self._order.build.project, self._order.execution, history)
+        if shares:
+            with suppress(ClientError):
+                self._services.journal.share(self._order.build.project)
 
     def check(self, case: Case) -> Json | None:
         """Are the credentials well formed and accepted? None when they are, else the outcome."""
@@ -163,13 +169,13 @@ class Steps:
         until = self._services.journal.locked_until(now)
         return int(until - now) + 1 if until else 0
 
-    def report(self, outcome: Outcome, history: History | None, origin: str) -> Json:
-        """The lease and the origin back where they are held; then journal, log and metric, last, so that they are told
-        once."""
+    def report(self, outcome: Outcome, history: History | None, wholes: tuple[str, ...]) -> Json:
+        """The lease back where it is held, and what several builds come back with; then journal, log and metric, last,
+        so that they are told once."""
         if history is not None:
-            self.release(history)
-        if origin:
-            self._services.journal.close(origin, self._order.execution, self._services.now())
+            self.release(history, shares=bool(outcome.changes))
+        for whole in wholes:
+            self._services.journal.close(whole, self._order.execution, self._services.now())
         self._services.report.outcome(self._order, outcome, self._services.now())
         return outcome.to_json()
 

@@ -21,6 +21,7 @@ from remediator.examination import Examination
 from remediator.lease import Duplicate, Lease
 from remediator.patience import Patience
 from remediator.repairing import Repairing
+from remediator.rerun import NotStarted
 from remediator.retrying import Retrying
 from remediator.services import Services
 from remediator.steps import CouldNotTell, Steps
@@ -54,7 +55,7 @@ class _Story:
         self._patience = Patience(order, services, durable)
         self._retrying = Retrying(order, services, durable)
         self._cause: str | None = None
-        self._origin = ""
+        self._wholes: tuple[str, ...] = ()
 
     def tell(self) -> Json:
         try:
@@ -66,8 +67,8 @@ class _Story:
             outcome = self._broken_off(error)
         changes = self._repairing.changes or outcome.changes
         facts = outcome.with_facts(cause=outcome.cause or self._cause, changes=changes)
-        lease, origin = self._lease.left_to_report, self._origin
-        return self._durable.step("report", lambda: self._steps.report(facts, lease, origin))
+        lease, wholes = self._lease.left_to_report, self._wholes
+        return self._durable.step("report", lambda: self._steps.report(facts, lease, wholes))
 
     def _comes_back(self, subject: BuildArn, way: Retry | None = None) -> Outcome:
         """Repair and run again, until a result leaves nothing to do from here: a retry that is throttled elsewhere, or
@@ -103,7 +104,7 @@ class _Story:
         if case.duplicate_of:
             raise Duplicate(case.duplicate_of)
         self._cause = self._cause or case.cause
-        self._origin = self._origin or case.origin
+        self._wholes += tuple(filter(None, (case.origin,)))
         self._lease.count(case)
         return case
 
@@ -145,19 +146,24 @@ class _Story:
                 return self._not_started(error, case)
             if isinstance(started, Outcome):
                 return started.with_facts(advice=(*advice, *started.advice))
+            self._wholes += tuple(filter(None, (started.get("whole"),)))
             self._lease.give_back()
             seen = self._retrying.watch(started, case)
-            then = case.retry.then
-            if case.retry.way is Way.AUTO_RETRY and then and seen["verdict"] == Verdict.THROTTLED and seen["old"]:
-                # CodeBuild's own retries are used up, and began before the repair.
-                if then.against:
-                    return Outcome(Ending.PATCHED, "CodeBuild's own retries failed too", advice=(*advice, then.against))
-                case, subject = replace(case, retry=then), BuildArn.parse(seen["build"])
-            elif _too_early(seen, readable_since) and chances < SECOND_CHANCES and self._may_retry:
+            early = _too_early(seen, readable_since) and chances < SECOND_CHANCES and self._may_retry
+            in_vain = seen["verdict"] == Verdict.THROTTLED and seen["old"]
+            then = case.retry.then if case.retry.way is Way.AUTO_RETRY and (early or in_vain) else None
+            if then and then.against:
+                return Outcome(Ending.PATCHED, "CodeBuild's own retries failed too", advice=(*advice, then.against))
+            if not (early or then):
+                return seen
+            if early:
                 self._durable.pause("settle-again", max(self._settings.settle_seconds, 10) * 2**chances)
                 chances += 1
-            else:
-                return seen
+            if then:  # CodeBuild's own retries are used up
+                case = replace(case, retry=then)
+            # What failed last: a pipeline knows the stage by what it ran there last.
+            subject = BuildArn.parse(seen["build"])
+            case = replace(case, batch=started.get("batch", case.batch))
 
     def _spread(self, case: Case) -> None:
         """Builds that failed together waited for the lease, one behind the other: they are not run again at once."""
@@ -168,16 +174,23 @@ class _Story:
             self._retrying.since += seconds
 
     def _not_started(self, error: DurableOperationError, case: Case) -> Outcome:
-        advice = case.plan.advice
         signed_in = "the project is signed in, but " if not case.waits else ""
-        reason = f"{signed_in}the build could not be started: {error.message}"
-        outcome = Outcome(Ending.PATCHED, reason, advice=(*advice, "start the build again"))
+        reason = f"the build could not be started: {error.message}"
+        again: tuple[str, ...] = ("start the build again",)
         if self._retrying.old:
-            stop = "stop the build that was retried: it runs with the settings that the first one failed with"
-            outcome = outcome.with_facts(
-                retried_build=self._retrying.old, advice=(*advice, stop, "start the build again")
+            again = (
+                "stop the build that was retried: it runs with the settings that the first one failed with",
+                *again,
             )
-        return outcome
+        elif not error.error_type.endswith(NotStarted.__name__):
+            reason = f"whether the build was started can't be told: {error.error_type}: {error.message}"
+            again = ("look at the project's newest builds; start the build again if none of them repeats it",)
+        return Outcome(
+            Ending.PATCHED,
+            f"{signed_in}{reason}",
+            advice=(*case.plan.advice, *again),
+            retried_build=self._retrying.old,
+        )
 
     # What came of it
 
@@ -185,7 +198,9 @@ class _Story:
         judged = judge(seen, case)
         outcome = judged.outcome
         if judged.take_back:
-            outcome = self._repairing.take_back(outcome, case.plan)
+            # A secret that can't be read fails every build that refers to it, by whichever change.
+            whole = seen["verdict"] == Verdict.SECRET_UNREADABLE
+            outcome = self._repairing.take_back(outcome, self._repairing.plan if whole else case.plan)
         return outcome.with_facts(
             reason=f"{outcome.reason}{self._waited_for}",
             retried_build=seen["build"] or None,
@@ -218,8 +233,16 @@ class _Story:
 
 
 def _in_its_way(case: Case, way: Retry | None) -> Case:
-    """A retry is run again as the first build was, with the overrides that it has itself."""
-    return replace(case, retry=replace(way, overrides=case.retry.overrides)) if way else case
+    """A retry is run again as the first build was, with the overrides that it has itself, or not at all.
+
+    Its own initiator is this stack, by which it would be started with StartBuild.
+    """
+    own = case.retry
+    if way is None or own.way is way.way:
+        return case
+    if way.way is Way.RETRY_BUILD:
+        return replace(case, retry=Retry(Way.RETRY_BUILD, overrides=own.overrides, then=own))
+    return replace(case, retry=way) if way.way in (Way.RETRY_STAGE, Way.RETRY_BATCH) else case
 
 
 def _in_vain(seen: Json, case: Case) -> bool:

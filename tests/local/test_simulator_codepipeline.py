@@ -52,6 +52,17 @@ class Shop:
         with pytest.raises(ServiceError, match=code):
             self.retry(execution, **asked)
 
+    def ran(self, execution: str | None = None, **asked: object) -> list[Document]:
+        """What the actions ran for that execution, or for all of them, newest first."""
+        by = {"filter": {"pipelineExecutionId": execution}} if execution else {}
+        answer = self.pipelines.call("ListActionExecutions", {"pipelineName": "shop", **by, **asked}, OWNER)
+        return list(answer["actionExecutionDetails"])
+
+    def with_approval(self) -> None:
+        """An approval stands before its two builds, in the same stage."""
+        build = Stage("Build", {"Approve": None, "Orders": "orders", "Web": "web"})
+        self.pipelines.plant_pipeline("shop", [Stage("Source", {"Code": None}), build])
+
     def failed(self) -> str:
         """An execution whose stage Build has failed; its id."""
         execution = self.pipelines.start("shop")
@@ -267,12 +278,122 @@ def test_a_pipelines_builds_go_on_when_its_state_is_watched() -> None:
     assert [stage["latestExecution"]["status"] for stage in seen] == ["InProgress", "Failed"]
 
 
+def external_ids(actions: list[Document]) -> list[str]:
+    """The builds among these action executions, in their order."""
+    results = [action["output"].get("executionResult", {}) for action in actions]
+    return [result["externalExecutionId"] for result in results if "externalExecutionId" in result]
+
+
+def test_what_an_execution_ran_is_listed_newest_first_its_retried_builds_too() -> None:
+    shop = Shop()
+    execution = shop.failed()
+    failed, succeeded = shop.builds()
+    shop.repair()
+    shop.retry(execution)
+    again = shop.builds()[0]
+    ran = shop.ran(execution)
+    assert external_ids(ran) == [again, succeeded, failed]
+    assert [(action["stageName"], action["actionName"], action["status"]) for action in ran] == [
+        ("Build", "Orders", "InProgress"),
+        ("Build", "Web", "Succeeded"),
+        ("Build", "Orders", "Failed"),
+        ("Source", "Code", "Succeeded"),
+    ]
+    assert {action["pipelineExecutionId"] for action in ran} == {execution}
+    assert all(action["startTime"] <= action["lastUpdateTime"] for action in ran)
+    shown = [action["latestExecution"]["actionExecutionId"] for action in shop.stage("Build")["actionStates"]]
+    assert shown == [action["actionExecutionId"] for action in ran[:2]]
+
+
+def test_what_other_executions_ran_is_listed_without_a_filter_alone() -> None:
+    shop = Shop()
+    old = shop.failed()
+    of_old = shop.builds()
+    new = shop.failed()
+    assert external_ids(shop.ran(old)) == of_old[::-1]
+    assert external_ids(shop.ran(new)) == shop.builds()[::-1]
+    assert shop.ran() == shop.ran(new) + shop.ran(old)
+
+
+@pytest.mark.parametrize(("page", "asked"), [(100, {"maxResults": 2}), (2, {}), (2, {"maxResults": 50})])
+def test_a_list_has_pages_that_later_actions_do_not_shift(page: int, asked: Document) -> None:
+    shop = Shop(page=page)
+    execution = shop.failed()
+    request = {"pipelineName": "shop", "filter": {"pipelineExecutionId": execution}, **asked}
+    first = shop.pipelines.call("ListActionExecutions", request, OWNER)
+    shop.retry(execution)
+    last = shop.pipelines.call("ListActionExecutions", {**request, "nextToken": first["nextToken"]}, OWNER)
+    pages = [[action["actionName"] for action in page["actionExecutionDetails"]] for page in (first, last)]
+    assert pages == [["Web", "Orders"], ["Code"]]
+    assert "nextToken" not in last
+
+
+def test_a_rejected_execution_stands_beside_the_builds_of_an_older_one() -> None:
+    shop = Shop()
+    shop.with_approval()
+    old = shop.failed()
+    of_old = external_ids(shop.ran(old))
+    shop.pipelines.reject("shop", "Build", "Approve")
+    new = shop.failed()
+    stage = shop.stage("Build")
+    assert stage["latestExecution"] == {"pipelineExecutionId": new, "status": "Failed", "type": "STANDARD"}
+    approval, *builds = [action["latestExecution"] for action in stage["actionStates"]]
+    assert (approval["status"], approval["errorDetails"]["message"]) == ("Failed", "Rejected")
+    assert [build["externalExecutionId"] for build in builds] == of_old[::-1]
+    assert [build["status"] for build in builds] == ["Failed", "Succeeded"]
+    assert external_ids(shop.ran(new)) == []
+    assert external_ids(shop.ran(old)) == of_old
+
+
+def test_a_retry_of_a_rejected_execution_runs_the_builds_that_it_had_not_reached() -> None:
+    shop = Shop()
+    shop.with_approval()
+    shop.failed()
+    shop.pipelines.reject("shop", "Build", "Approve")
+    new = shop.failed()
+    shop.retry(new)
+    assert shop.statuses() == ("InProgress", "Succeeded", "InProgress", "InProgress")
+    shown = [action["latestExecution"] for action in shop.stage("Build")["actionStates"][1:]]
+    assert external_ids(shop.ran(new)) == [build["externalExecutionId"] for build in reversed(shown)]
+
+
+def test_only_the_next_execution_is_rejected() -> None:
+    shop = Shop()
+    shop.with_approval()
+    shop.pipelines.reject("shop", "Build", "Approve")
+    rejected = shop.failed()
+    assert "latestExecution" not in shop.stage("Build")["actionStates"][1]
+    following = shop.failed()
+    assert external_ids(shop.ran(rejected)) == []
+    assert len(external_ids(shop.ran(following))) == 2
+
+
+@pytest.mark.parametrize(("stage", "action"), [("Build", "Orders"), ("Build", "Other"), ("Other", "Approve")])
+def test_only_an_action_that_builds_nothing_can_reject(stage: str, action: str) -> None:
+    shop = Shop()
+    with pytest.raises(ValueError, match=f"{stage}/{action}"):
+        shop.pipelines.reject("shop", stage, action)
+
+
 REFUSALS: list[tuple[str, str, Document]] = [
     ("GetPipelineState", "PipelineNotFoundException", {"name": "other"}),
     ("GetPipeline", "PipelineNotFoundException", {"name": "other"}),
     ("GetPipeline", "PipelineVersionNotFoundException", {"name": "shop", "version": 2}),
     ("StartPipelineExecution", "PipelineNotFoundException", {"name": "other"}),
     ("GetPipelineState", "ValidationException", {}),
+    ("ListActionExecutions", "PipelineNotFoundException", {"pipelineName": "other"}),
+    (
+        "ListActionExecutions",
+        "PipelineExecutionNotFoundException",
+        {"pipelineName": "shop", "filter": {"pipelineExecutionId": "other"}},
+    ),
+    ("ListActionExecutions", "InvalidNextTokenException", {"pipelineName": "shop", "nextToken": "other"}),
+    ("ListActionExecutions", "ValidationException", {"pipelineName": "shop", "maxResults": 101}),
+    (
+        "ListActionExecutions",
+        "ValidationException",
+        {"pipelineName": "shop", "filter": {"latestInPipelineExecution": {}}},
+    ),
     ("RetryStageExecution", "PipelineNotFoundException", {"pipelineName": "other"}),
     ("RetryStageExecution", "StageNotFoundException", {"stageName": "Other"}),
     ("RetryStageExecution", "NotLatestPipelineExecutionException", {"pipelineExecutionId": "other"}),
@@ -341,6 +462,8 @@ def test_a_client_reaches_it_and_every_answer_is_one_of_the_model() -> None:
     asked = {"pipelineName": "shop", "stageName": "Build", "retryMode": "FAILED_ACTIONS"}
     keep("RetryStageExecution", {**asked, "pipelineExecutionId": latest["pipelineExecutionId"]})
     keep("GetPipelineState", {"name": "shop"})
+    keep("ListActionExecutions", {"pipelineName": "shop", "maxResults": 5})
+    assert bodies[-1][1]["nextToken"]
     assert [breach for operation, answer in bodies for breach in breaches("codepipeline", operation, answer)] == []
 
 

@@ -92,6 +92,7 @@ def test_a_case_without_objection_has_the_plan_and_how_to_run_the_build_again() 
         asked_version="refs/heads/main",
         excerpt=case.excerpt,
         build=str(given.BUILD_ARN),
+        initiator=case.initiator,
         started_at=STARTED,
         edited_at=snapshot.last_modified,
         counts=True,

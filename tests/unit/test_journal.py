@@ -29,7 +29,7 @@ EXPIRES = str(1_795_000_200 + 30 * DAY)
 OUTCOME = {"outcome": "skipped", "reason": "because", "project": given.PROJECT}
 REPAIR = {"registryCredential": {"old": "absent", "new": given.SECRET}}
 BATCH = f"batch#{given.PROJECT}:6b0e"
-BUILD_KEY, PROJECT_KEY, SECRET_KEY = f"build#{BUILD.id}", f"project#{given.PROJECT}", f"secret#{given.SECRET}"
+BUILD_KEY, PROJECT_KEY, SECRET_KEY = f"build#{BUILD.id}", f"project#{given.PROJECT}", f"sharing#{given.SECRET}"
 
 
 class Table:
@@ -220,16 +220,14 @@ def test_a_repair_that_is_written_down_twice_is_the_same_entry(journal: Journal,
 
 def test_the_projects_that_share_the_secret_are_listed_in_order(journal: Journal) -> None:
     assert journal.sharing() == ()
-    for build, execution in ((BUILD, ONE), (OTHER_PROJECT, TWO)):
-        journal.claim(build, execution, NOW)
-        journal.record_repaired(build.project, execution, WHOLE)
+    for build in (BUILD, OTHER_PROJECT, BUILD):
+        journal.share(build.project)
 
     assert journal.sharing() == ("invoices", given.PROJECT)
 
 
 def test_a_stack_with_another_secret_shares_it_with_nobody(journal: Journal, table: Table) -> None:
-    journal.claim(BUILD, ONE, NOW)
-    journal.record_repaired(given.PROJECT, ONE, WHOLE)
+    journal.share(given.PROJECT)
 
     assert Journal(table.client, TABLE, 30, given.OTHER_SECRET).sharing() == ()
 
@@ -366,7 +364,7 @@ def test_a_build_that_nobody_has_is_entered_with_what_is_about_to_change(journal
             "repair": {"S": json.dumps(REPAIR, sort_keys=True)},
         }
     }
-    assert journal.entry(BUILD) == Entry(1, None)
+    assert journal.entry(BUILD) == Entry(1, None, ONE)
 
 
 def test_a_build_that_changes_nothing_has_no_repair_written_down(journal: Journal, table: Table) -> None:
@@ -393,7 +391,7 @@ def test_a_later_attempt_takes_the_build_of_an_earlier_one(journal: Journal, tab
     enter(journal, ONE)
 
     assert enter(journal, TWO, 2) == Entrance()
-    assert (table.holder(BUILD_KEY), journal.entry(BUILD)) == (TWO, Entry(2, None))
+    assert (table.holder(BUILD_KEY), journal.entry(BUILD)) == (TWO, Entry(2, None, TWO))
 
 
 def test_an_earlier_attempt_that_comes_late_is_refused(journal: Journal) -> None:
@@ -448,6 +446,14 @@ def test_a_build_that_this_stack_started_is_its_executions_whoever_looks_at_it(j
     assert not journal.record_triage(BUILD, OUTCOME, NOW)
     assert not journal.adopt(BUILD, TWO, OUTCOME, NOW)
     assert journal.adopt(BUILD, ONE, OUTCOME, NOW)
+
+
+def test_what_an_execution_started_is_its_own_until_it_has_ended(journal: Journal) -> None:
+    journal.take(BATCH, ONE, NOW)
+    journal.take(BATCH, TWO, NOW)
+
+    assert journal.origin(BATCH) == Origin(ONE, None)
+    assert enter(journal, TWO, origin=BATCH) == Entrance(held_by=ONE)
 
 
 def test_a_build_whose_event_came_first_is_adopted_all_the_same(journal: Journal) -> None:
@@ -515,8 +521,7 @@ def test_a_lockout_of_another_secret_locks_nobody_out(journal: Journal, table: T
 
 def test_a_lockout_and_the_projects_that_share_the_secret_are_kept_side_by_side(journal: Journal) -> None:
     journal.lock_out(NOW + 3600)
-    journal.claim(BUILD, ONE, NOW)
-    journal.record_repaired(given.PROJECT, ONE, WHOLE)
+    journal.share(given.PROJECT)
     journal.lock_out(NOW + 7200)
 
     assert journal.sharing() == (given.PROJECT,)
@@ -537,7 +542,7 @@ def test_an_outcome_is_kept_beside_the_repair(journal: Journal, table: Table) ->
     assert (item["outcome"], item["ended_at"]) == ({"S": "remediated"}, {"N": "1795000260"})
     assert json.loads(item["report"]["S"])["reason"] == "because"
     assert item["expires_at"] == {"N": str(1_795_000_260 + 30 * DAY)}
-    assert journal.entry(BUILD) == Entry(1, "remediated")
+    assert journal.entry(BUILD) == Entry(1, "remediated", ONE)
 
 
 def test_an_outcome_that_is_written_twice_is_the_same_entry(journal: Journal, table: Table) -> None:
@@ -576,7 +581,7 @@ def test_triage_does_not_touch_a_build_that_an_execution_has(journal: Journal) -
     enter(journal, ONE)
 
     assert not journal.record_triage(BUILD, OUTCOME, NOW)
-    assert journal.entry(BUILD) == Entry(1, None)
+    assert journal.entry(BUILD) == Entry(1, None, ONE)
 
 
 def test_a_build_that_nobody_saw_has_no_entry(journal: Journal) -> None:
@@ -622,10 +627,6 @@ def cancelled(*codes: str) -> Journal:
 
 @pytest.mark.parametrize("code", ["TransactionConflict", "ThrottlingError", "ProvisionedThroughputExceeded"])
 def test_a_transaction_that_conflicts_is_no_answer_and_is_worth_asking_again(code: str) -> None:
-    for ask in (
-        lambda: enter(cancelled(code, "None"), ONE),
-        lambda: cancelled(code, "None").record_repaired(given.PROJECT, ONE, WHOLE),
-    ):
-        with pytest.raises(ClientError, match="TransactionCanceledException") as raised:
-            ask()
-        assert is_transient(raised.value)
+    with pytest.raises(ClientError, match="TransactionCanceledException") as raised:
+        enter(cancelled(code, "None"), ONE)
+    assert is_transient(raised.value)

@@ -27,6 +27,7 @@ RETRIES = {
     "codebuild:RetryBuildBatch",
     "codepipeline:GetPipelineState",
     "codepipeline:GetPipeline",
+    "codepipeline:ListActionExecutions",
     "codepipeline:RetryStageExecution",
 }
 WRITES = {"codebuild:UpdateProject", *RETRIES, "iam:AttachRolePolicy", "iam:PassRole"}
@@ -311,7 +312,8 @@ def test_builds_and_batches_are_retried_only_within_the_name_pattern() -> None:
 
 
 def test_pipelines_are_read_and_their_stages_retried_only_within_their_own_pattern() -> None:
-    for action, end in (("GetPipelineState", ""), ("GetPipeline", ""), ("RetryStageExecution", "/*")):
+    read = ("GetPipelineState", "GetPipeline", "ListActionExecutions")
+    for action, end in (*((name, "") for name in read), ("RetryStageExecution", "/*")):
         (resource,) = resources(Stack().statement(f"codepipeline:{action}"))
         assert resource["Fn::Sub"].endswith(":${PipelineNamePattern}" + end)
 
@@ -546,7 +548,7 @@ def test_both_functions_are_one_artifact_for_arm_without_tracing() -> None:
 
 def test_an_execution_lasts_longer_than_all_retries_of_the_longest_builds_with_their_waits() -> None:
     attempts = _document()["Parameters"]["MaxAttempts"]["MaxValue"]
-    watches_and_waits = attempts * (36 + 8 + 7) * 3600
+    watches_and_waits = attempts * (2 * (36 + 8) + 7) * 3600
     assert Stack().resources["Remediator"]["Properties"]["DurableConfig"]["ExecutionTimeout"] > watches_and_waits
 
 

@@ -21,7 +21,7 @@ REPAIR = [
     "BatchGetProjects",
     "UpdateProject",
     "BatchGetProjects",
-    "TransactWriteItems",  # when it was repaired, by CodeBuild's clock
+    "UpdateItem",  # when it was repaired, by CodeBuild's clock
     "StartBuild",
 ]
 REPAIRED_ALREADY = [

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from tests.workflow.account import Account
+from tests.workflow.account import Account, Json
 from tests.workflow.fake_lambda import execution_arn
 from tests.workflow.watched import Killed, once, refused, refusing
 
@@ -118,17 +118,21 @@ def test_two_writes_at_the_same_moment_are_a_reason_to_wait(account: Account) ->
     assert account.remediate(account.failed_build())["outcome"] == "remediated"
 
 
-def test_an_earlier_attempt_that_ends_later_does_not_overwrite_the_later_ones_outcome(account: Account) -> None:
+def test_a_persons_attempt_beside_one_that_still_follows_its_retry_is_left_to_that(account: Account) -> None:
     account.create_project()
+    account.lambda_.patience = 0.0
     build = account.failed_build()
     account.world.when = "told"
+    beside: list[Json] = []
 
     def later() -> None:
+        beside.append(account.remediate(build, attempt=2))
         account.world.finish()
         account.world.when = "watched"
-        account.remediate(build, attempt=2, retry=False)
 
     account.before.append(once("BatchGetBuilds", later, at=3))
-    account.remediate(build)
+    assert account.remediate(build)["outcome"] == "remediated"
+    assert [(one["outcome"], "is with execution" in one["reason"]) for one in beside] == [("skipped", True)]
     entry = account.entry(build)
-    assert (entry["attempt"], entry["outcome"]) == ("2", "patched")
+    assert (entry["attempt"], entry["outcome"]) == ("1", "remediated")
+    assert account.calls.count("StartBuild") == 1

@@ -4,7 +4,12 @@ from __future__ import annotations
 
 from typing import Any
 
+from botocore.exceptions import ClientError
+
+from remediator.aws.client import code_of
 from remediator.core.pipeline import Document
+
+_PAGES = 10
 
 
 class CodePipeline:
@@ -21,8 +26,35 @@ class CodePipeline:
         definition: Document = self._client.get_pipeline(name=pipeline)
         return definition
 
+    def ran(self, pipeline: str, execution: str, external_id: str) -> bool:
+        """Did this execution of the pipeline run that build or batch, by its id?
+
+        A pipeline's state does not tell: a stage's latest execution stands beside actions that it may not have
+        reached yet. Ten pages are read, a thousand actions; an execution that the pipeline does not know ran nothing.
+        https://docs.aws.amazon.com/codepipeline/latest/APIReference/API_ListActionExecutions.html
+        """
+        asked: dict[str, Any] = {"pipelineName": pipeline, "filter": {"pipelineExecutionId": execution}}
+        for _ in range(_PAGES):
+            try:
+                page = self._client.list_action_executions(**asked)
+            except ClientError as error:
+                if code_of(error) == "PipelineExecutionNotFoundException":
+                    return False
+                raise
+            if any(_external_id(action) == external_id for action in page.get("actionExecutionDetails") or []):
+                return True
+            if not page.get("nextToken"):
+                return False
+            asked["nextToken"] = page["nextToken"]
+        return False
+
     def retry_stage(self, pipeline: str, stage: str, execution: str) -> None:
         """Run the failed actions of the stage again; those that still run go on."""
         self._client.retry_stage_execution(
             pipelineName=pipeline, stageName=stage, pipelineExecutionId=execution, retryMode="FAILED_ACTIONS"
         )
+
+
+def _external_id(action: Document) -> str | None:
+    result = (action.get("output") or {}).get("executionResult") or {}
+    return result.get("externalExecutionId")

@@ -3,8 +3,8 @@
 One item for each failed build (`build#<project>:<uuid>`): the execution that has it, its attempt, the repair, the
 outcome. One for what several failed builds come back with (`batch#…`, `stage#…`, `chain#…`): the execution that runs it
 again, and when that ended. One for each project (`project#<name>`): the execution that works on it, its lease, and its
-history. One for the secret in use (`secret#<ARN>`): the projects that were signed in with it, and until when nobody
-signs in. All but the last expire.
+history. Two for the secret in use: the projects that were signed in with it (`sharing#<ARN>`), and until when nobody
+signs in (`lockout#<ARN>`). All but the last two expire.
 """
 
 from __future__ import annotations
@@ -42,10 +42,11 @@ class Claim:
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """What the journal knows of a failed build."""
+    """What the journal knows of a failed build; `execution` is the one that has it, empty for none."""
 
     attempt: int
     outcome: str | None
+    execution: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,7 +72,8 @@ class Journal:
         self._client = dynamodb
         self._table = table
         self._keep_seconds = keep_days * SECONDS_A_DAY
-        self._secret_key = f"secret#{secret_arn}"
+        self._sharing_key = f"sharing#{secret_arn}"
+        self._lockout_key = f"lockout#{secret_arn}"
 
     # A project
 
@@ -123,13 +125,7 @@ class Journal:
         if history.members:
             values["members"] = {"SS": sorted(history.members)}
         update = self._update(_project_key(project), values, "execution = :me", {":me": _text(execution)})
-        share = {
-            "TableName": self._table,
-            "Key": {"pk": _text(self._secret_key)},
-            "UpdateExpression": "ADD projects :project",
-            "ExpressionAttributeValues": {":project": {"SS": [project]}},
-        }
-        self._transact([{"Update": update}, {"Update": share}])
+        _holds(lambda: self._client.update_item(**update))
 
     def release(self, project: str, execution: str, history: History) -> None:
         """Give the project's lease back and keep the attempts of its window, unless it is no longer ours."""
@@ -184,7 +180,7 @@ class Journal:
             items.append({"Update": taking_over})
         lockout = {
             "TableName": self._table,
-            "Key": {"pk": _text(self._secret_key)},
+            "Key": {"pk": _text(self._lockout_key)},
             "ConditionExpression": "attribute_not_exists(locked_until) OR locked_until < :now",
             "ExpressionAttributeValues": {":now": _number(int(now))},
         }
@@ -205,6 +201,12 @@ class Journal:
             return None
         ended_at = item.get("ended_at", {}).get("N")
         return Origin(item.get("execution", {}).get("S", ""), float(ended_at) if ended_at else None)
+
+    def take(self, key: str, execution: str, now: float) -> None:
+        """Take what this execution has started itself: what belongs to it is followed already."""
+        taken = {"execution": _text(execution), "attempt": _number(1), "expires_at": _number(self._expiry(now))}
+        update = self._update(key, taken, "attribute_not_exists(execution)")
+        _holds(lambda: self._client.update_item(**update))
 
     def close(self, key: str, execution: str, now: float) -> None:
         """The execution that has this origin has ended; what belongs to it and starts later is nobody's yet."""
@@ -248,23 +250,36 @@ class Journal:
         item = self._get(_build_key(build))
         if item is None:
             return None
-        return Entry(int(item.get("attempt", {}).get("N", "0")), item.get("outcome", {}).get("S"))
+        return Entry(
+            int(item.get("attempt", {}).get("N", "0")),
+            item.get("outcome", {}).get("S"),
+            item.get("execution", {}).get("S", ""),
+        )
 
     # The secret
 
     def sharing(self) -> tuple[str, ...]:
         """The projects that were signed in with the secret in use."""
-        item = self._get(self._secret_key) or {}
+        item = self._get(self._sharing_key) or {}
         return tuple(sorted(item.get("projects", {}).get("SS", [])))
+
+    def share(self, project: str) -> None:
+        """One more project is signed in with the secret in use."""
+        self._client.update_item(
+            TableName=self._table,
+            Key={"pk": _text(self._sharing_key)},
+            UpdateExpression="ADD projects :project",
+            ExpressionAttributeValues={":project": {"SS": [project]}},
+        )
 
     def locked_until(self, now: float) -> float | None:
         """Until when nobody signs in with the secret (seconds since 1970); None where anybody may at `now`."""
-        until = float((self._get(self._secret_key) or {}).get("locked_until", {}).get("N", "0"))
+        until = float((self._get(self._lockout_key) or {}).get("locked_until", {}).get("N", "0"))
         return until if until >= int(now) else None
 
     def lock_out(self, until: float) -> None:
         """Nobody signs in with the secret until then: Docker Hub refuses it, and each further try prolongs that."""
-        self._client.update_item(**self._update(self._secret_key, {"locked_until": _number(int(until))}))
+        self._client.update_item(**self._update(self._lockout_key, {"locked_until": _number(int(until))}))
 
     # Requests
 

@@ -142,6 +142,11 @@ class Build:
             "secretsmanager:GetSecretValue" in failure.context or "Secrets Manager" in failure.context
         )
 
+    def names_other_secret(self, secret_arn: str) -> bool:
+        """Does its failure name a secret that is not this one? The refusal says on which resource it was."""
+        named = re.findall(r"arn:aws[a-z-]*:secretsmanager:[^\s\"']+:secret:[^\s\"':]+", self.failure.context)
+        return bool(named) and secret_arn not in [arn.rstrip(".,;)") for arn in named]
+
     @property
     def cannot_read_buildspec(self) -> bool:
         """Did it fail because CodeBuild could not read its buildspec? That fails in DOWNLOAD_SOURCE.

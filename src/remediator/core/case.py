@@ -29,9 +29,9 @@ class Case:
 
     `refusal` ends the remediation with nothing written. `waits` tells that the cause passes with time and that
     nothing is to be changed. `retry` is how the build is run again; `source_version` is what StartBuild is given for
-    it, `asked_version` what it was started with, `pipeline` and `batch` what it belongs to (empty for none), `minutes`
-    how long it may take, CodeBuild's own retries of it included, `started_at` when it started.
-    `build` is the ARN of the build that was diagnosed, `place` where its pipeline ran it (see `Place`), `origin` the
+    it, `asked_version` what it was started with. `build` is the ARN of the build that was diagnosed, `initiator` who
+    started it, `started_at` when, `pipeline` and `batch` what it belongs to (empty for none), `minutes` how long it may
+    take, CodeBuild's own retries of it included. `place` is where its pipeline ran it (see `Place`), `origin` the
     journal's key of what it comes back with, where that is more than the build itself. `duplicate_of` is the execution
     that has this very build already.
 
@@ -50,6 +50,7 @@ class Case:
     source_version: str | None = None
     asked_version: str | None = None
     build: str = ""
+    initiator: str = ""
     pipeline: str = ""
     batch: str = ""
     minutes: int = 540
@@ -149,6 +150,7 @@ def _case(build: Build, diagnosis: Diagnosis, snapshot: Snapshot, terms: Terms, 
         source_version=build.source_version,
         asked_version=build.document.get("sourceVersion") or None,
         build=str(build.failure.build),
+        initiator=build.initiator,
         pipeline=build.pipeline,
         batch=build.batch,
         minutes=build.minutes_allowed * (1 + build.auto_retries_left),

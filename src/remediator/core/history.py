@@ -87,10 +87,14 @@ class History:
 NEW = History()
 
 
-def with_another(what: str, holder: str) -> Outcome:
-    """What is said of a build that belongs to something that another execution runs again; `what` it is, for people."""
-    reason = f"{what} is with execution {holder}, which repairs its project and runs it again"
-    return Outcome(Ending.SKIPPED, reason)
+def with_another(what: str, holder: str, *, runs: bool) -> Outcome:
+    """What is said of a build that belongs to something that another execution has; `what` it is, for people."""
+    if runs:
+        return Outcome(Ending.SKIPPED, f"{what} is with execution {holder}, which still works on it")
+    advice = ("use the remediate command if that outcome leaves something to do",)
+    return Outcome(
+        Ending.SKIPPED, f"{what} was with execution {holder}; its outcome tells what came of it", advice=advice
+    )
 
 
 def retry_of_ours(initiator: str, own_name: str) -> Outcome | None:

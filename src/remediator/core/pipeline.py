@@ -11,7 +11,7 @@ Document = Mapping[str, Any]
 
 @dataclass(frozen=True, slots=True)
 class Place:
-    """The action that ran a build: its stage, its name and the execution of the pipeline that it ran for."""
+    """The action that ran a build: its stage, its name and an execution of the pipeline."""
 
     stage: str
     action: str
@@ -24,7 +24,9 @@ class Place:
 def place_of(state: Document, external_id: str) -> Place | None:
     """Where a build or batch ran, by its id, which the action keeps as `externalExecutionId`.
 
-    `state` is GetPipelineState's answer. None when the pipeline does not show it any more: a newer execution has
+    `state` is GetPipelineState's answer. The execution is the stage's latest one. It need not be the one that ran
+    the build: an action that an execution has not reached still shows what it ran for an older one.
+    None when the pipeline does not show it any more: a newer execution has
     entered the stage, or the stage was retried.
     """
     for stage, action in _actions(state):

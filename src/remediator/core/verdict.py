@@ -32,8 +32,12 @@ class Verdict(StrEnum):
     RUNNING = "running"
 
 
-def verdict(build: Build, phase: str = "PROVISIONING", finding: Finding = NOT_INSPECTED) -> Verdict:
+def verdict(
+    build: Build, phase: str = "PROVISIONING", finding: Finding = NOT_INSPECTED, secret_arn: str = ""
+) -> Verdict:
     """Read one retried build; `phase` is where the first build failed, `finding` what the retried one's log says.
+
+    `secret_arn` is the one that a repair refers to: that its role can't read another is not the repair's doing.
 
     What our own change may have broken comes first: it fails a build that got past its pull.
     """
@@ -43,7 +47,7 @@ def verdict(build: Build, phase: str = "PROVISIONING", finding: Finding = NOT_IN
         return Verdict.PASSED
     if build.status == "STOPPED":
         return Verdict.STOPPED
-    if build.cannot_read_secret:
+    if build.cannot_read_secret and not build.names_other_secret(secret_arn):
         return Verdict.SECRET_UNREADABLE
     if build.cannot_read_buildspec and phase in COMMAND_PHASES:
         return Verdict.BUILDSPEC_UNREADABLE
