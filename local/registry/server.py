@@ -19,6 +19,9 @@ from local.registry.accounts import Account, Accounts
 _MANIFEST = re.compile(r"^/v2/(?P<repository>[a-z0-9._/-]+)/manifests/(?P<reference>[A-Za-z0-9._:-]+)$")
 _UPLOADS = re.compile(r"^/v2/(?P<repository>[a-z0-9._/-]+)/blobs/uploads/$")
 _SCOPE = re.compile(r"^repository:(?P<repository>[^:]+):.*\bpull\b")
+UNLIMITED = "verified/"
+"""Repositories whose pulls don't count, as those of Docker Hub's verified publishers."""
+
 _MEDIA_TYPE = "application/vnd.oci.image.index.v1+json"
 
 
@@ -198,7 +201,7 @@ class _Handler(BaseHTTPRequestHandler):
             return
         self._account = account.user
         # A version check is no pull: it is answered, with its headers, when there are no pulls left too.
-        if self.command == "HEAD" or accounts.take(account):
+        if self.command == "HEAD" or repository.startswith(UNLIMITED) or accounts.take(account):
             self._found(account, repository, reference)
         else:
             self._error(429, "TOOMANYREQUESTS", account.refusal, account.rate_limit(self.client_address[0]))

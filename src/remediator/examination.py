@@ -22,6 +22,7 @@ from remediator.core.failure import BuildArn
 from remediator.core.history import History, belongs_to_watcher, locked_out, retry_of_ours, too_often, with_another
 from remediator.core.order import Order
 from remediator.core.outcome import Ending, Outcome
+from remediator.core.review import another_image, other_images
 from remediator.core.snapshot import Document, Role, Snapshot
 from remediator.hub import Answer, try_credentials
 from remediator.inspection import inspect_build, pushes_by_itself
@@ -110,10 +111,20 @@ class Examination:
         if carried:
             return Case(self._unused(build, Snapshot(project, role), diagnosis), case.cause)
         case = make_case(build, diagnosis, Snapshot(project, role), terms, history, pushes)
+        refused = self._other_images(build, project, case)
+        if refused:
+            return Case(refused, case.cause)
         changes_nothing = not case.plan.changes and not case.retry.overrides and not case.waits
         if case.refusal is None and history.precedes(build) and changes_nothing:
             return Case(self._unused(build, Snapshot(project, role), diagnosis), case.cause)
         return case
+
+    def _other_images(self, build: Build, project: Document, case: Case) -> Outcome | None:
+        """Only asked where something tells that builds bring images of their own: batches do, and overrides."""
+        if not (project.get("buildBatchConfig") or build.batch or another_image(build, Snapshot(project))):
+            return None
+        builds = self._services.codebuild.latest_builds(str(project["name"]))
+        return other_images(builds, Snapshot(project), case.plan)
 
     def _role(self, project: Document) -> Role | Outcome:
         try:

@@ -112,7 +112,7 @@ class _Story:
         """Nothing is changed for a cause that passes with time, and the lease goes back for as long as that takes."""
         if not self._retry_wanted or case.retry.against:
             against = (case.retry.against,) if case.retry.against else ()
-            reason = "the cause passes with time; nothing was changed"
+            reason = "the cause passes with time, and nothing is changed for it"
             return Outcome(Ending.ADVISED, reason, advice=(*case.plan.advice, *against))
         self._lease.give_back()
         made = self._retrying.made

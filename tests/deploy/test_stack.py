@@ -299,7 +299,7 @@ def test_a_webhooks_build_that_was_retried_with_its_old_settings_is_stopped_and_
 def test_a_batch_of_four_with_two_failures_is_retried_once(stack: Deployed) -> None:
     """Which of its two failures comes first is open; the other one's execution leaves the batch to it."""
     case = stack.case("batch")
-    fine = {"imageOverride": "ghcr.io/example/tool:1", "imagePullCredentialsTypeOverride": "SERVICE_ROLE"}
+    fine = {"imageOverride": "verified/tool:1"}
     stack.aws.order("retry-build", uses="project")
     builds = [("one", {}), ("two", fine), ("three", {}), ("four", fine)]
     batch = stack.aws.order("start-batch", project=case.project, builds=builds, initiator="maria")["buildBatch"]

@@ -85,6 +85,25 @@ def test_a_secret_that_cannot_be_read_is_told_by_phase_and_words(
 
 
 @pytest.mark.parametrize(
+    ("message", "other"),
+    [
+        (f"not authorized on resource: {given.OTHER_SECRET} because x", True),
+        (f"not authorized on resource: {given.OTHER_SECRET}.", True),
+        (f"not authorized on resource: {given.SECRET} because x", False),
+        (f"not authorized on resource: {given.SECRET}.", False),
+        (f"not authorized on resource: {given.SECRET}:password::", False),
+        (f"neither {given.OTHER_SECRET} nor {given.SECRET}", False),
+        ("not authorized on resource: docker-hub", False),
+        ("Access to KMS is not allowed", False),
+    ],
+)
+def test_another_secret_is_told_by_the_arn_in_the_refusal(message: str, other: bool) -> None:
+    phases = given.phases(failed="DOWNLOAD_SOURCE", code="Secrets Manager Error", message=message)
+
+    assert given.build(phases=phases).names_other_secret(given.SECRET) is other
+
+
+@pytest.mark.parametrize(
     ("asked", "resolved", "source", "wanted"),
     [
         (None, None, "GITHUB", None),

@@ -47,6 +47,27 @@ def test_a_retried_build_is_judged_by_how_far_it_came(members: dict[str, Any], e
     assert verdict(given.build(**members)) is expected
 
 
+ON = "AccessDeniedException: not authorized to perform: secretsmanager:GetSecretValue on resource: "
+
+
+@pytest.mark.parametrize(
+    ("failed", "message", "expected"),
+    [
+        ("DOWNLOAD_SOURCE", f"{ON}{given.SECRET} because x", Verdict.SECRET_UNREADABLE),
+        ("DOWNLOAD_SOURCE", f"{ON}{given.OTHER_SECRET} because x", Verdict.PAST_PULL),
+        ("DOWNLOAD_SOURCE", "Access to KMS is not allowed", Verdict.SECRET_UNREADABLE),
+        ("PROVISIONING", f"{ON}{given.SECRET}", Verdict.SECRET_UNREADABLE),
+        ("PROVISIONING", f"{ON}{given.OTHER_SECRET}", Verdict.BEFORE_PULL),
+    ],
+)
+def test_only_the_secret_that_the_repair_refers_to_tells_of_the_repair(
+    failed: str, message: str, expected: Verdict
+) -> None:
+    build = given.build(phases=given.phases(failed=failed, code="Secrets Manager Error", message=message))
+
+    assert verdict(build, secret_arn=given.SECRET) is expected
+
+
 COMMAND: dict[str, Any] = {"phases": given.phases(failed="BUILD", code=given.COMMAND_FAILED, message=given.COMMAND)}
 YAML: dict[str, Any] = {"phases": given.phases(failed="DOWNLOAD_SOURCE", code="YAML_FILE_ERROR", message="x")}
 INSTALL: dict[str, Any] = {"phases": given.phases(failed="INSTALL", code=given.COMMAND_FAILED, message=given.COMMAND)}

@@ -8,7 +8,9 @@ from typing import Any, Literal
 import pytest
 
 from local.simulator import PullAnswer
-from tests.workflow.account import OURS, Account, Json, outcome_of
+from tests.workflow.account import OURS, USER, Account, Json, outcome_of
+from tests.workflow.commands import no_pulls_left
+from tests.workflow.test_main_job import credential_of
 from tests.workflow.watched import Held, Killed, once, refusing, while_the_first_is_held
 
 OUR_STARTS = ("StartBuild", "RetryBuild")
@@ -27,18 +29,8 @@ def first_failed(account: Account, limit: int) -> Json:
     return build
 
 
-def test_a_retry_of_codebuilds_own_that_passes_is_followed_and_none_is_made_beside_it(account: Account) -> None:
-    account.simulator.retry_uses = "project"
-    build = first_failed(account, 2)
-    outcome = account.remediate(build)
-    assert outcome["outcome"] == "remediated", outcome
-    assert [one["buildStatus"] for one in account.builds()] == ["FAILED", "FAILED", "SUCCEEDED"]
-    assert outcome["retried_build"] == account.builds()[-1]["arn"]
-    assert account.asked(*OUR_STARTS) == {}
-
-
-def test_a_retry_of_codebuilds_own_that_is_due_after_the_repair_is_waited_for(account: Account) -> None:
-    """The event comes before CodeBuild has made its retry, which then has the project's settings."""
+def first_failed_early(account: Account) -> Json:
+    """The same, where its event comes before CodeBuild has made its retry, which then has the project's settings."""
     account.simulator.retry_uses = "project"
     account.create_project(autoRetryLimit=1)
     retry, due = account.simulator._retry_automatically, list[Json]()
@@ -52,7 +44,38 @@ def test_a_retry_of_codebuilds_own_that_is_due_after_the_repair_is_waited_for(ac
         account.simulator._launch(run)
 
     account.before.append(once("BatchGetBuilds", comes, at=5))
+    return build
+
+
+def shows_the_originals_initiator(account: Account) -> None:
+    """From now on a build that RetryBuild starts shows the initiator of the one that it repeats."""
+    retry = account.simulator._builds.retry
+
+    def retry_as_the_original(request: Json, _initiator: str, *more: Any) -> Any:
+        return retry(request, account.build(request["id"])["initiator"], *more)
+
+    account.simulator._builds.retry = retry_as_the_original  # type: ignore[method-assign,assignment]
+
+
+def sign_in(account: Account) -> None:
+    """Have the project signed in by its owner."""
+    account.attach_policy()
+    credential = {"credential": account.secret_arn, "credentialProvider": "SECRETS_MANAGER"}
+    account.edit(environment={"registryCredential": credential})
+
+
+def test_a_retry_of_codebuilds_own_that_passes_is_followed_and_none_is_made_beside_it(account: Account) -> None:
+    account.simulator.retry_uses = "project"
+    build = first_failed(account, 2)
     outcome = account.remediate(build)
+    assert outcome["outcome"] == "remediated", outcome
+    assert [one["buildStatus"] for one in account.builds()] == ["FAILED", "FAILED", "SUCCEEDED"]
+    assert outcome["retried_build"] == account.builds()[-1]["arn"]
+    assert account.asked(*OUR_STARTS) == {}
+
+
+def test_a_retry_of_codebuilds_own_that_is_due_after_the_repair_is_waited_for(account: Account) -> None:
+    outcome = account.remediate(first_failed_early(account))
     assert outcome["outcome"] == "remediated", outcome
     assert [one["buildStatus"] for one in account.builds()] == ["FAILED", "SUCCEEDED"]
     assert account.asked(*OUR_STARTS) == {}
@@ -191,3 +214,29 @@ def test_a_build_that_codebuild_retries_in_vain_is_given_up_by_one_execution(acc
     outcome = account.remediate(build)
     assert outcome["outcome"] == "gave-up", outcome
     assert account.asked(*OUR_STARTS) == {"StartBuild": 3}
+
+
+def test_a_grant_that_is_late_is_no_verdict_for_codebuilds_own_retry_either(account: Account) -> None:
+    build = first_failed_early(account)
+    account.world.late_reads = 1
+    outcome = account.remediate(build)
+    assert outcome["outcome"] == "remediated", outcome
+    assert [one["buildStatus"] for one in account.builds()] == ["FAILED", "FAILED", "SUCCEEDED"]
+    assert account.asked(*OUR_STARTS) == {"StartBuild": 1}
+    assert account.project()["environment"]["registryCredential"] == credential_of(account)
+
+
+def test_a_webhooks_build_that_meets_the_accounts_own_limit_is_retried_as_often_as_allowed(account: Account) -> None:
+    """CodeBuild retries each of ours by itself, and who is shown as their initiator is the webhook."""
+    account.simulator.retry_uses = "project"
+    shows_the_originals_initiator(account)
+    account.waits_pass = True
+    account.create_project(autoRetryLimit=1)
+    sign_in(account)
+    account.world.exhausted.add(USER)
+    account.failed_build_of("GitHub-Hookshot/1")
+    with no_pulls_left(account):
+        outcomes = account.follow()
+    assert outcomes[0]["outcome"] == "gave-up", outcomes
+    assert [outcome["outcome"] for outcome in outcomes[1:]] == ["skipped"] * len(outcomes[1:])
+    assert account.asked(*OUR_STARTS) == {"RetryBuild": 3}

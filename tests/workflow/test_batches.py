@@ -10,12 +10,15 @@ import pytest
 from local.simulator import PullAnswer
 from local.simulator.testing import simulate
 from local.simulator.world import CommandsAnswer, Document
-from tests.workflow.account import Account, Json, outcome_of
+from tests.workflow.account import USER, Account, Json, outcome_of
+from tests.workflow.commands import no_pulls_left
+from tests.workflow.test_auto_retry import shows_the_originals_initiator, sign_in
 from tests.workflow.watched import Held, Killed, once, refused, refusing, while_the_first_is_held
 
 RETRY = "RetryBuildBatch"
-ELSEWHERE = {"imageOverride": "public.ecr.aws/example/python:3.12"}
-FOUR = [("lint", ELSEWHERE), ("unit", {}), ("docs", ELSEWHERE), ("package", {})]
+UNLIMITED = {"imageOverride": "verified/python:3.12"}
+"""Of a publisher whose pulls don't count."""
+FOUR = [("lint", UNLIMITED), ("unit", {}), ("docs", UNLIMITED), ("package", {})]
 
 
 def failed_batch(account: Account) -> tuple[str, list[Json]]:
@@ -287,3 +290,54 @@ def test_a_batch_with_an_image_that_its_project_can_not_sign_in_for_is_left_to_i
     assert outcome["outcome"] == "patched", outcome
     assert "set the image" in outcome["advice"][-1]
     assert retries(account) == []
+
+
+def test_new_batches_that_meet_the_accounts_own_limit_are_retried_as_often_as_allowed(account: Account) -> None:
+    """The events of each new batch's builds come like those of any other."""
+    account.simulator.batch_retry = "new"
+    shows_the_originals_initiator(account)
+    account.waits_pass = True
+    account.create_project()
+    sign_in(account)
+    account.world.exhausted.add(USER)
+    account.simulator.start_batch("orders", FOUR[1:2], "maria")
+    with no_pulls_left(account):
+        first, *others = account.follow()
+    assert first["outcome"] == "gave-up", first
+    assert [outcome["outcome"] for outcome in others] == ["skipped"] * len(others)
+    assert retries(account) == [None] * 3
+
+
+def test_a_look_that_shows_the_batch_as_it_was_before_its_retry_is_no_result(account: Account) -> None:
+    batch, (build, _) = failed_batch(account)
+    operations, late = account.simulator._operations, list[Json]()
+    look = operations["BatchGetBuildBatches"]
+    account.before.append(once(RETRY, lambda: late.append(look({"ids": [batch]}))))
+    operations["BatchGetBuildBatches"] = lambda request: late.pop() if late else look(request)
+    assert_came_back(account, account.remediate(build))
+    assert (retries(account), late) == ([None], [])
+
+
+def test_a_batch_whose_execution_died_is_taken_over_by_that_of_another_of_its_builds(account: Account) -> None:
+    _, (first, second) = failed_batch(account)
+    dead = list[str]()
+
+    def die(operation: str) -> None:
+        if dead or operation == "AttachRolePolicy":
+            dead.append(operation)
+            raise Killed("for good")
+
+    account.before.append(die)
+    assert account.run(first).status.value == "FAILED"
+    account.before.clear()
+    assert_came_back(account, account.remediate(second))
+    assert retries(account) == [None]
+
+
+def test_a_build_whose_batch_came_back_already_is_told_so(account: Account) -> None:
+    _, (first, second) = failed_batch(account)
+    assert_came_back(account, account.remediate(first))
+    outcome = account.remediate(second)
+    assert outcome["outcome"] == "skipped", outcome
+    assert "the batch that the build belongs to was with execution" in outcome["reason"]
+    assert retries(account) == [None]

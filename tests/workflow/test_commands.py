@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from tests.workflow.account import Account, Json, outcome_of
+from tests.workflow.test_no_loop import dies_after_its_retry
 
 
 def test_plan_shows_what_the_remediation_then_changes_and_writes_nothing(account: Account) -> None:
@@ -75,6 +76,20 @@ def test_an_earlier_attempt_may_not_claim_what_a_later_one_has(account: Account)
     account.remediate(build, attempt=2)
     assert account.remediate(build, attempt=1)["outcome"] == "skipped"
     assert account.calls.count("StartBuild") == 1
+
+
+def test_remediate_after_an_execution_has_died_is_a_new_attempt_which_goes_on(account: Account) -> None:
+    account.create_project()
+    build = account.failed_build()
+    account.ask(account.event_of(build))
+    (first,) = account.lambda_.started
+    dies_after_its_retry(account, build)
+    account.world.finish()
+    answer = account.ask({"command": "remediate", "project": "orders"})
+    assert list(account.lambda_.started) == [first, answer["execution"]]
+    outcome = outcome_of(account.execute(answer["execution"], account.lambda_.started[answer["execution"]]))
+    assert outcome["outcome"] == "remediated", outcome
+    assert account.entry(build)["attempt"] == "2"
 
 
 @pytest.mark.parametrize("retry", [True, False])

@@ -340,3 +340,27 @@ def test_the_events_of_a_role_that_never_may_read_come_to_an_end(account: Accoun
     assert outcomes[0]["outcome"] == "gave-up"
     assert {outcome["outcome"] for outcome in outcomes[1:]} <= {"skipped", "advised"}
     assert account.asked("UpdateProject", "StartBuild") == {"UpdateProject": 2, "StartBuild": 3}
+
+
+@pytest.mark.parametrize(
+    "image", ["ghcr.io/example/tool:1", "public.ecr.aws/example/tool:1", "aws/codebuild/standard:7.0"]
+)
+def test_a_batch_whose_builds_bring_other_registries_images_gets_no_credential_for_all_of_them(
+    account: Account, image: str
+) -> None:
+    """The project's credential would go with those images too, or be refused with them."""
+    account.create_project()
+    builds = [("lint", {"imageOverride": image, "imagePullCredentialsTypeOverride": "CODEBUILD"}), ("unit", {})]
+    batch = account.simulator.start_batch("orders", builds, "maria")
+    account.world.finish()
+    failed = next(build for build in account.builds() if build["buildStatus"] == "FAILED")
+    assert batch["id"] in failed["buildBatchArn"]
+    left_alone(account, account.remediate(failed), "advised", image)
+
+
+def test_a_project_whose_builds_bring_docker_hubs_images_is_repaired(account: Account) -> None:
+    account.simulator.retry_uses = "project"
+    account.create_project()
+    account.simulator.start_batch("orders", [("lint", {"imageOverride": "node:22"}), ("unit", {})], "maria")
+    account.world.finish()
+    assert account.remediate(account.builds()[1])["outcome"] == "remediated"

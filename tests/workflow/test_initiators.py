@@ -6,7 +6,10 @@ from typing import Any, Literal
 
 import pytest
 
-from tests.workflow.account import OURS, OWNER, Account, Json, outcome_of
+from local.simulator import PullAnswer
+from local.simulator.world import Credentials
+from tests.workflow.account import OURS, OWNER, USER, Account, Json, outcome_of
+from tests.workflow.commands import no_pulls_left
 from tests.workflow.watched import Killed, once, refused, refusing
 
 TOO_MANY = (
@@ -351,3 +354,48 @@ def test_a_build_that_was_started_is_found_although_the_project_was_edited_since
     assert outcome["outcome"] == "remediated", outcome
     assert outcome["retried_build"] == account.builds()[-1]["arn"]
     assert len(account.builds()) == 2
+
+
+# Overrides of a second retry
+
+
+def throttled_twice(account: Account, limit: str) -> Json:
+    """A build with an override that is throttled once more when it is retried, by this limit."""
+    account.create_project(environment={"environmentVariables": [{**STAGE, "value": "live"}]})
+    limits = [PullAnswer(429, "toomanyrequests: Too Many Requests (HAP429)")]
+    if limit == "account":
+        limits = [PullAnswer(429, f"toomanyrequests: You have reached your pull rate limit as '{USER}': dckr_jti_x")]
+
+    def pull(image: str, credentials: Credentials | None) -> PullAnswer:
+        return limits.pop() if credentials and limits else account.world._docker_hub(image, credentials)
+
+    account.world._pull = pull
+    return account.failed_build(environmentVariablesOverride=[STAGE])
+
+
+def stages(account: Account) -> list[str]:
+    """The value that each build had for the variable STAGE."""
+    builds = [build["environment"]["environmentVariables"] for build in account.builds()]
+    return [next(v["value"] for v in variables if v["name"] == "STAGE") for variables in builds]
+
+
+@pytest.mark.parametrize("limit", ["abuse", "account"])
+def test_a_second_retry_keeps_the_overrides_that_the_first_one_had(account: Account, limit: str) -> None:
+    build = throttled_twice(account, limit)
+    with no_pulls_left(account):
+        outcome = account.remediate(build)
+    assert outcome["outcome"] == "remediated", outcome
+    assert stages(account) == [VALUE] * 3
+
+
+@pytest.mark.parametrize("limit", ["abuse", "account"])
+def test_a_second_retry_is_not_made_without_them_where_the_project_was_edited_since_the_first(
+    account: Account, limit: str
+) -> None:
+    build = throttled_twice(account, limit)
+    account.after.append(once("StartBuild", lambda: account.edit(description="edited")))
+    with no_pulls_left(account):
+        outcome = account.remediate(build)
+    assert outcome["outcome"] == "patched", outcome
+    assert "the project was edited since" in " ".join(outcome["advice"])
+    assert stages(account) == [VALUE] * 2

@@ -5,7 +5,8 @@ from __future__ import annotations
 import pytest
 
 from tests.workflow.account import OURS, Account, outcome_of
-from tests.workflow.watched import Killed, once, refusing
+from tests.workflow.test_auto_retry import shows_the_originals_initiator
+from tests.workflow.watched import Killed, once, refused, refusing
 
 
 def test_a_build_that_an_interrupted_retry_had_started_is_found_and_not_started_twice(account: Account) -> None:
@@ -113,3 +114,32 @@ def test_a_second_chance_that_is_interrupted_does_not_find_the_first(account: Ac
     assert [b["buildStatus"] for b in account.builds()] == ["FAILED", "FAILED", "SUCCEEDED"]
     names = [operation.name for operation in result.get_all_operations()]
     assert (names.count("watch"), names.count("settle-again")) == (2, 1)
+
+
+def test_after_a_long_interruption_a_retry_that_shows_the_originals_initiator_is_found(account: Account) -> None:
+    account.simulator.retry_uses = "project"
+    shows_the_originals_initiator(account)
+    account.create_project()
+    account.failed_build_of("GitHub-Hookshot/1")
+
+    def lost() -> None:
+        account.world.sleep(900)
+        raise Killed("after RetryBuild")
+
+    account.after.append(once("RetryBuild", lost))
+    (outcome,) = account.follow()
+    assert outcome["outcome"] == "remediated", outcome
+    assert account.asked("RetryBuild", "StartBuild") == {"RetryBuild": 1}
+    assert outcome["retried_build"] == account.builds()[-1]["arn"]
+    assert len(account.builds()) == 2
+
+
+def test_a_build_that_runs_was_started_also_where_it_can_not_be_written_down(account: Account) -> None:
+    account.create_project()
+    build = account.failed_build()
+    full = refused("UpdateItem", "InternalServerError", status=500)
+    account.after.append(once("StartBuild", lambda: account.before.append(refusing("UpdateItem", full, times=1))))
+    outcome = account.remediate(build)
+    assert outcome["outcome"] == "remediated", outcome
+    assert outcome["retried_build"] == account.builds()[-1]["arn"]
+    assert len(account.builds()) == 2

@@ -11,6 +11,7 @@ from local.simulator.codepipeline import busy, too_many_executions
 from local.simulator.errors import ServiceError
 from local.simulator.pipelines import Stage
 from tests.workflow.account import OWNER, Account, Json
+from tests.workflow.test_main_job import credential_of
 from tests.workflow.watched import Killed, once, refused, refusing
 
 RETRY = "RetryStageExecution"
@@ -303,7 +304,7 @@ class Batched:
         self._simulator = account.simulator
 
     def start_build(self, request: Json, initiator: str) -> Json:
-        builds = [("lint", {"imageOverride": "public.ecr.aws/example/python:3.12"}), ("unit", {})]
+        builds = [("lint", {"imageOverride": "verified/python:3.12"}), ("unit", {})]
         batch: Json = self._simulator.start_batch(request["projectName"], builds, initiator)
         return batch
 
@@ -322,3 +323,40 @@ def test_an_action_that_runs_batches_is_retried_by_its_stage_too(account: Accoun
     assert_came_back(account, outcome, builds=4)
     assert retries(account) == [None]
     assert account.calls.count("RetryBuildBatch") == 0
+
+
+def test_a_stage_whose_build_came_before_the_grant_did_is_retried_again(account: Account) -> None:
+    build = failed_in_pipeline(account)
+    account.world.late_reads = 1
+    assert_came_back(account, account.remediate(build), builds=3)
+    assert [one["buildStatus"] for one in account.builds()] == ["FAILED", "FAILED", "SUCCEEDED"]
+    assert retries(account) == [None] * 2
+    assert account.project()["environment"]["registryCredential"] == credential_of(account)
+
+
+def test_an_action_that_fails_after_its_stage_was_retried_for_another_comes_back_too(account: Account) -> None:
+    account.create_project(source={"type": "CODEPIPELINE"}, artifacts={"type": "CODEPIPELINE"})
+    account.pipelines.plant_pipeline("release", [SOURCE, Stage("Build", {"Fast": "orders", "Slow": "orders"})])
+    account.world.when = "told"
+    account.pipelines.start("release")
+    fast, slow = (build["id"] for build in account.builds())
+    account.world.finish(fast)
+
+    def slow_fails() -> None:
+        account.world.when = "watched"
+        account.world.finish(slow)
+
+    account.after.append(once(RETRY, slow_fails))
+    assert account.remediate(account.build(fast))["outcome"] == "remediated"
+    assert_came_back(account, account.remediate(account.build(slow)), builds=4)
+    assert retries(account) == [None] * 2
+
+
+def test_a_newer_execution_that_has_not_reached_the_action_leaves_nothing_to_retry(account: Account) -> None:
+    """The action still shows the build of the older one."""
+    build = failed_in_pipeline(account, SOURCE, Stage("Build", {"Approve": None, "Compile": "orders"}))
+    account.pipelines.reject("release", "Build", "Approve")
+    account.pipelines.start("release")
+    assert_told(account, account.remediate(build), "newer execution")
+    assert retries(account) == []
+    assert len(account.builds()) == 1

@@ -7,7 +7,9 @@ from collections.abc import Mapping
 from local.simulator import PullAnswer
 from local.simulator.testing import simulate
 from local.simulator.world import CommandsAnswer, Document
-from tests.workflow.account import OWNER, Account
+from tests.workflow.account import ACCOUNT as ID
+from tests.workflow.account import OWNER, REGION, Account, Json
+from tests.workflow.test_main_job import credential_of
 from tests.workflow.watched import once, refused, refusing
 
 
@@ -106,3 +108,31 @@ def test_a_build_whose_record_is_gone_is_no_remediation(account: Account) -> Non
 
     account.before.append(once("BatchGetBuilds", forget, at=3))
     assert account.remediate(build)["outcome"] == "patched"
+
+
+def test_a_secret_of_somebody_elses_that_can_not_be_read_is_no_fault_of_the_repair(account: Account) -> None:
+    other = f"arn:aws:secretsmanager:{REGION}:{ID}:secret:npm-token-AbCdEf"
+    variables = [{"name": "NPM", "value": other, "type": "SECRETS_MANAGER"}]
+    account.create_project(environment={"environmentVariables": variables})
+    outcome = account.remediate(account.failed_build())
+    assert outcome["outcome"] == "remediated", outcome
+    assert "failed in DOWNLOAD_SOURCE by itself" in outcome["reason"]
+    assert account.project()["environment"]["registryCredential"] == credential_of(account)
+    assert account.asked("UpdateProject", "StartBuild") == {"UpdateProject": 1, "StartBuild": 1}
+
+
+def test_a_build_that_codebuild_does_not_show_at_first_is_looked_at_again(account: Account) -> None:
+    account.create_project()
+    build = account.failed_build()
+    look, hidden = account.simulator._operations["BatchGetBuilds"], list[str]()
+
+    def late(request: Json) -> Json:
+        if account.calls.count("StartBuild") and not hidden:
+            hidden.extend(request["ids"])
+            return {"builds": [], "buildsNotFound": request["ids"]}
+        return look(request)
+
+    account.simulator._operations["BatchGetBuilds"] = late
+    outcome = account.remediate(build)
+    assert outcome["outcome"] == "remediated", outcome
+    assert hidden == [account.builds()[-1]["id"]]

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Literal
 
 from remediator.core.build import Build
 from remediator.core.carried import signed_in
+from remediator.core.change import SetRegistryCredential
 from remediator.core.outcome import Ending, Outcome
-from remediator.core.plan import SignIn, takes_registry_credential
+from remediator.core.plan import Plan, SignIn, takes_registry_credential
 from remediator.core.policy import builds_pull_requests_of_strangers
 from remediator.core.snapshot import Snapshot
 
@@ -94,6 +96,29 @@ def _image_not_ours(build: Build, snapshot: Snapshot, edited_at: float) -> Outco
     if not takes_registry_credential(snapshot.environment):
         return Outcome(Ending.SKIPPED, "this build environment takes no Docker Hub credential")
     return None
+
+
+def other_images(builds: Sequence[Build], snapshot: Snapshot, plan: Plan) -> Outcome | None:
+    """A project's registry credential goes with every image that its builds bring along: to any other registry, and
+    CodeBuild refuses it with an image of its own or of ECR, where no override takes it away.
+
+    `builds` are the project's newest.
+    """
+    if not any(isinstance(change, SetRegistryCredential) for change in plan.changes):
+        return None
+    images = {
+        str(build.environment.get("image"))
+        for build in builds
+        if another_image(build, snapshot) and not takes_registry_credential(build.environment)
+    }
+    if not images:
+        return None
+    return Outcome(
+        Ending.ADVISED,
+        f"builds of the project bring images of their own, {', '.join(sorted(images)[:5])}, with which a registry "
+        "credential of the project would go to other registries or be refused",
+        advice=("give the builds in Docker Hub's images a project of their own, or set the credential by hand",),
+    )
 
 
 def _foreign_role(build: Build) -> Outcome | None:
