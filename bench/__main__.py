@@ -71,7 +71,7 @@ def measure(folder: Path) -> tuple[list[Row], dict[str, list[str]]]:
     sizes = _zip(ours), int(_run([str(PEERS / "bin" / "python"), "-c", C7N_ARCHIVE]))
     calls = {"full": _asked(full), "repaired": _asked(repaired), "look-alike": _asked(alike)}
     calls |= {"not ours": _asked(usual), "not ours, at most": _asked(most)}
-    checkpoints = full[: full.index("StartBuild") + 2].count("Checkpoint")
+    checkpoints = full[: full.index("Checkpoint", full.index("StartBuild")) + 1].count("Checkpoint")
     rows = [
         _row("start-up of Remediator", start["remediator"] / start["empty"], "an empty durable handler", 1.20),
         _row("start-up of Remediator", start["remediator"] / start["c7n"], "c7n.handler, CodeBuild loaded", 0.80),

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Any
+from functools import cached_property
+from typing import TYPE_CHECKING, Any
 
-from remediator.batches import Batches, not_retried
 from remediator.core.case import Case
 from remediator.core.failure import BuildArn
 from remediator.core.order import Order
@@ -14,8 +14,10 @@ from remediator.core.verdict import Verdict
 from remediator.durable import Durable
 from remediator.rerun import Rerun
 from remediator.services import Services
-from remediator.stages import Stages, not_retryable
 from remediator.waiting import while_batch_runs, while_not_retried, while_running
+
+if TYPE_CHECKING:
+    from remediator.batches import Batches
 
 Json = dict[str, Any]
 
@@ -29,8 +31,8 @@ class Retrying:
     def __init__(self, order: Order, services: Services, durable: Durable) -> None:
         self._durable = durable
         self._rerun = Rerun(order, services)
-        self._stages = Stages(services)
-        self._batches = Batches(order, services)
+        self._order = order
+        self._services = services
         self._known: tuple[str, ...] = ()
         self.made = 0
         self.old: str | None = None
@@ -67,6 +69,13 @@ class Retrying:
         self.since = seen["at"]
         return seen
 
+    @cached_property
+    def _batches(self) -> Batches:
+        """Imported where there is one: every start of the function counts."""
+        from remediator.batches import Batches
+
+        return Batches(self._order, self._services)
+
     def _run_again(self, case: Case, subject: BuildArn) -> Json | Outcome:
         """RetryBuild may take the settings that the build failed with: then it is stopped and StartBuild used."""
         number, rerun, since = self.made, self._rerun, self.since
@@ -88,12 +97,15 @@ class Retrying:
         return self._durable.once(name, start, lambda: self._rerun.find(start, case, known, since))
 
     def _retry_stage(self, case: Case, subject: BuildArn) -> Json | Outcome:
-        place = self._durable.step("find-stage", lambda: self._stages.find(case, subject))
+        from remediator.stages import Stages, not_retryable
+
+        stages = Stages(self._services)
+        place = self._durable.step("find-stage", lambda: stages.find(case, subject))
         if "refusal" in place:
             return Outcome.from_json(place["refusal"])
         state: Json = {**place, "asked": False, "changed": False, "next": "", "refusal": None}
         state = self._durable.wait_for(
-            "retry-stage", lambda seen: self._stages.retry(seen, case, subject), state, while_not_retried
+            "retry-stage", lambda seen: stages.retry(seen, case, subject), state, while_not_retried
         )
         if state["refusal"]:
             return Outcome.from_json(state["refusal"])
@@ -108,6 +120,8 @@ class Retrying:
         return {"build": str(build), "ours": state["asked"]}
 
     def _retry_batch(self, case: Case, subject: BuildArn) -> Json | Outcome:
+        from remediator.batches import not_retried
+
         look = lambda seen: self._batches.look_for_end(seen, case, subject)  # noqa: E731 - it is what is waited for
         state = self._durable.wait_for("batch", look, self._no_batch_seen(case), while_batch_runs)
         refused = not_retried(state, case)

@@ -137,8 +137,8 @@ def test_after_a_long_interruption_a_retry_that_shows_the_originals_initiator_is
 def test_a_build_that_runs_was_started_also_where_it_can_not_be_written_down(account: Account) -> None:
     account.create_project()
     build = account.failed_build()
-    full = refused("UpdateItem", "InternalServerError", status=500)
-    account.after.append(once("StartBuild", lambda: account.before.append(refusing("UpdateItem", full, times=1))))
+    broken = refused("UpdateItem", "InternalServerError", status=500)
+    account.after.append(once("StartBuild", lambda: account.before.append(refusing("UpdateItem", broken, times=6))))
     outcome = account.remediate(build)
     assert outcome["outcome"] == "remediated", outcome
     assert outcome["retried_build"] == account.builds()[-1]["arn"]
