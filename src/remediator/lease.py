@@ -8,8 +8,7 @@ from typing import Any
 from aws_durable_execution_sdk_python import DurableOperationError
 
 from remediator.core.case import Case
-from remediator.core.history import NEW
-from remediator.core.history import History as ProjectHistory
+from remediator.core.history import NEW, History
 from remediator.core.order import Order
 from remediator.core.outcome import Ending, Outcome
 from remediator.durable import Durable
@@ -39,7 +38,7 @@ class Lease:
         self._is_first = True
         self.waited = False
         self.repaired = False
-        self.history: ProjectHistory = NEW
+        self.history: History = NEW
 
     def take(self, name: str = "claim") -> Outcome | None:
         """Wait until it is free, an hour at most; the outcome where it is not to be had."""
@@ -51,7 +50,7 @@ class Lease:
         match claim["claim"]:
             case "granted":
                 self._held, self.waited = True, claim["looks"] > 1
-                self.history = ProjectHistory.from_json(claim["history"])
+                self.history = History.from_json(claim["history"])
                 return None
             case "duplicate":
                 raise Duplicate(claim["by"])
@@ -81,6 +80,6 @@ class Lease:
                 self._held = False
 
     @property
-    def left_to_report(self) -> ProjectHistory | None:
+    def left_to_report(self) -> History | None:
         """What the report has to give back with it; None when the lease is not held."""
         return self.history if self._held else None
