@@ -182,13 +182,13 @@ class Scene:
         """The files of a repository as builds get them from now on; `_` in a name stands for a dot."""
         self.aws.order("repository", location=location, files={name.replace("_", "."): t for name, t in files.items()})
 
-    def start(self, case: Case) -> None:
+    def start(self, case: Case, **overrides: Any) -> None:
         """Start the case's build as its owner, or have its pipeline do it."""
         if self.project(case)["source"]["type"] == "CODEPIPELINE":
             self.aws.order("start-pipeline", name=case.project)
             case.build = self._build_of_pipeline(case)
             return
-        build = client(self.aws, "codebuild").start_build(projectName=case.project)["build"]
+        build = client(self.aws, "codebuild").start_build(projectName=case.project, **overrides)["build"]
         case.build = str(build["arn"])
 
     def _build_of_pipeline(self, case: Case) -> str:

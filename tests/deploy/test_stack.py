@@ -264,6 +264,9 @@ def execution(stack: Deployed, arn: str) -> Any:
 # Each of these takes its time, so they are begun together.
 
 
+STAGE = {"name": "STAGE", "value": "staging", "type": "PLAINTEXT"}
+
+
 @dataclass(frozen=True)
 class Begun:
     """Cases whose builds have been started: by a webhook, by a pipeline, and one of a stack that does not wait."""
@@ -282,7 +285,7 @@ def begun(stack: Deployed, hasty: Deployed) -> Begun:
     released = stack.scene.make_pipeline_case("released", "released", "python:3.12", "")
     stack.scene.start(released)
     early = hasty.case("hasty")
-    hasty.scene.start(early)
+    hasty.scene.start(early, environmentVariablesOverride=[STAGE])
     return Begun(hooked, released, early)
 
 
@@ -342,5 +345,7 @@ def test_a_build_that_asked_for_the_secret_too_early_is_no_verdict(hasty: Deploy
         if phase.get("phaseStatus") == "FAILED"
     ]
     assert sorted(phases) == ["DOWNLOAD_SOURCE", "PROVISIONING"]
+    builds = hasty.boto("codebuild").batch_get_builds(ids=ids)["builds"]
+    assert all(STAGE in build["environment"]["environmentVariables"] for build in builds), "an override was lost"
     assert len(hasty.record().writes(case, "UpdateProject")) == 1
     assert len(hasty.record().writes(case, "StartBuild")) == 2

@@ -270,3 +270,11 @@ def test_whatever_fails_when_a_window_has_so_many_attempts_one_notice_and_silenc
     for acted_on, said in windows.values():
         assert len(acted_on) <= attempts
         assert said in ([], ["notice"] + ["quiet"] * (len(said) - 1))
+
+
+def test_a_repair_is_recognised_though_codebuilds_time_is_finer_than_the_journals() -> None:
+    snapshot = given.snapshot(lastModified=1_795_000_100.1234567)
+    history = History(repaired_at=1_795_000_100.123, edited_at=5.0)
+
+    assert history.edited_before(snapshot) == 5.0
+    assert not history.precedes(given.build(startTime=1_795_000_100.1234))

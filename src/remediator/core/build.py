@@ -42,7 +42,8 @@ class Build:
 
     @property
     def started_at(self) -> float:
-        return float(self.document.get("startTime") or 0.0)
+        """To the millisecond, as what it is compared with."""
+        return round(float(self.document.get("startTime") or 0.0), 3)
 
     @property
     def service_role(self) -> str:

@@ -60,8 +60,8 @@ class Snapshot:
 
     @property
     def last_modified(self) -> float:
-        """Seconds since 1970, by CodeBuild's own clock."""
-        return float(self.project.get("lastModified") or 0.0)
+        """Seconds since 1970, by CodeBuild's own clock; to the millisecond, as the journal keeps it."""
+        return round(float(self.project.get("lastModified") or 0.0), 3)
 
     @property
     def buildspec(self) -> str:
