@@ -71,7 +71,7 @@ def test_a_build_that_somebody_else_started_meanwhile_is_not_taken_for_the_retry
     assert len(account.builds()) == 3
 
 
-@pytest.mark.parametrize("operation", ["AttachRolePolicy", "UpdateProject", "UpdateItem", "DeleteItem"])
+@pytest.mark.parametrize("operation", ["AttachRolePolicy", "UpdateProject", "UpdateItem", "TransactWriteItems"])
 @pytest.mark.parametrize("moment", ["before", "after"])
 def test_a_repair_that_is_interrupted_in_any_write_ends_as_if_it_had_not_been(
     account: Account, operation: str, moment: str
@@ -81,6 +81,7 @@ def test_a_repair_that_is_interrupted_in_any_write_ends_as_if_it_had_not_been(
     hooks = account.before if moment == "before" else account.after
     hooks.append(refusing(operation, Killed(f"{moment} {operation}"), times=1))
     outcome = account.remediate(build)
+    assert operation in account.calls
     assert outcome["outcome"] == "remediated"
     assert len(outcome["changes"]) == 3
     assert account.attached() == [account.policy_arn]

@@ -53,7 +53,8 @@ READS_AND_WRITES = (
     "GetSecretValue",
     "AttachRolePolicy",
     "UpdateProject",
-    "DeleteItem",
+    "UpdateItem",
+    "TransactWriteItems",
 )
 
 
@@ -62,6 +63,7 @@ def test_throttling_is_waited_out(account: Account, operation: str) -> None:
     account.create_project()
     account.before.append(refusing(operation, refused(operation, "ThrottlingException"), times=2))
     assert account.remediate(account.failed_build())["outcome"] == "remediated"
+    assert account.calls.count(operation) > 2
 
 
 @pytest.mark.parametrize(
