@@ -12,7 +12,6 @@ from typing import Any
 from botocore.exceptions import ClientError
 
 from remediator.aws.client import is_transient, message_of
-from remediator.aws.secret import MalformedSecret
 from remediator.core.build import Build
 from remediator.core.carried import signed_in
 from remediator.core.case import Case, make_case, refuse_build
@@ -28,6 +27,7 @@ from remediator.hub import Answer, try_credentials
 from remediator.inspection import inspect_build, pushes_by_itself
 from remediator.origins import Origins, Whole
 from remediator.services import Services
+from remediator.steps import NOT_ACCEPTED, usable_secret
 
 Json = dict[str, Any]
 
@@ -144,19 +144,14 @@ class Examination:
 
     def _secret_fault(self) -> str:
         """What is wrong with the secret, as far as that can be told; empty when nothing is."""
-        try:
-            credentials = self._services.secret.read()
-        except MalformedSecret as error:
-            return f"the secret can't be used: {error}"
-        except ClientError as error:
-            if is_transient(error):
-                raise
-            return f"the secret can't be read: {message_of(error)}"
+        credentials = usable_secret(self._services)
+        if isinstance(credentials, str):
+            return credentials
         if self._services.journal.locked_until(self._services.now()):
             return ""
         endpoint = self._settings.docker_hub_endpoint
         if try_credentials(credentials.username, credentials.password, endpoint) is Answer.REJECTED:
-            return "Docker Hub does not accept the user name and password of the secret (401)"
+            return NOT_ACCEPTED
         return ""
 
     def _entered(self, case: Case, whole: Whole) -> Case:

@@ -41,10 +41,6 @@ class Allowance:
     remaining: int | None
     window: int | None
 
-    @property
-    def exhausted(self) -> bool:
-        return self.remaining == 0
-
 
 def try_credentials(username: str, password: str, endpoint: str = "") -> Answer:
     """Ask the token endpoint once; that costs no pull (https://docs.docker.com/docker-hub/usage/pulls/).

@@ -28,6 +28,8 @@ Json = dict[str, Any]
 LEFT_ALONE = 86_400
 """Seconds for which a project is left alone after its repair was taken back."""
 
+NOT_ACCEPTED = "Docker Hub does not accept the user name and password of the secret (401)"
+
 _REFUSED = ("AccessDenied", "AccessDeniedException", "LimitExceeded", "UnmodifiableEntity", "NoSuchEntity")
 
 
@@ -80,14 +82,9 @@ class Steps:
 
     def check(self, case: Case) -> Json | None:
         """Are the credentials well formed and accepted? None when they are, else the outcome."""
-        try:
-            credentials = self._services.secret.read()
-        except MalformedSecret as error:
-            return _refusal(Ending.REJECTED, f"the secret can't be used: {error}")
-        except ClientError as error:
-            if is_transient(error):
-                raise
-            return _refusal(Ending.REJECTED, f"the secret can't be read: {message_of(error)}")
+        credentials = usable_secret(self._services)
+        if isinstance(credentials, str):
+            return _refusal(Ending.REJECTED, credentials)
         if case.otherwise:
             lacking = _auth_config_lacking(credentials, case)
             if lacking:
@@ -108,7 +105,7 @@ class Steps:
         if answer is Answer.REJECTED:
             return _refusal(
                 Ending.REJECTED,
-                "Docker Hub does not accept the user name and password of the secret (401)",
+                NOT_ACCEPTED,
                 "put a valid user name and access token into the secret, then use the remediate command",
             )
         return None
@@ -178,6 +175,18 @@ class Steps:
             self._services.journal.close(whole, self._order.execution, self._services.now())
         self._services.report.outcome(self._order, outcome, self._services.now())
         return outcome.to_json()
+
+
+def usable_secret(services: Services) -> Credentials | str:
+    """The credentials of the secret, or what is wrong with it; a transient error is raised."""
+    try:
+        return services.secret.read()
+    except MalformedSecret as error:
+        return f"the secret can't be used: {error}"
+    except ClientError as error:
+        if is_transient(error):
+            raise
+        return f"the secret can't be read: {message_of(error)}"
 
 
 def _auth_config_lacking(credentials: Credentials, case: Case) -> Json | None:

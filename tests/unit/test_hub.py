@@ -195,12 +195,6 @@ def test_an_account_without_a_limit_has_no_headers(registry: Registry) -> None:
     assert read_allowance(USER, ASCII_PASSWORD, registry.url) == Allowance(None, None, None)
 
 
-def test_only_an_account_with_no_pulls_left_is_exhausted() -> None:
-    assert Allowance(200, 0, 21600).exhausted
-    assert not Allowance(200, 1, 21600).exhausted
-    assert not Allowance(None, None, None).exhausted
-
-
 def test_wrong_credentials_have_no_allowance_and_ask_for_no_manifest(registry: Registry) -> None:
     registry.add_account(USER, ASCII_PASSWORD, 5)
 
