@@ -7,6 +7,9 @@ EVENT ?= events/throttled-anonymous-provisioning.json
 DEV   := .venv/bin
 SAM   := .tools/sam/bin/sam
 UV    := .tools/uv
+# Nothing of the caller's: a token of Prisma Cloud would send the template there, a ~/.checkov.yaml leave checks out.
+CHECKOV = env -i PATH="$$PATH" HOME=.tools/checkov CKV_SKIP_PACKAGE_UPDATE_CHECK=1 CKV_PARSE_ERROR_FAIL=true \
+	.tools/checkov/bin/checkov
 EXPORT = $(UV) export --quiet --frozen --only-group runtime --no-emit-project --no-header --no-annotate
 
 # Three processes for two cores, since the one that deploys mostly waits. A file stays in one process, or each of them
@@ -23,22 +26,23 @@ export UV_PYTHON_DOWNLOADS := never
 export SAM_CLI_TELEMETRY := 0
 
 .DEFAULT_GOAL := help
-.PHONY: help setup check format test test-slow demo test-breaks deploy-local invoke bench build deploy lock clean
+.PHONY: help setup check format docs test test-slow demo test-breaks deploy-local invoke bench build deploy lock clean
 
 help: ## list the targets
 	@grep -E '^[a-z-]+:.*## ' Makefile | sed -E 's/^([a-z-]+):.*## /\1	/' | \
 		while IFS='	' read -r target text; do printf '  make %-14s %s\n' "$$target" "$$text"; done
 
 setup: ## fetch everything now (the other targets do it as they need it)
-	@$(PYTHON) bootstrap.py dev sam local bench
+	@$(PYTHON) bootstrap.py dev sam checkov local bench
 
 check: ## formatting, lint, types, import contracts, template, lock
-	@$(PYTHON) bootstrap.py dev sam
+	@$(PYTHON) bootstrap.py dev sam checkov
 	$(DEV)/ruff format --check .
 	$(DEV)/ruff check .
 	$(DEV)/mypy
 	PYTHONPATH=src:. $(DEV)/lint-imports
 	$(DEV)/cfn-lint --append-rules cfn_lint_serverless.rules --template template.yaml
+	$(CHECKOV)
 	$(SAM) validate --lint
 	$(UV) lock --check --quiet
 	$(EXPORT) | diff src/requirements.txt -
@@ -48,12 +52,16 @@ format: ## bring the code into its form
 	$(DEV)/ruff format .
 	$(DEV)/ruff check --fix .
 
+docs: ## the tables of docs/permissions.md, from the template
+	@$(PYTHON) bootstrap.py dev
+	@$(DEV)/python -m local.permissions
+
 test: ## all tests, among them a deployment to local AWS (ARGS=… goes to pytest)
 	@$(PYTHON) bootstrap.py dev sam local
 	$(DEV)/pytest $(SPREAD) -m "not breaks and not slow" $(ARGS)
 
 test-slow: ## crowds, a day on which everything fails, an edit at every moment
-	@$(PYTHON) bootstrap.py dev
+	@$(PYTHON) bootstrap.py dev checkov
 	$(DEV)/pytest $(SPREAD) -m slow $(ARGS)
 
 demo: ## the main job end to end on local AWS (BREAK=no-grant and others break one thing on purpose)

@@ -1,12 +1,12 @@
 #!/usr/bin/env python3
 """Brings what the make targets need: uv, and the project's environments made with it.
 
-    python3 bootstrap.py dev sam local bench
+    python3 bootstrap.py dev sam checkov local bench
 
-makes `.venv` (dev) and `.tools/sam`, `.tools/local`, `.tools/bench` from uv.lock, each when it is asked
-for, and does nothing when it is up to date. It needs Python 3.11 and its standard library, not pip nor venv:
-uv is one binary, and comes from the package index that pip's own settings name, checked against the digest
-below.
+makes `.venv` (dev) and `.tools/sam`, `.tools/checkov`, `.tools/local`, `.tools/bench` from uv.lock, each when
+it is asked for, and does nothing when it is up to date. It needs Python 3.11 and its standard library, not pip
+nor venv: uv is one binary, and comes from the package index that pip's own settings name, checked against the
+digest below.
 """
 
 import sys
@@ -87,6 +87,7 @@ UV_WHEELS = {
 ENVIRONMENTS = {
     "dev": ROOT / ".venv",
     "sam": TOOLS / "sam",
+    "checkov": TOOLS / "checkov",
     "local": TOOLS / "local",
     "bench": TOOLS / "bench",
 }

@@ -1,13 +1,23 @@
-"""Says at the end of every run how many cases of the shared corpora it ran."""
+"""Says at the end of every run how many cases of the shared corpora it ran, and fails what gave a canary away."""
 
 from __future__ import annotations
 
+import traceback
+from collections.abc import Generator
+from pathlib import Path
 from typing import Any, cast
 
 import pytest
 
+from tests import canaries
+
+pytest_plugins = ["tests.permissions_plugin"]
+
 CORPUS_CASES = "corpus cases"
 """The property by which a corpus test tells (name, cases run, cases in the corpus); it survives xdist."""
+CANARY_TEXTS = "canary texts"
+"""The property by which a test tells how many texts were looked through for canaries."""
+FUNCTIONS = str(Path("src", "remediator"))
 
 
 def pytest_terminal_summary(terminalreporter: Any) -> None:
@@ -31,3 +41,50 @@ def pytest_terminal_summary(terminalreporter: Any) -> None:
         terminalreporter.write_line(f"corpus cases ran: {sum(ran for ran, _ in counts.values())}")
     elif absent:
         terminalreporter.write_line("corpus cases ran: 0 (the shared corpora are not here)")
+    _tell_of_canaries(terminalreporter)
+
+
+def _tell_of_canaries(terminalreporter: Any) -> None:
+    texts: dict[str, int] = {}
+    for reports in terminalreporter.stats.values():
+        for report in reports:
+            for key, value in getattr(report, "user_properties", ()):
+                if key == CANARY_TEXTS:
+                    texts[report.nodeid] = texts.get(report.nodeid, 0) + cast("int", value)
+    if texts:
+        terminalreporter.write_line(f"canaries: {sum(texts.values())} texts of {len(texts)} tests were looked through")
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(
+    item: pytest.Item, call: pytest.CallInfo[None]
+) -> Generator[None, pytest.TestReport, pytest.TestReport]:
+    """A test fails with the phase in which something gave a canary away, whatever else became of it."""
+    report = yield
+    for title, text in report.sections:
+        canaries.saw(title, text)
+    if call.excinfo and any(FUNCTIONS in str(entry.path) for entry in call.excinfo.traceback):
+        canaries.saw("an exception", "".join(traceback.format_exception(call.excinfo.value)))
+    texts, leaks = canaries.current().taken()
+    if texts:
+        report.user_properties.append((CANARY_TEXTS, texts))
+    if leaks:
+        told = "\n".join(("What came out held what must never come out:", *map(str, leaks)))
+        report.outcome = "failed"
+        report.longrepr = f"{report.longreprtext}\n{told}".lstrip()
+    return report
+
+
+@pytest.fixture
+def capsys(capsys: pytest.CaptureFixture[str]) -> pytest.CaptureFixture[str]:
+    """pytest's own; what a test takes from it, no report has."""
+    read = capsys.readouterr
+
+    def readouterr() -> Any:
+        taken = read()
+        canaries.saw("stdout", taken.out)
+        canaries.saw("stderr", taken.err)
+        return taken
+
+    capsys.readouterr = readouterr  # type: ignore[method-assign]
+    return capsys

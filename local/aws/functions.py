@@ -37,6 +37,9 @@ from local.aws.scope import in_scope
 log = logging.getLogger("local.aws.functions")
 
 WORKER = Path(__file__).with_name("worker.py")
+CALLS = "calls.jsonl"
+"""The file in the functions' folder with a line for each call that one made, as `worker.record_calls` writes it."""
+
 RETRY_DELAYS = (1.0, 2.0)  # seconds; on AWS one and two minutes
 
 Document = dict[str, Any]
@@ -49,6 +52,7 @@ class Functions:
         self.python = python
         self.endpoint = endpoint
         self.folder = folder
+        self.calls = folder / CALLS
         self._unpacking = threading.Lock()
 
     def unpack(self, code: bytes) -> Path:
@@ -209,7 +213,8 @@ def worker_class(functions: Functions) -> type[Any]:
                 bufsize=1,
             )
             threading.Thread(target=self._read_stderr, daemon=True).start()
-            self._tell({"code": str(code), "handler": self.config.get("Handler", "")})
+            handler = self.config.get("Handler", "")
+            self._tell({"code": str(code), "handler": handler, "calls": str(functions.calls)})
             answer = self._hear(10 + float(self.config.get("Timeout", 3)))
             return None if answer.get("ready") else answer["error"]
 

@@ -1,13 +1,14 @@
 """What a request is authorized as: action, resources and condition keys where MiniStack's are not AWS's.
 
 AWS: each call is checked on the ARNs that it names; a call that names several builds or projects needs all
-of them allowed; a call that hands a role to a service needs `iam:PassRole` on that role too; services add
-condition keys (`iam:PolicyARN`, `codebuild:*`, `kms:ViaService`, `iam:PassedToService`). A denial names
-action and resource, and is HTTP 400 for JSON protocols.
+of them allowed; a call that hands a role to a service needs `iam:PassRole` on that role too, and one that uses
+a customer's key needs rights on that (see `keys`); services add condition keys (`iam:PolicyARN`, `codebuild:*`,
+`kms:ViaService`, `iam:PassedToService`, `secretsmanager:BlockPublicPolicy`). A denial names action and resource,
+and is HTTP 400 for JSON protocols.
 
 MiniStack: CodeBuild calls that carry ids and all calls of CodePipeline are checked on `*`, roles without their
-path, aliases that come as `Qualifier` as the function itself, durable executions not at all; those keys are
-absent; nothing asks for PassRole; the denial leaves the resource out.
+path, a key that is named by its alias on the alias, aliases that come as `Qualifier` as the function itself,
+durable executions not at all; those keys are absent; nothing asks for PassRole; the denial leaves the resource out.
 
 The account's root user may do everything; users and assumed roles are held to their policies.
 """
@@ -17,13 +18,16 @@ from __future__ import annotations
 import contextvars
 import json
 from collections.abc import Callable
+from dataclasses import dataclass
 from typing import Any, Self
 from urllib.parse import unquote
 
 from ministack.core import iam_actions, iam_evaluator
 from ministack.core.responses import get_account_id, get_region
 from ministack.services import iam as iam_service
+from ministack.services import kms
 
+from local.aws import keys
 from local.aws.condition_keys import codebuild_keys
 
 Document = dict[str, Any]
@@ -55,7 +59,19 @@ class Resources(str):  # noqa: SLOT000 - a subclass of str may not have slots wi
 
 
 _passed: contextvars.ContextVar[tuple[str, str] | None] = contextvars.ContextVar("passed role", default=None)
-_denied: contextvars.ContextVar[tuple[str, str] | None] = contextvars.ContextVar("denied", default=None)
+
+
+@dataclass(frozen=True)
+class Denied:
+    """What a call was refused for; a service that uses a key for its caller has a code and words of its own."""
+
+    action: str
+    resource: str
+    code: str = ""
+    message: str = ""
+
+
+_denied: contextvars.ContextVar[Denied | None] = contextvars.ContextVar("denied", default=None)
 
 
 def install() -> None:
@@ -176,6 +192,8 @@ def _resource(original: Callable[..., str]) -> Callable[..., str]:
                 return function_arn(found, params)
         if service == "iam" and ":role/" in found:
             return role_arn(found.rpartition("/")[2], account)
+        if service == "kms" and (key := kms._resolve_key(str(body_of(body).get("KeyId") or ""))) is not None:
+            return str(key["Arn"])
         return found
 
     return extract
@@ -188,6 +206,8 @@ def _context(original: Callable[..., Document]) -> Callable[..., Document]:
             policy = params.get("PolicyArn")
             if policy:
                 found["iam:PolicyARN"] = policy[0] if isinstance(policy, list) else policy
+        if service == "secretsmanager" and isinstance(blocked := body_of(body).get("BlockPublicPolicy"), bool):
+            found["secretsmanager:BlockPublicPolicy"] = str(blocked).lower()
         if service == "codebuild":
             request = body_of(body)
             found.update(codebuild_keys(action.partition(":")[2], request))
@@ -208,7 +228,7 @@ def _enforcement(original: Callable[..., Any]) -> Callable[..., Any]:
         for arn in getattr(resource_arn, "all", (resource_arn,)):
             denied = original(key, action, service, region, resource_arn=str(arn), service_context=service_context)
             if denied is not None:
-                _denied.set((action, str(arn)))
+                _denied.set(Denied(action, str(arn)))
                 return denied
         passed, _ = _passed.get(), _passed.set(None)
         if passed is not None and service == "codebuild":
@@ -216,42 +236,38 @@ def _enforcement(original: Callable[..., Any]) -> Callable[..., Any]:
             context = {"iam:PassedToService": receiver}
             denied = original(key, "iam:PassRole", "iam", region, resource_arn=role, service_context=context)
             if denied is not None:
-                _denied.set(("iam:PassRole", role))
+                _denied.set(Denied("iam:PassRole", role))
                 return denied
-        if service == "secretsmanager" and action == "secretsmanager:GetSecretValue":
-            return _decrypt(original, key, region, str(resource_arn))
-        return None
+        use = keys.used(action, str(resource_arn))
+        return None if use is None else _with_key(original, key, region, use)
 
     return enforce
 
 
-def _decrypt(original: Callable[..., Any], key: str, region: str, secret_arn: str) -> Any:
-    """Reading a secret under a customer's key also needs `kms:Decrypt`, through Secrets Manager."""
-    from ministack.services import secretsmanager
-
-    _, secret = secretsmanager._resolve(secret_arn)
-    kms_key = (secret or {}).get("KmsKeyId") or ""
-    if not kms_key or "aws/secretsmanager" in kms_key:
-        return None
-    account = get_account_id()
-    arn = kms_key if kms_key.startswith("arn:") else f"arn:aws:kms:{region}:{account}:key/{kms_key}"
-    context = {"kms:ViaService": f"secretsmanager.{region}.amazonaws.com"}
-    denied = original(key, "kms:Decrypt", "kms", region, resource_arn=arn, service_context=context)
-    if denied is not None:
-        _denied.set(("kms:Decrypt", arn))
-    return denied
+def _with_key(original: Callable[..., Any], key: str, region: str, use: keys.Use) -> Any:
+    """The denial of a caller who may make the call but not use the customer key that it needs."""
+    for action in use.actions:
+        denied = original(key, action, "kms", region, resource_arn=use.key, service_context=use.context)
+        if denied is not None:
+            message = use.refusal(action, str(getattr(denied, "principal_arn", "")))
+            _denied.set(Denied(action, use.key, use.code, message))
+            return denied
+    return None
 
 
 def _denial(original: Callable[..., Any]) -> Callable[..., Any]:
     def respond(service: str, action: str, principal: str, request_id: str, **details: Any) -> Any:
         headers = details.get("headers") or {}
         decided, _ = _denied.get(), _denied.set(None)
-        policy_decided = details.get("resource_policy_arn")
-        if decided is not None and not details.get("error_code") and not details.get("message") and not policy_decided:
-            action, resource = decided
-            details["message"] = iam_actions.identity_denial_message(
-                action, principal, resource, bool(details.get("explicit_deny"))
-            )
+        if decided is not None and not details.get("error_code") and not details.get("message"):
+            if decided.message:
+                details |= {"error_code": decided.code, "message": decided.message}
+                _, answer_headers, body = original(service, action, principal, request_id, **details)
+                return 400, answer_headers, body
+            if not details.get("resource_policy_arn"):
+                explicit = bool(details.get("explicit_deny"))
+                words = iam_actions.identity_denial_message
+                details["message"] = words(decided.action, principal, decided.resource, explicit)
         status, answer_headers, body = original(service, action, principal, request_id, **details)
         if status == 403 and headers.get("x-amz-target") and not details.get("error_code"):
             status = 400

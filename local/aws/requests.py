@@ -17,9 +17,22 @@ from urllib.parse import parse_qs, unquote
 
 Document = dict[str, Any]
 
-KEPT = ("codebuild", "codepipeline", "iam", "lambda", "dynamodb", "events", "sts", "secretsmanager", "logs")
+KEPT = (
+    "codebuild",
+    "codepipeline",
+    "iam",
+    "lambda",
+    "dynamodb",
+    "events",
+    "sts",
+    "secretsmanager",
+    "kms",
+    "sns",
+    "logs",
+)
 SECRET = re.compile(
-    r"secret(string|binary)|password|token|credentials$|payload$|^updates$|^message$|^detail$", re.IGNORECASE
+    r"secret(string|binary)|password|token|credentials$|payload$|^plaintext$|^updates$|^message$|^detail$",
+    re.IGNORECASE,
 )
 LEFT_OUT = "(left out)"
 XML_CODE = re.compile(rb"<Code>([^<]+)</Code>")

@@ -117,7 +117,7 @@ def _follow_parent(loop: asyncio.AbstractEventLoop, stop: Callable[[], None]) ->
 def assemble(settings: Settings, scratch: Path, port: int) -> tuple[Any, dict[str, Any], Callable[[], None]]:
     """The application, what the port file says, and what has to be called at the end."""
     from local.agent import Agent
-    from local.aws import codebuild, codepipeline, functions, iam, logs, stacks
+    from local.aws import codebuild, codepipeline, functions, iam, logs, secrets_manager, stacks
     from local.aws.delivery import Delivery
     from local.aws.durable import Durable
     from local.aws.front import Front
@@ -154,6 +154,7 @@ def assemble(settings: Settings, scratch: Path, port: int) -> tuple[Any, dict[st
 
     iam.install()
     grants.install()
+    secrets_manager.install()
     functions.install(running)
     durable.install()
     Delivery(running, durable).install()

@@ -4,6 +4,7 @@
 |---|---|---|
 | AWS::DynamoDB::Table | TimeToLiveSpecification, PointInTimeRecoverySpecification, SSESpecification | dropped |
 | AWS::Lambda::Function | DeadLetterConfig, ReservedConcurrentExecutions (DurableConfig: see `durable`) | dropped |
+| AWS::SNS::Topic | KmsMasterKeyId; the default policy is for AWS:SourceOwner only | dropped; for everybody |
 | AWS::SecretsManager::Secret | `Ref` is the secret's ARN | its name |
 | managed policy AWSLambdaBasicDurableExecutionRolePolicy | exists | missing, so the role may not checkpoint |
 """
@@ -14,7 +15,8 @@ import json
 from collections.abc import Callable
 from typing import Any
 
-from ministack.services import dynamodb, lambda_svc, secretsmanager
+from ministack.core.responses import get_account_id
+from ministack.services import dynamodb, lambda_svc, secretsmanager, sns
 from ministack.services import iam as iam_service
 from ministack.services.cloudformation import provisioners
 
@@ -44,7 +46,12 @@ def install() -> None:
     record = iam_service._make_aws_managed_record(DURABLE_POLICY, json.dumps(DURABLE_DOCUMENT))
     iam_service._aws_managed_policies[record["Arn"]] = record
     handlers = provisioners._RESOURCE_HANDLERS
-    for kind, settle in (("AWS::DynamoDB::Table", _settle_table), ("AWS::Lambda::Function", _settle_function)):
+    settling = {
+        "AWS::DynamoDB::Table": _settle_table,
+        "AWS::Lambda::Function": _settle_function,
+        "AWS::SNS::Topic": _settle_topic,
+    }
+    for kind, settle in settling.items():
         handlers[kind]["create"] = _then(handlers[kind]["create"], settle)
     _by_arn(handlers["AWS::SecretsManager::Secret"])
 
@@ -77,6 +84,17 @@ def _settle_function(name: str, properties: Document) -> None:
         config["DeadLetterConfig"] = dead_letters
     if (reserved := properties.get("ReservedConcurrentExecutions")) is not None:
         _accepted(lambda_svc._put_function_concurrency(name, {"ReservedConcurrentExecutions": int(reserved)}))
+
+
+def _settle_topic(arn: str, properties: Document) -> None:
+    attributes = sns._topics[arn]["attributes"]
+    if key := properties.get("KmsMasterKeyId"):
+        attributes["KmsMasterKeyId"] = key
+    policy = json.loads(attributes["Policy"])
+    for statement in policy["Statement"]:
+        # only services send the key, so a person or a role of the account needs a policy of its own
+        statement["Condition"] = {"StringEquals": {"AWS:SourceOwner": get_account_id()}}
+    attributes["Policy"] = json.dumps(policy)
 
 
 def _by_arn(handlers: Document) -> None:

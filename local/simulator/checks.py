@@ -66,6 +66,7 @@ _SOURCE_TYPES = (
     "NO_SOURCE",
 )
 _ARTIFACT_TYPES = ("CODEPIPELINE", "S3", "NO_ARTIFACTS")
+_ORDER = {"sortBy": ("NAME", "CREATED_TIME", "LAST_MODIFIED_TIME"), "sortOrder": ("ASCENDING", "DESCENDING")}
 _VARIABLE_TYPES = ("PLAINTEXT", "PARAMETER_STORE", "SECRETS_MANAGER")
 
 
@@ -119,6 +120,13 @@ def check_environment(environment: Document) -> None:
     if "status" in environment.get("dockerServer", {}):
         raise invalid_input("Invalid input: environment.dockerServer.status is output only")
     _check_pull(environment)
+
+
+def check_order(request: Mapping[str, Any]) -> None:
+    """How ListProjects sorts; every member may be left out."""
+    for member, allowed in _ORDER.items():
+        if request.get(member) is not None:
+            _one_of(request, member, allowed, "")
 
 
 def check_role(role: object, account: str) -> None:

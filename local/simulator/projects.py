@@ -101,8 +101,9 @@ class Projects:
         return {"projects": found, "projectsNotFound": missing}
 
     def list(self, request: Document) -> Document:
-        """ListProjects."""
-        by = {"CREATED_TIME": "created", "LAST_MODIFIED_TIME": "lastModified"}.get(request.get("sortBy", ""), "name")
+        """ListProjects: names in pages of a hundred, by name when nothing else is asked for."""
+        checks.check_order(request)
+        by = {"CREATED_TIME": "created", "LAST_MODIFIED_TIME": "lastModified"}.get(request.get("sortBy") or "", "name")
         ordered = sorted(self._documents.values(), key=lambda project: project[by])
         if request.get("sortOrder") == "DESCENDING":
             ordered.reverse()

@@ -16,6 +16,7 @@ from local.simulator.world import Credentials, Document, PullAnswer, Run, Secret
 _SUFFIX = "-AbCdEf"
 Pull = Callable[[str, Credentials | None], PullAnswer]
 MayRead = Callable[[str, str], bool]
+MayDecrypt = Callable[[str, str], bool]
 
 
 class FakeWorld:
@@ -26,6 +27,7 @@ class FakeWorld:
     Secrets: `add_secret(name, text)`; who may read them is asked of `may_read(role_arn, secret_arn)`, by
     default the pairs that `grant` added. A new grant is late when told so: the first `late_reads` reads that it
     would allow are denied, and all within `late_seconds` (of this clock) of the first such read.
+    `may_decrypt(role_arn, secret_arn)` says whether a role may use the secret's KMS key, by default every role.
 
     Clock: starts at `time` (epoch seconds), moves by `tick` whenever it is read, and by what is slept.
 
@@ -49,6 +51,7 @@ class FakeWorld:
         when: Literal["watched", "at-once", "told"] = "watched",
         looks: int = 1,
         may_read: MayRead | None = None,
+        may_decrypt: MayDecrypt | None = None,
         pull: Pull | None = None,
         late_reads: int = 0,
         late_seconds: float = 0.0,
@@ -71,6 +74,7 @@ class FakeWorld:
         self.late_reads = late_reads
         self.late_seconds = late_seconds
         self._may_read = may_read or (lambda role, secret: (role, secret) in self.grants)
+        self._may_decrypt = may_decrypt or (lambda _role, _secret: True)
         self._pull = pull or self._docker_hub
         self._time = time
         self._tick = tick
@@ -122,6 +126,8 @@ class FakeWorld:
                 raise SecretUnreadable(texts.secret_denied(session, arn))
             if not found:
                 raise SecretUnreadable(texts.NOT_FOUND)
+            if not self._may_decrypt(role_arn, arn):
+                raise SecretUnreadable(texts.KMS_DENIED)
             return self.secrets[arn]
 
     def pull(self, image: str, credentials: Credentials | None) -> PullAnswer:

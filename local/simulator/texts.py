@@ -94,4 +94,5 @@ def secret_denied(caller_arn: str, secret_arn: str) -> str:
     )
 
 
+KMS_DENIED = "AccessDeniedException: Access to KMS is not allowed"
 NOT_FOUND = "ResourceNotFoundException: Secrets Manager can't find the specified secret."

@@ -13,7 +13,7 @@ from remediator.core.failure import FAILED_STATUSES, BuildArn
 from remediator.core.order import Order
 from remediator.core.outcome import Ending, Outcome
 from remediator.core.verdict import Verdict
-from remediator.rerun import LATE_LOOKS, TOKEN_LIVES, NotStarted, Rerun, answered, not_shown
+from remediator.rerun import LATE_LOOKS, TOKEN_LIVES, NotStarted, Rerun, answered, go_on_unless_stopped, not_shown
 from remediator.services import Services
 
 Json = dict[str, Any]
@@ -48,6 +48,7 @@ class Batches:
 
     def retry(self, case: Case, number: int) -> Json:
         """Run what failed of the batch again, once; the caller sees to it."""
+        go_on_unless_stopped(self._services)
         token = f"{self._order.build.uuid}-{self._order.attempt}-{number}-batch"
         batch = answered(lambda: self._services.codebuild.retry_batch(case.batch, token))
         whole = f"batch#{batch.id}"

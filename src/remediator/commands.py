@@ -1,4 +1,5 @@
-"""What people may ask Intake: `plan` shows what a remediation would change, `remediate` starts one."""
+"""What people may ask Intake: `plan` shows what a remediation would change, `remediate` starts one, `stop` and `resume`
+turn everything off and on."""
 
 from __future__ import annotations
 
@@ -14,12 +15,17 @@ from remediator.core.failure import FAILED_STATUSES
 from remediator.core.history import started_by
 from remediator.core.outcome import Ending, Outcome
 from remediator.core.plan import make_plan, takes_registry_credential
+from remediator.core.redaction import harmless
 from remediator.core.review import stranger_objection
+from remediator.core.scope import out_of_scope
 from remediator.core.snapshot import Snapshot
 from remediator.inspection import inspect_build, pushes_by_itself
 from remediator.services import Services
 
 Answer = dict[str, Any]
+
+MOST_REASON = 200
+"""Characters of a reason."""
 
 _PROJECT_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{1,254}")
 _KEY_NOT_READ = (
@@ -62,6 +68,9 @@ def remediate(event: Mapping[str, Any], services: Services) -> Answer:
     build = _newest_failure(name, services)
     if build is None:
         raise BadInput("project", name, "it must be a project with a failed build among its newest hundred")
+    stopped = services.switch.stopped()
+    if stopped:
+        return {"project": name, "error": f"{stopped}; nothing was started", "go_on_with": '{"command": "resume"}'}
     arn = build.failure.build
     entry = services.journal.entry(arn)
     # The first attempt is the rules' own; a person's word goes before what holds that back. One beside an attempt that
@@ -76,7 +85,29 @@ def remediate(event: Mapping[str, Any], services: Services) -> Answer:
     }
 
 
-_COMMANDS: dict[str, Callable[[Mapping[str, Any], Services], Answer]] = {"plan": plan, "remediate": remediate}
+def stop(event: Mapping[str, Any], services: Services) -> Answer:
+    """From now on nothing outside the stack is written, until `resume`; what runs stops before its next write."""
+    _only(event, "command", "reason")
+    reason = event.get("reason", "")
+    if not isinstance(reason, str) or len(reason) > MOST_REASON:
+        raise BadInput("reason", reason, f"it must be a text of at most {MOST_REASON} characters")
+    services.switch.turn(harmless(reason), services.now(), stopped=True)
+    return {"stopped": True, "told": services.switch.stopped(), "go_on_with": '{"command": "resume"}'}
+
+
+def resume(event: Mapping[str, Any], services: Services) -> Answer:
+    """Projects are repaired again. Builds that failed meanwhile are not looked at again by themselves."""
+    _only(event, "command")
+    services.switch.turn("", services.now(), stopped=False)
+    return {"stopped": False}
+
+
+_COMMANDS: dict[str, Callable[[Mapping[str, Any], Services], Answer]] = {
+    "plan": plan,
+    "remediate": remediate,
+    "stop": stop,
+    "resume": resume,
+}
 
 
 def _case(build: Build | None, snapshot: Snapshot, services: Services) -> Case:
@@ -84,7 +115,7 @@ def _case(build: Build | None, snapshot: Snapshot, services: Services) -> Case:
     if build is None:
         if not takes_registry_credential(snapshot.environment):
             return Case(Outcome(Ending.SKIPPED, "the project's image does not come from Docker Hub"))
-        refusal = stranger_objection(snapshot, terms.untrusted)
+        refusal = out_of_scope(snapshot, terms.scope) or stranger_objection(snapshot, terms.untrusted)
         return Case(refusal, plan=make_plan(snapshot, terms.sign_in))
     diagnosis = diagnose(build.failure, inspect_build(build, services))
     refused = refuse_build(build, diagnosis)

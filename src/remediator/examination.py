@@ -18,16 +18,17 @@ from remediator.core.case import Case, make_case, refuse_build
 from remediator.core.diagnosis import Diagnosis, diagnose
 from remediator.core.evidence import Cause
 from remediator.core.failure import BuildArn
-from remediator.core.history import History, belongs_to_watcher, locked_out, retry_of_ours, too_often, with_another
+from remediator.core.history import History, belongs_to_watcher, retry_of_ours, stopped, too_often, with_another
 from remediator.core.order import Order
 from remediator.core.outcome import Ending, Outcome
 from remediator.core.review import another_image, other_images
 from remediator.core.snapshot import Document, Role, Snapshot
-from remediator.hub import Answer, try_credentials
+from remediator.grants import Grants
 from remediator.inspection import inspect_build, pushes_by_itself
 from remediator.origins import Origins, Whole
+from remediator.proving import Proving
 from remediator.services import Services
-from remediator.steps import NOT_ACCEPTED, usable_secret
+from remediator.sharing import shared_role
 
 Json = dict[str, Any]
 
@@ -111,9 +112,10 @@ class Examination:
         if carried:
             return Case(self._unused(build, Snapshot(project, role), diagnosis), case.cause)
         case = make_case(build, diagnosis, Snapshot(project, role), terms, history, pushes)
-        refused = self._other_images(build, project, case)
+        refused = self._other_images(build, project, case) or self._unreadable(role, case)
         if refused:
             return Case(refused, case.cause)
+        case = shared_role(case, project, self._services)
         changes_nothing = not case.plan.changes and not case.retry.overrides and not case.waits
         if case.refusal is None and history.precedes(build) and changes_nothing:
             return Case(self._unused(build, Snapshot(project, role), diagnosis), case.cause)
@@ -128,11 +130,17 @@ class Examination:
 
     def _role(self, project: Document) -> Role | Outcome:
         try:
-            return self._services.iam.role(str(project.get("serviceRole", "")))
+            return Grants(self._services).role(str(project.get("serviceRole", "")))
         except ClientError as error:
             if is_transient(error):
                 raise
             return Outcome(Ending.ADVISED, f"the project's service role can't be read: {message_of(error)}")
+
+    def _unreadable(self, role: Role, case: Case) -> Outcome | None:
+        """What would keep the role from the secret, where something is to refer to it or does already."""
+        if case.refusal or case.waits:
+            return None
+        return Grants(self._services).objection(role)
 
     def _unused(self, build: Build, snapshot: Snapshot, diagnosis: Diagnosis) -> Outcome:
         """Throttled as an anonymous although it was repaired: why, with the evidence."""
@@ -144,15 +152,9 @@ class Examination:
 
     def _secret_fault(self) -> str:
         """What is wrong with the secret, as far as that can be told; empty when nothing is."""
-        credentials = usable_secret(self._services)
-        if isinstance(credentials, str):
-            return credentials
-        if self._services.journal.locked_until(self._services.now()):
-            return ""
-        endpoint = self._settings.docker_hub_endpoint
-        if try_credentials(credentials.username, credentials.password, endpoint) is Answer.REJECTED:
-            return NOT_ACCEPTED
-        return ""
+        seen = Proving(self._services, self._order.execution).look()
+        refusal = seen.get("refusal") or {}
+        return str(refusal["reason"]) if refusal.get("outcome") == Ending.REJECTED else ""
 
     def _entered(self, case: Case, whole: Whole) -> Case:
         """The build is this execution's from here on, and what it is about to change is written down."""
@@ -165,13 +167,12 @@ class Examination:
             repair=case.plan.record() if self._settings.mode == "auto" else {},
             origin=whole.key,
             evict=whole.held_by,
-            signs_in=not case.waits,
         )
         if entrance.held_by and entrance.of_build:
             return replace(case, duplicate_of=entrance.held_by)
         if entrance.held_by:
             another = with_another(whole.what, entrance.held_by, runs=True)
             return replace(case, refusal=another.with_facts(cause=case.cause), counts=False)
-        if entrance.locked_until:
-            return replace(case, refusal=locked_out(entrance.locked_until).with_facts(cause=case.cause))
+        if entrance.stopped:
+            return replace(case, refusal=stopped(entrance.stopped).with_facts(cause=case.cause), counts=False)
         return case

@@ -22,9 +22,9 @@ _PULLS = r"([0-9]{1,9})(?:;w=([0-9]{1,9}))?"
 
 
 class Answer(StrEnum):
-    """Only 200 and 401 speak about the credentials; after 429 more questions do harm, the rest may pass by itself."""
+    """Only 200, with its allowance, and 401 speak about the credentials; after 429 more questions do harm, the rest may
+    pass by itself."""
 
-    ACCEPTED = "accepted"
     REJECTED = "rejected"
     NOT_NOW = "not-now"
     COULD_NOT_TELL = "could-not-tell"
@@ -42,32 +42,21 @@ class Allowance:
     window: int | None
 
 
-def try_credentials(username: str, password: str, endpoint: str = "") -> Answer:
-    """Ask the token endpoint once; that costs no pull (https://docs.docker.com/docker-hub/usage/pulls/).
+def ask_docker_hub(username: str, password: str, endpoint: str = "") -> Allowance | Answer:
+    """Ask for a token, which proves the credentials, and then, with HEAD, for a manifest, whose headers tell what the
+    account may pull. Neither costs a pull (https://docs.docker.com/docker-hub/usage/pulls/).
 
-    `endpoint` replaces Docker Hub's address, on the loopback interface only (Settings sees to that). A redirect is not
-    followed: the credentials are for this address alone.
-    """
-    try:
-        with urllib3.PoolManager() as http:
-            answer = _ask_for_token(http, username, password, endpoint)
-    except urllib3.exceptions.HTTPError:
-        return Answer.COULD_NOT_TELL
-    return _about_credentials(answer.status)
-
-
-def read_allowance(username: str, password: str, endpoint: str = "") -> Allowance | Answer:
-    """Ask for a token and then, with HEAD, for a manifest, whose headers tell; HEAD costs no pull.
-
-    https://docs.docker.com/docker-hub/usage/pulls/. Where they can't be read the result is the Answer that fits:
-    REJECTED and NOT_NOW as of `try_credentials`, NOT_NOW also of the registry's own 429 without the headers, never
-    ACCEPTED. `endpoint` stands for both addresses. No redirect is followed and nothing is asked twice.
+    An Answer where the credentials are not accepted, or where one of the two could not be told; NOT_NOW also for the
+    registry's own 429 without the headers. `endpoint` stands for both addresses, on the loopback interface only
+    (Settings sees to that). No redirect is followed, since the credentials are for this address alone, and nothing is
+    asked twice.
     """
     try:
         with urllib3.PoolManager() as http:
             answer = _ask_for_token(http, username, password, endpoint)
             if answer.status != 200:
-                return _about_credentials(answer.status)
+                told = {401: Answer.REJECTED, 429: Answer.NOT_NOW}
+                return told.get(answer.status, Answer.COULD_NOT_TELL)
             token = _token_in(answer.data)
             if token is None:
                 return Answer.COULD_NOT_TELL
@@ -86,11 +75,6 @@ def _ask_for_token(http: urllib3.PoolManager, username: str, password: str, endp
 
 def _ask(http: urllib3.PoolManager, method: str, url: str, headers: Mapping[str, str]) -> urllib3.BaseHTTPResponse:
     return http.request(method, url, headers=headers, redirect=False, retries=False, timeout=SECONDS)
-
-
-def _about_credentials(status: int) -> Answer:
-    told = {200: Answer.ACCEPTED, 401: Answer.REJECTED, 429: Answer.NOT_NOW}
-    return told.get(status, Answer.COULD_NOT_TELL)
 
 
 def _token_in(body: bytes) -> str | None:

@@ -11,12 +11,14 @@ from remediator.aws.client import code_of, is_transient, message_of
 from remediator.core.case import Case, replan
 from remediator.core.difference import difference
 from remediator.core.failure import BuildArn
-from remediator.core.history import History
+from remediator.core.history import History, stopped
 from remediator.core.order import Order
 from remediator.core.outcome import Ending, Outcome
 from remediator.core.plan import Plan
 from remediator.core.review import stranger_objection
+from remediator.core.scope import out_of_scope
 from remediator.core.snapshot import Document, Snapshot
+from remediator.grants import Grants
 from remediator.services import Services
 
 Json = dict[str, Any]
@@ -42,6 +44,9 @@ class Patch:
         everything else, because CodeBuild has no revisions: the last writer wins. Where it was edited since, the plan
         is made anew. `repaired` is what this execution has changed before.
         """
+        stop = self._services.switch.stopped()
+        if stop:
+            return {"refusal": stopped(stop).to_json()}
         for _ in range(EDITS):
             project = self._services.codebuild.project(self._order.build.project)
             refusal = self._objection(project)
@@ -87,15 +92,16 @@ class Patch:
     def _objection(self, project: Document | None) -> Json | None:
         if project is None:
             return _refusal(Ending.GAVE_UP, "the project was deleted meanwhile")
-        stranger = stranger_objection(Snapshot(project), self._settings.untrusted_projects)
-        return stranger.to_json() if stranger else None
+        snapshot, terms = Snapshot(project), self._settings.terms
+        objection = out_of_scope(snapshot, terms.scope) or stranger_objection(snapshot, terms.untrusted)
+        return objection.to_json() if objection else None
 
     def _plan_again(self, project: Document, case: Case) -> Case:
         """Somebody edited the project since the diagnosis: decide anew, with the role that has been granted."""
         build = self._services.codebuild.build(BuildArn.parse(case.build))
         if build is None:
             return Case(Outcome(Ending.GAVE_UP, "the build's record is gone"))
-        role = self._services.iam.role(str(project.get("serviceRole", "")))
+        role = Grants(self._services).role(str(project.get("serviceRole", "")))
         settings = self._settings
         again = replan(case, build, Snapshot(project, role), settings.terms)
         if again.refusal is None and again.plan.grant not in (None, case.plan.grant):

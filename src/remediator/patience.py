@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from typing import Any
 
+from remediator.checking import Checking
 from remediator.core.case import Case
 from remediator.core.evidence import Cause
 from remediator.core.moment import moment
+from remediator.core.neighbours import listed
 from remediator.core.order import Order
 from remediator.core.outcome import Ending, Outcome
 from remediator.durable import Durable
@@ -20,15 +22,13 @@ BACK_OFF = 600
 """Seconds before the first retry after Docker Hub's abuse limit, which counts requests of a minute; then twice as many
 each time. Nothing that Docker Hub tells names a time. https://docs.docker.com/docker-hub/usage/#abuse-rate-limit"""
 
-MOST_TOLD = 20
-"""Projects that are named in an outcome."""
-
 
 class Patience:
     """`told` says who ran out of what and until when, for the outcome; empty as long as nothing was waited for."""
 
     def __init__(self, order: Order, services: Services, durable: Durable) -> None:
         self._steps = Steps(order, services)
+        self._checking = Checking(order, services, durable)
         self._attempts = services.settings.limits.attempts
         self._secret = services.settings.sign_in.secret_arn
         self._durable = durable
@@ -52,9 +52,9 @@ class Patience:
 
     def _account_limit(self, name: str, number: int) -> Outcome | None:
         """Pulls that are left again are used at once, but only once: a build may need more of them than there are."""
-        allowance = self._durable.step("allowance", self._steps.allowance)
-        if "refusal" in allowance:
-            return Outcome.from_json(allowance["refusal"])
+        allowance = self._checking.allowance()
+        if isinstance(allowance, Outcome):
+            return allowance
         self.told = _limit(allowance, self._secret)
         window = 0 if allowance["remaining"] and not number else int(allowance["window"])
         self._durable.pause("window", window + jitter(name, max(60, window // 10)))
@@ -72,21 +72,16 @@ class Patience:
                 break
         else:
             return Outcome(Ending.GAVE_UP, "Docker Hub locks sign-ins out again and again; find what signs in wrongly")
-        refused = self._durable.step("check", lambda: self._steps.check(case))
-        return Outcome.from_json(refused) if refused else None
+        checked = self._checking.check(case, trusts=False)
+        return checked if isinstance(checked, Outcome) else None
 
 
 def _limit(allowance: Json, secret: str) -> str:
     account = f"the account of the secret {secret}"
-    shared = f"; the repaired projects {_listed(allowance['projects'])} share it" if allowance["projects"] else ""
+    shared = f"; the repaired projects {listed(allowance['projects'])} share it" if allowance["projects"] else ""
     if allowance["limit"] is None:
         return f"{account} was at its own pull limit, and Docker Hub reports none for it any more{shared}"
     return (
         f"{account} may pull {allowance['limit']} images in {allowance['window']} s and had {allowance['remaining']} "
         f"left, until {moment(allowance['until'])} at the latest{shared}"
     )
-
-
-def _listed(projects: list[str]) -> str:
-    more = len(projects) - MOST_TOLD
-    return ", ".join(projects[:MOST_TOLD]) + (f" and {more} more" if more > 0 else "")

@@ -7,7 +7,10 @@ from typing import Any
 
 from aws_durable_execution_sdk_python import DurableOperationError
 
+from remediator.aws.client import is_transient
+from remediator.checking import Checking
 from remediator.core.case import Case
+from remediator.core.change import GrantSecretAccess
 from remediator.core.order import Order
 from remediator.core.outcome import Ending, Outcome
 from remediator.core.plan import Plan
@@ -16,6 +19,7 @@ from remediator.lease import Lease
 from remediator.patch import Patch
 from remediator.services import Services
 from remediator.steps import Steps
+from remediator.waiting import EDIT_PATIENCE, while_busy
 
 Json = dict[str, Any]
 
@@ -30,6 +34,7 @@ class Repairing:
     def __init__(self, order: Order, services: Services, durable: Durable, lease: Lease) -> None:
         self._settings = services.settings
         self._steps = Steps(order, services)
+        self._checking = Checking(order, services, durable)
         self._project = Patch(order, services)
         self._durable = durable
         self._lease = lease
@@ -41,9 +46,11 @@ class Repairing:
 
     def repair(self, case: Case) -> tuple[Case, float] | Outcome:
         """The case as it was patched, and since when its role may read the secret; or how it ends before that."""
-        refused = None if self._checked else self._durable.step("check", lambda: self._steps.check(case))
-        if refused:
-            return Outcome.from_json(refused)
+        if not self._checked:
+            checked = self._checking.check(case)
+            if isinstance(checked, Outcome):
+                return checked
+            case = checked
         self._checked = not case.otherwise
         if self._settings.mode == "plan":
             reason = "Mode is plan: nothing was written"
@@ -62,11 +69,24 @@ class Repairing:
         if grant is None:
             return None, None
         granted = self._durable.step("grant", lambda: self._steps.grant(grant))
+        if granted.get("busy"):
+            granted = self._durable.wait_for("grant-again", lambda _: self._grant_again(grant), granted, while_busy)
+        if granted.get("busy"):
+            reason = f"other executions edited the policy of the secret for {EDIT_PATIENCE // 60} minutes"
+            return None, Outcome(Ending.GAVE_UP, reason, advice=("use the remediate command later",))
         if "refusal" in granted:
             return None, Outcome.from_json(granted["refusal"])
         self.changes += (grant.show(),)
         self._durable.pause("settle", self._settings.settle_seconds)
         return granted["granted_at"], None
+
+    def _grant_again(self, grant: GrantSecretAccess) -> Json:
+        try:
+            return self._steps.grant(grant)
+        except Exception as error:
+            if not is_transient(error):
+                raise
+            return {"busy": True}
 
     def _patch(self, case: Case) -> Case | Outcome:
         """The case as it was patched: planned anew where somebody edited the project meanwhile."""

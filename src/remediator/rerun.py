@@ -44,6 +44,13 @@ class NotStarted(Exception):
     """AWS refused to start a build, so there is none to look for."""
 
 
+def go_on_unless_stopped(services: Services) -> None:
+    """NotStarted while the stop switch is on."""
+    stop = services.switch.stopped()
+    if stop:
+        raise NotStarted(stop)
+
+
 class Rerun:
     def __init__(self, order: Order, services: Services) -> None:
         self._order = order
@@ -56,12 +63,14 @@ class Rerun:
         `number` counts the retries of this execution, `subject` is the build that failed last.
         """
         if case.retry.way is Way.RETRY_BUILD:
+            go_on_unless_stopped(self._services)
             token = self._token(number)
             return self._taken(answered(lambda: self._services.codebuild.retry_build(subject, token)), case)
         return self.start(case, number, subject)
 
     def start(self, case: Case, number: int, subject: BuildArn) -> Json:
         """Start a build with the project's settings and the overrides that the failed one had."""
+        go_on_unless_stopped(self._services)
         project, token = self._order.build.project, f"{self._token(number)}-start"
         codebuild, overrides = self._services.codebuild, self._overrides(case, subject)
         started = answered(

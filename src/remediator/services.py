@@ -14,12 +14,16 @@ from remediator.aws.iam import Iam
 from remediator.aws.journal import Journal
 from remediator.aws.report import Report
 from remediator.aws.secret import Secret
+from remediator.aws.secret_record import SecretRecord
+from remediator.aws.switch import StopSwitch
+from remediator.aws.table import Table
 from remediator.settings import Settings
 
 if TYPE_CHECKING:
     from aws_lambda_powertools import Logger
 
     from remediator.aws.codepipeline import CodePipeline
+    from remediator.aws.kms import Kms
 
 
 class Services:
@@ -50,6 +54,12 @@ class Services:
         return Iam(self.client("iam"))
 
     @cached_property
+    def kms(self) -> Kms:
+        from remediator.aws.kms import Kms
+
+        return Kms(self.client("kms"))
+
+    @cached_property
     def secret(self) -> Secret:
         return Secret(self.client("secretsmanager"), self.settings.sign_in.secret_arn)
 
@@ -63,11 +73,20 @@ class Services:
         return Executions(self.client("lambda"))
 
     @cached_property
+    def table(self) -> Table:
+        return Table(self.client("dynamodb"), self.settings.journal_table)
+
+    @cached_property
     def journal(self) -> Journal:
-        settings = self.settings
-        return Journal(
-            self.client("dynamodb"), settings.journal_table, settings.journal_days, settings.sign_in.secret_arn
-        )
+        return Journal(self.table, self.settings.journal_days)
+
+    @cached_property
+    def secret_record(self) -> SecretRecord:
+        return SecretRecord(self.table, self.settings.sign_in.secret_arn)
+
+    @cached_property
+    def switch(self) -> StopSwitch:
+        return StopSwitch(self.table)
 
     @cached_property
     def log(self) -> Logger:
@@ -79,7 +98,10 @@ class Services:
     def report(self) -> Report:
         from aws_lambda_powertools.metrics import Metrics
 
-        return Report(self.journal, self.log, Metrics())
+        from remediator.aws.notices import Notices
+
+        notices = Notices(self.client("sns"), self.settings.notices_topic, self.settings.journal_table)
+        return Report(self.journal, self.log, Metrics(), notices)
 
     @property
     def own_name(self) -> str:

@@ -10,9 +10,11 @@ from typing import Literal, cast
 
 from remediator.core.bad_input import BadInput
 from remediator.core.case import Terms
+from remediator.core.change import GrantBy
 from remediator.core.history import Limits
 from remediator.core.plan import SignIn
 from remediator.core.review import Untrusted
+from remediator.core.scope import Scope
 
 _LOOPBACK = re.compile(r"http://(127\.0\.0\.1|localhost):\d{1,5}")
 _SECRET_ARN = r"arn:aws[a-z-]*:secretsmanager:.+:secret:.+-[A-Za-z0-9]{6}"  # noqa: S105 - a pattern for ARNs
@@ -31,6 +33,10 @@ class Settings:
     settle_seconds: int
     limits: Limits
     untrusted_projects: Untrusted
+    allow_limited_account: bool
+    trust_earlier_proof: bool
+    scope: Scope
+    notices_topic: str
     docker_hub_endpoint: str
     journal_days: int
     inspect_build_logs: bool
@@ -44,6 +50,8 @@ class Settings:
         sign_in = SignIn(
             secret_arn=read.matching("SECRET_ARN", _SECRET_ARN, "the complete ARN of a secret"),
             policy_arn=read.matching("GRANT_POLICY_ARN", r"arn:aws[a-z-]*:iam::.+:policy/.+", "the ARN of a policy"),
+            grant_by=cast("GrantBy", read.one_of("POLICY_MODE", ("managed", "secret", "inline", "none"))),
+            customer_key=read.one_of("SECRET_HAS_CUSTOMER_KEY", ("false", "true")) == "true",
             username_variable=read.variable_name("USERNAME_VARIABLE", "DOCKERHUB_USERNAME"),
             password_variable=read.variable_name("PASSWORD_VARIABLE", "DOCKERHUB_PASSWORD"),
             variables=cast(
@@ -69,6 +77,14 @@ class Settings:
                 minutes=read.number("COOLDOWN_MINUTES", 5, 1440, "60"),
             ),
             untrusted_projects=cast("Untrusted", read.one_of("UNTRUSTED_PROJECTS", ("advise", "repair"))),
+            allow_limited_account=read.one_of("ALLOW_LIMITED_ACCOUNT", ("false", "true")) == "true",
+            trust_earlier_proof=read.one_of("DOCKER_HUB_UNREACHABLE", ("accepted-before", "wait")) == "accepted-before",
+            scope=Scope(
+                tagged_only=read.one_of("TAGGED_PROJECTS_ONLY", ("false", "true")) == "true",
+                stack=environment.get("STACK_NAME", ""),
+                own_role=environment.get("OWN_ROLE", ""),
+            ),
+            notices_topic=environment.get("NOTICES_TOPIC", ""),
             docker_hub_endpoint=read.loopback("DOCKER_HUB_ENDPOINT"),
             journal_days=read.number("JOURNAL_DAYS", 1, 3650, "365"),
             remediator=environment.get("REMEDIATOR", ""),
@@ -76,7 +92,7 @@ class Settings:
 
     @property
     def terms(self) -> Terms:
-        return Terms(self.sign_in, self.untrusted_projects, self.edit_buildspecs)
+        return Terms(self.sign_in, self.untrusted_projects, self.edit_buildspecs, self.scope)
 
     @property
     def remediator_name(self) -> str:

@@ -71,6 +71,9 @@ class Stages:
                 return {**state, "next": now, "at": self._services.now()}
             state = {**state, "changed": pipeline["updated"].timestamp() > case.started_at}
             if not state["asked"]:
+                stop = self._services.switch.stopped()
+                if stop:
+                    return {**state, "refusal": _refusal(case, stop, _by_hand(case))}
                 pipelines.retry_stage(case.pipeline, place.stage, place.execution)
         except ClientError as error:
             return state if is_transient(error) else self._refused(error, state, case)

@@ -1,4 +1,4 @@
-"""What the steps on lease, credentials, grant and report do: read with `aws`, decide with `core`, write with `aws`.
+"""What the steps on lease, credentials, grant and report do.
 
 Every method is one step: it may run again after an interruption, and returns names, ARNs and decisions as JSON.
 """
@@ -10,17 +10,15 @@ from typing import Any
 
 from botocore.exceptions import ClientError
 
-from remediator.aws.client import code_of, is_transient, message_of
+from remediator.aws.client import is_transient
 from remediator.aws.journal import Claim
-from remediator.aws.secret import Credentials, MalformedSecret
-from remediator.core.auth_config import fault_in
 from remediator.core.case import Case
 from remediator.core.change import GrantSecretAccess
-from remediator.core.history import History, locked_out
-from remediator.core.moment import moment
+from remediator.core.history import History
 from remediator.core.order import Order
-from remediator.core.outcome import Ending, Outcome
-from remediator.hub import Answer, read_allowance, try_credentials
+from remediator.core.outcome import Outcome
+from remediator.grants import Grants
+from remediator.proving import Proving
 from remediator.services import Services
 
 Json = dict[str, Any]
@@ -28,20 +26,13 @@ Json = dict[str, Any]
 LEFT_ALONE = 86_400
 """Seconds for which a project is left alone after its repair was taken back."""
 
-NOT_ACCEPTED = "Docker Hub does not accept the user name and password of the secret (401)"
-
-_REFUSED = ("AccessDenied", "AccessDeniedException", "LimitExceeded", "UnmodifiableEntity", "NoSuchEntity")
-
-
-class CouldNotTell(Exception):
-    """Docker Hub gave an answer that says nothing about the credentials; worth asking again."""
-
 
 class Steps:
     def __init__(self, order: Order, services: Services) -> None:
         self._order = order
         self._services = services
         self._settings = services.settings
+        self._proving = Proving(services, order.execution)
 
     def claim(self, looks: int, first: bool) -> Json:
         """Take the project's lease: `granted` with its history, `held` (look again later), `duplicate`, `left-alone`.
@@ -78,81 +69,30 @@ class Steps:
         self._services.journal.release(self._order.build.project, self._order.execution, history)
         if shares:
             with suppress(ClientError):
-                self._services.journal.share(self._order.build.project)
+                self._services.secret_record.share(self._order.build.project)
 
-    def check(self, case: Case) -> Json | None:
-        """Are the credentials well formed and accepted? None when they are, else the outcome."""
-        credentials = usable_secret(self._services)
-        if isinstance(credentials, str):
-            return _refusal(Ending.REJECTED, credentials)
-        if case.otherwise:
-            lacking = _auth_config_lacking(credentials, case)
-            if lacking:
-                return lacking
-        return self._answer(
-            try_credentials(credentials.username, credentials.password, self._settings.docker_hub_endpoint)
-        )
-
-    def _answer(self, answer: Answer) -> Json | None:
-        """What Docker Hub's answer to a sign-in means: None when it accepts the credentials, else the outcome."""
-        if answer is Answer.COULD_NOT_TELL:
-            raise CouldNotTell("Docker Hub could not be asked about the credentials")
-        if answer is Answer.NOT_NOW:
-            # Asking again would prolong a lockout.
-            until = moment(self.locked_out()["until"])
-            reason = f"Docker Hub takes no sign-ins from here at the moment (429); none is tried until {until}"
-            return _refusal(Ending.GAVE_UP, f"{reason}; nothing was written", "use the remediate command after that")
-        if answer is Answer.REJECTED:
-            return _refusal(
-                Ending.REJECTED,
-                NOT_ACCEPTED,
-                "put a valid user name and access token into the secret, then use the remediate command",
-            )
-        return None
-
-    def grant(self, change: GrantSecretAccess) -> Json:
-        """Let the project's role read the secret: `granted_at`, or the outcome when IAM refuses."""
-        try:
-            self._services.iam.attach(change.role_name, change.policy_arn)
-        except ClientError as error:
-            if is_transient(error) or code_of(error) not in _REFUSED:
-                raise
-            reason = f"the policy could not be attached to the role {change.role_name}: {message_of(error)}"
-            return {"refusal": _refusal(Ending.ADVISED, reason, f"{change.show()} by hand")}
-        return {"granted_at": self._services.now()}
+    def check(self, case: Case) -> Json:
+        """Are the credentials good, and what is known of their account? See `Proving`."""
+        return self._proving.look(case)
 
     def allowance(self) -> Json:
-        """What the secret's account may pull, and until when at the latest it has to wait; or the outcome.
+        """What the secret's account may pull, until when at the latest it has to wait, and who shares it."""
+        seen = self._proving.allowance()
+        if seen["state"] != "accepted":
+            return seen
+        window = seen["window"] or 0
+        projects = list(self._services.secret_record.sharing())
+        return {**seen, "window": window, "until": self._services.now() + window, "projects": projects}
 
-        Asking signs in, so nobody is asked during a lockout.
-        """
-        locked_until = self._services.journal.locked_until(self._services.now())
-        if locked_until:
-            return {"refusal": locked_out(locked_until).to_json()}
-        try:
-            credentials = self._services.secret.read()
-        except (MalformedSecret, ClientError) as error:
-            if is_transient(error):
-                raise
-            return {"refusal": _refusal(Ending.REJECTED, f"the secret can't be read: {_told(error)}")}
-        allowance = read_allowance(credentials.username, credentials.password, self._settings.docker_hub_endpoint)
-        if isinstance(allowance, Answer):
-            refused = self._answer(allowance)
-            return {"refusal": refused or _refusal(Ending.GAVE_UP, "Docker Hub does not tell the account's allowance")}
-        now, journal = self._services.now(), self._services.journal
-        return {
-            "limit": allowance.limit,
-            "remaining": allowance.remaining,
-            "window": allowance.window or 0,
-            "until": now + (allowance.window or 0),
-            "projects": list(journal.sharing()),
-        }
+    def grant(self, change: GrantSecretAccess) -> Json:
+        """Let the project's role read the secret. See `Grants.make`."""
+        return Grants(self._services).make(change, self._order.execution)
 
     def locked_out(self) -> Json:
         """Nobody signs in with the secret for a while; until when."""
         seconds = self._settings.limits.minutes * 60
         until = self._services.now() + seconds
-        self._services.journal.lock_out(until)
+        self._services.secret_record.lock_out(until)
         return {"until": until, "seconds": seconds}
 
     def leave_alone(self) -> None:
@@ -163,7 +103,7 @@ class Steps:
     def locked_for(self) -> int:
         """For how many seconds nobody signs in with the secret from now on; 0 where anybody may."""
         now = self._services.now()
-        until = self._services.journal.locked_until(now)
+        until = self._services.secret_record.locked_until(now)
         return int(until - now) + 1 if until else 0
 
     def report(self, outcome: Outcome, history: History | None, wholes: tuple[str, ...]) -> Json:
@@ -175,37 +115,3 @@ class Steps:
             self._services.journal.close(whole, self._order.execution, self._services.now())
         self._services.report.outcome(self._order, outcome, self._services.now())
         return outcome.to_json()
-
-
-def usable_secret(services: Services) -> Credentials | str:
-    """The credentials of the secret, or what is wrong with it; a transient error is raised."""
-    try:
-        return services.secret.read()
-    except MalformedSecret as error:
-        return f"the secret can't be used: {error}"
-    except ClientError as error:
-        if is_transient(error):
-            raise
-        return f"the secret can't be read: {message_of(error)}"
-
-
-def _auth_config_lacking(credentials: Credentials, case: Case) -> Json | None:
-    """The outcome where the plan needs the secret's third key and that can't be used; None when it can."""
-    if credentials.auth_config is None:
-        reason = "its buildspec is in the repository, and the secret has no key docker_auth_config"
-        return _refusal(
-            Ending.ADVISED, f"the project's commands can't be signed in from here: {reason}", *case.otherwise
-        )
-    fault = fault_in(credentials.auth_config, credentials.username, credentials.password)
-    if fault:
-        reason = f"the secret's key docker_auth_config can't be used: {fault}"
-        return _refusal(Ending.REJECTED, reason, "correct the key, then use the remediate command")
-    return None
-
-
-def _told(error: Exception) -> str:
-    return message_of(error) if isinstance(error, ClientError) else str(error)
-
-
-def _refusal(ending: Ending, reason: str, *advice: str) -> Json:
-    return Outcome(ending, reason, advice=advice).to_json()

@@ -12,13 +12,19 @@ from aws_durable_execution_sdk_python.waits import WaitForConditionDecision
 
 from remediator.aws.client import is_transient
 from remediator.core.verdict import Verdict
-from remediator.steps import CouldNotTell
+from remediator.proving import NOT_TOLD
 
 Json = dict[str, Any]
 Strategy = Callable[[Json, int], WaitForConditionDecision]
 
 LEASE_PATIENCE = 3600
 """Seconds to wait for another execution to finish with the project; it needs minutes."""
+
+HUB_PATIENCE = 900
+"""Seconds to wait for a Docker Hub that can't be asked."""
+
+EDIT_PATIENCE = 1800
+"""Seconds to wait for a policy that all repaired projects' roles are written into, one after the other."""
 
 STAGE_PATIENCE = 900
 """Seconds in which a pipeline has to notice that its build failed, and to start the retry: it looks by itself, later
@@ -31,7 +37,7 @@ def never(_error: Exception, _attempts: int) -> RetryDecision:
 
 def when_transient(error: Exception, attempts: int) -> RetryDecision:
     """Five tries over two minutes for what may pass by itself, none for a refusal."""
-    if attempts >= 5 or not (is_transient(error) or isinstance(error, CouldNotTell)):
+    if attempts >= 5 or not is_transient(error):
         return RetryDecision.no_retry()
     return RetryDecision.retry(Duration.from_seconds(4 * 2**attempts))
 
@@ -43,6 +49,16 @@ def interval(looks: int) -> int:
 
 def while_held(state: Json, looks: int) -> WaitForConditionDecision:
     return _go_on(looks, LEASE_PATIENCE) if state["claim"] == "held" else _enough()
+
+
+def while_not_told(state: Json, looks: int) -> WaitForConditionDecision:
+    """For the word of Docker Hub on the credentials."""
+    return _go_on(looks, HUB_PATIENCE) if state["state"] in NOT_TOLD else _enough()
+
+
+def while_busy(state: Json, looks: int) -> WaitForConditionDecision:
+    """For a policy that another execution edits; that takes a second or two."""
+    return _go_on(looks, EDIT_PATIENCE) if state.get("busy") else _enough()
 
 
 def while_running(seconds: int) -> Strategy:

@@ -24,7 +24,7 @@ from remediator.repairing import Repairing
 from remediator.rerun import NotStarted
 from remediator.retrying import Retrying
 from remediator.services import Services
-from remediator.steps import CouldNotTell, Steps
+from remediator.steps import Steps
 from remediator.waiting import jitter
 
 Json = dict[str, Any]
@@ -223,8 +223,6 @@ class _Story:
         """A step that failed for good. What was changed before it stays, and is told."""
         changed = self._repairing.changes
         left = "what was changed before is listed" if changed else "nothing had been changed before"
-        if error.error_type.endswith(CouldNotTell.__name__):
-            return Outcome(Ending.GAVE_UP, f"{error.message}; {left if changed else 'nothing was written'}")
         return Outcome(
             Ending.FAILED,
             f"{error.error_type}: {error.message}; {left}",

@@ -30,6 +30,7 @@ BUILD_TRUST = {
     "Version": "2012-10-17",
     "Statement": [{"Effect": "Allow", "Principal": {"Service": "codebuild.amazonaws.com"}, "Action": "sts:AssumeRole"}],
 }
+CURATED = "aws/codebuild/standard:7.0"
 ENVIRONMENT = {"type": "LINUX_CONTAINER", "image": "team/base:1.2", "computeType": "BUILD_GENERAL1_SMALL"}
 
 
@@ -37,6 +38,21 @@ ENVIRONMENT = {"type": "LINUX_CONTAINER", "image": "team/base:1.2", "computeType
 def aws(tmp_path_factory: pytest.TempPathFactory) -> Iterator[launch.LocalAws]:
     with launch.start(python=MINISTACK, folder=tmp_path_factory.mktemp("local-aws")) as running:
         yield running
+
+
+@pytest.fixture
+def quick(aws: launch.LocalAws) -> Iterator[None]:
+    """Builds that are over at once."""
+    aws.order("build-seconds", seconds=0.1)
+    yield
+    aws.order("build-seconds", seconds=2.5)
+
+
+@pytest.fixture
+def at_once(aws: launch.LocalAws) -> Iterator[None]:
+    """Attachments that count at once when the test has ended, whatever it orders."""
+    yield
+    aws.order("grant-delay", least=0)
 
 
 def client(aws: launch.LocalAws, service: str, credentials: dict[str, str] | None = None) -> Any:
@@ -71,12 +87,66 @@ def make_project(aws: launch.LocalAws, name: str, role: str) -> None:
     )
 
 
-def refusal(call: Callable[..., Any], **arguments: Any) -> str:
-    """The message of the denial that this call must get."""
+def allow(action: str | list[str], resource: str | list[str], **condition: Any) -> dict[str, Any]:
+    """A statement of an identity policy; the condition as operator=keys."""
+    statement = {"Effect": "Allow", "Action": action, "Resource": resource}
+    return {**statement, "Condition": condition} if condition else statement
+
+
+def document(*statements: dict[str, Any]) -> str:
+    return json.dumps({"Version": "2012-10-17", "Statement": list(statements)})
+
+
+def let_in(principal: str, action: str) -> str:
+    """A policy of a secret or a key that lets one principal do one thing."""
+    return document({**allow(action, "*"), "Principal": {"AWS": principal}})
+
+
+def make_secret(aws: launch.LocalAws, **members: str) -> str:
+    made = client(aws, "secretsmanager").create_secret(Name=f"hub-{uuid.uuid4().hex[:6]}", SecretString="{}", **members)
+    return str(made["ARN"])
+
+
+def make_policy(aws: launch.LocalAws, *statements: dict[str, Any]) -> str:
+    name = f"policy-{uuid.uuid4().hex[:6]}"
+    made = client(aws, "iam").create_policy(PolicyName=name, PolicyDocument=document(*statements))
+    return str(made["Policy"]["Arn"])
+
+
+def make_key(aws: launch.LocalAws, **members: str) -> str:
+    return str(client(aws, "kms").create_key(**members)["KeyMetadata"]["Arn"])
+
+
+def name_of(role: str) -> str:
+    return role.rpartition("/")[2]
+
+
+def failed_build(aws: launch.LocalAws, role: str, secret: str) -> str:
+    """How a build ends that reads the secret with this role: the failed phase's message, nothing when it succeeds."""
+    project, builds = f"reads-{uuid.uuid4().hex[:6]}", client(aws, "codebuild")
+    make_project(aws, project, role)
+    variable = {"name": "HUB", "type": "SECRETS_MANAGER", "value": secret}
+    started = builds.start_build(projectName=project, environmentVariablesOverride=[variable], imageOverride=CURATED)
+    identifier = started["build"]["id"]
+    assert _eventually(lambda: builds.batch_get_builds(ids=[identifier])["builds"][0]["buildComplete"])
+    phases = builds.batch_get_builds(ids=[identifier])["builds"][0]["phases"]
+    failed = [phase for phase in phases if phase.get("phaseStatus") == "FAILED"]
+    return "".join(f"{phase['phaseType']}: {phase['contexts'][0]['message']}" for phase in failed)
+
+
+def error(call: Callable[..., Any], **arguments: Any) -> tuple[str, str]:
+    """Code and message of the error that this call must get."""
     with pytest.raises(ClientError) as caught:
         call(**arguments)
-    assert caught.value.response["Error"]["Code"] in ("AccessDeniedException", "AccessDenied")
-    return str(caught.value.response["Error"]["Message"])
+    answer = caught.value.response["Error"]
+    return str(answer["Code"]), str(answer["Message"])
+
+
+def refusal(call: Callable[..., Any], **arguments: Any) -> str:
+    """The message of the denial that this call must get."""
+    code, message = error(call, **arguments)
+    assert code in ("AccessDeniedException", "AccessDenied")
+    return message
 
 
 def test_builds_and_projects_are_checked_by_the_project_that_their_ids_name(aws: launch.LocalAws) -> None:
@@ -202,6 +272,254 @@ def test_only_the_named_policy_may_be_attached_and_it_counts_late(aws: launch.Lo
     assert secret in refusal(reader.get_secret_value, SecretId=secret), "the attachment is there but does not count yet"
     time.sleep(1.1)
     assert reader.get_secret_value(SecretId=secret)["SecretString"] == "{}"
+
+
+def test_a_secrets_policy_is_written_where_the_condition_lets_it(aws: launch.LocalAws) -> None:
+    secret, other = make_secret(aws), make_secret(aws)
+    reads = ["secretsmanager:DescribeSecret", "secretsmanager:GetResourcePolicy"]
+    closed = {"Bool": {"secretsmanager:BlockPublicPolicy": "true"}}
+    writing = allow("secretsmanager:PutResourcePolicy", secret, **closed)
+    writer = acting_as(aws, make_role(aws, allow(reads, secret), writing), "secretsmanager")
+    role = make_role(aws)
+    policy = let_in(role, "secretsmanager:GetSecretValue")
+    asked: dict[str, Any] = {"SecretId": secret, "ResourcePolicy": policy, "BlockPublicPolicy": True}
+
+    assert "ResourcePolicy" not in writer.get_resource_policy(SecretId=secret)
+    assert secret in refusal(writer.put_resource_policy, SecretId=secret, ResourcePolicy=policy)
+    assert secret in refusal(writer.put_resource_policy, **{**asked, "BlockPublicPolicy": False})
+    for call in (writer.describe_secret, writer.get_resource_policy):
+        assert other in refusal(call, SecretId=other)
+    assert other in refusal(writer.put_resource_policy, **{**asked, "SecretId": other})
+    writer.put_resource_policy(**asked)
+    assert writer.get_resource_policy(SecretId=secret)["ResourcePolicy"] == policy
+    public = error(writer.put_resource_policy, **{**asked, "ResourcePolicy": let_in("*", "secretsmanager:*")})
+    absent = error(writer.put_resource_policy, **{**asked, "ResourcePolicy": policy.replace(role, f"{role}-x")})
+    endless = error(writer.put_resource_policy, **{**asked, "ResourcePolicy": policy.ljust(20_481)})
+    refused = [public[0], absent[0], endless[0]]
+    assert refused == ["PublicPolicyException", "MalformedPolicyDocumentException", "ValidationException"]
+    assert writer.get_resource_policy(SecretId=secret)["ResourcePolicy"] == policy
+    identifier = client(aws, "iam").get_role(RoleName=name_of(role))["Role"]["RoleId"]
+    client(aws, "iam").delete_role(RoleName=name_of(role))
+    left = writer.get_resource_policy(SecretId=secret)["ResourcePolicy"]
+    assert left == policy.replace(role, identifier)
+    assert error(writer.put_resource_policy, **{**asked, "ResourcePolicy": left})[0] == absent[0]
+
+
+def test_a_role_in_a_secrets_policy_reads_as_far_as_its_boundary_goes(aws: launch.LocalAws, quick: None) -> None:
+    secret, role, iam = make_secret(aws), make_role(aws), client(aws, "iam")
+    reader = acting_as(aws, role, "secretsmanager")
+    assert secret in refusal(reader.get_secret_value, SecretId=secret)
+    assert secret in failed_build(aws, role, secret)
+    policy = let_in(role, "secretsmanager:GetSecretValue")
+    client(aws, "secretsmanager").put_resource_policy(SecretId=secret, ResourcePolicy=policy, BlockPublicPolicy=True)
+    assert reader.get_secret_value(SecretId=secret)["SecretString"] == "{}"
+    assert failed_build(aws, role, secret) == ""
+
+    narrow, wide = make_policy(aws, allow("logs:*", "*")), make_policy(aws, allow("secretsmanager:*", secret))
+    iam.put_role_permissions_boundary(RoleName=name_of(role), PermissionsBoundary=narrow)
+    boundary = iam.get_role(RoleName=name_of(role))["Role"]["PermissionsBoundary"]
+    assert boundary["PermissionsBoundaryArn"] == narrow
+    assert secret in refusal(reader.get_secret_value, SecretId=secret), "a boundary limits what the secret gives"
+    own = document(allow("secretsmanager:GetSecretValue", secret))
+    iam.put_role_policy(RoleName=name_of(role), PolicyName="own", PolicyDocument=own)
+    assert failed_build(aws, role, secret).startswith("DOWNLOAD_SOURCE: AccessDeniedException: ")
+    iam.put_role_permissions_boundary(RoleName=name_of(role), PermissionsBoundary=wide)
+    assert failed_build(aws, role, secret) == ""
+
+
+def test_a_secret_shows_its_key_and_its_versions(aws: launch.LocalAws) -> None:
+    key, secrets = make_key(aws), client(aws, "secretsmanager")
+    plain, locked = make_secret(aws), make_secret(aws, KmsKeyId=key)
+    assert "KmsKeyId" not in secrets.describe_secret(SecretId=plain)
+    assert secrets.describe_secret(SecretId=locked)["KmsKeyId"] == key
+    old = secrets.get_secret_value(SecretId=plain)["VersionId"]
+    new = secrets.put_secret_value(SecretId=plain, SecretString="[]")["VersionId"]
+    assert new != old
+    read = secrets.get_secret_value(SecretId=plain)
+    assert (read["VersionId"], read["SecretString"]) == (new, "[]")
+    stages = {old: ["AWSPREVIOUS"], new: ["AWSCURRENT"]}
+    assert secrets.describe_secret(SecretId=plain)["VersionIdsToStages"] == stages
+
+
+def test_a_secret_under_a_customer_key_needs_the_role_and_the_keys_policy(aws: launch.LocalAws, quick: None) -> None:
+    key, kms = make_key(aws), client(aws, "kms")
+    kms.create_alias(AliasName=f"alias/{key[-6:]}", TargetKeyId=key)
+    secret = make_secret(aws, KmsKeyId=f"alias/{key[-6:]}")
+    reading = allow("secretsmanager:GetSecretValue", secret)
+    via = {"StringEquals": {"kms:ViaService": f"secretsmanager.{aws.region}.amazonaws.com"}}
+    without = make_role(aws, reading)
+    role = make_role(aws, reading, allow("kms:Decrypt", key, **via))
+    reader, words = acting_as(aws, role, "secretsmanager"), "Access to KMS is not allowed"
+    default = kms.get_key_policy(KeyId=key)["Policy"]
+
+    assert refusal(acting_as(aws, without, "secretsmanager").get_secret_value, SecretId=secret) == words
+    assert failed_build(aws, without, secret) == f"DOWNLOAD_SOURCE: AccessDeniedException: {words}"
+    assert reader.get_secret_value(SecretId=secret)
+    assert failed_build(aws, role, secret) == ""
+    for policy in (let_in(without, "kms:*"), document({**allow("kms:*", "*"), "Effect": "Deny", "Principal": "*"})):
+        kms.put_key_policy(KeyId=key, Policy=policy)
+        assert refusal(reader.get_secret_value, SecretId=secret) == words
+    kms.put_key_policy(KeyId=key, Policy=let_in(without, "kms:Decrypt"))
+    assert acting_as(aws, without, "secretsmanager").get_secret_value(SecretId=secret), "named by the key itself"
+    for policy in (let_in(aws.account, "kms:*"), let_in(f"arn:aws:iam::{aws.account}:root", "kms:*"), default):
+        kms.put_key_policy(KeyId=key, Policy=policy)
+        assert reader.get_secret_value(SecretId=secret), "the key leaves it to IAM"
+    kms.disable_key(KeyId=key)
+    assert error(reader.get_secret_value, SecretId=secret)[0] == "DecryptionFailure"
+
+
+def test_a_key_is_shown_under_its_arn_also_when_its_alias_names_it(aws: launch.LocalAws) -> None:
+    key, other, alias = make_key(aws), make_key(aws), f"alias/{uuid.uuid4().hex[:6]}"
+    client(aws, "kms").create_alias(AliasName=alias, TargetKeyId=key)
+    shown = acting_as(aws, make_role(aws, allow(["kms:DescribeKey", "kms:GetKeyPolicy"], key)), "kms")
+    for name in (key, key.rpartition("/")[2], alias, f"arn:aws:kms:{aws.region}:{aws.account}:{alias}"):
+        assert shown.describe_key(KeyId=name)["KeyMetadata"]["Arn"] == key
+    assert f"{aws.account}:root" in shown.get_key_policy(KeyId=key)["Policy"]
+    assert other in refusal(shown.describe_key, KeyId=other)
+    assert key in refusal(shown.put_key_policy, KeyId=key, Policy="{}")
+
+
+def test_encrypted_data_is_used_by_whoever_may_use_its_key(aws: launch.LocalAws) -> None:
+    key, stack = make_key(aws), f"data-{uuid.uuid4().hex[:6]}"
+    cloudformation = client(aws, "cloudformation")
+    cloudformation.create_stack(StackName=stack, TemplateBody=json.dumps(encrypted_data(key)))
+    cloudformation.get_waiter("stack_create_complete").wait(StackName=stack, WaiterConfig={"Delay": 1})
+    outputs = cloudformation.describe_stacks(StackName=stack)["Stacks"][0]["Outputs"]
+    made = {output["OutputKey"]: output["OutputValue"] for output in outputs}
+    topic, queue, queue_arn, table = made["Topic"], made["Queue"], made["QueueArn"], made["Table"]
+    shown = client(aws, "dynamodb").describe_table(TableName=table)["Table"]
+    assert (shown["SSEDescription"]["SSEType"], shown["SSEDescription"]["KMSMasterKeyArn"]) == ("KMS", key)
+    assert client(aws, "sns").get_topic_attributes(TopicArn=topic)["Attributes"]["KmsMasterKeyId"] == key
+    attributes = client(aws, "sqs").get_queue_attributes(QueueUrl=queue, AttributeNames=["All"])["Attributes"]
+    assert attributes["KmsMasterKeyId"] == key
+    (group,) = client(aws, "logs").describe_log_groups(logGroupNamePrefix=made["Group"])["logGroups"]
+    assert group["kmsKeyId"] == key
+
+    works = [
+        allow(["sns:Publish", "sqs:SendMessage"], [topic, queue_arn]),
+        allow("dynamodb:GetItem", shown["TableArn"]),
+    ]
+    services = [f"{service}.{aws.region}.amazonaws.com" for service in ("dynamodb", "sns", "sqs")]
+    keyed = allow(["kms:Decrypt", "kms:GenerateDataKey"], key, StringEquals={"kms:ViaService": services})
+    without, role = make_role(aws, *works), make_role(aws, *works, keyed)
+    calls: list[tuple[str, str, dict[str, Any], str]] = [
+        ("sns", "publish", {"TopicArn": topic, "Message": "repaired"}, "KMSAccessDenied"),
+        ("sqs", "send_message", {"QueueUrl": queue, "MessageBody": "again"}, "KMS.AccessDeniedException"),
+        ("dynamodb", "get_item", {"TableName": table, "Key": {"pk": {"S": "one"}}}, "AccessDeniedException"),
+    ]
+    for service, call, arguments, code in calls:
+        refused, message = error(getattr(acting_as(aws, without, service), call), **arguments)
+        assert (refused, key in message) == (code, True)
+        getattr(acting_as(aws, role, service), call)(**arguments)
+    nobody = acting_as(aws, make_role(aws, keyed), "sns")
+    assert topic in error(nobody.publish, TopicArn=topic, Message="repaired")[1]
+    read = client(aws, "sqs").receive_message(QueueUrl=queue, MaxNumberOfMessages=10)["Messages"]
+    assert {"again", "repaired"} == {json.loads(m["Body"])["Message"] if "{" in m["Body"] else m["Body"] for m in read}
+
+
+def encrypted_data(key: str) -> dict[str, Any]:
+    """A template of what a stack keeps under a customer key; the queue hears what the topic publishes."""
+    attribute = {"AttributeName": "pk"}
+    table = {
+        "KeySchema": [{**attribute, "KeyType": "HASH"}],
+        "AttributeDefinitions": [{**attribute, "AttributeType": "S"}],
+        "BillingMode": "PAY_PER_REQUEST",
+        "SSESpecification": {"SSEEnabled": True, "SSEType": "KMS", "KMSMasterKeyId": key},
+    }
+    arn = {"Fn::GetAtt": ["Queue", "Arn"]}
+    letting = {**allow("sqs:SendMessage", "*"), "Principal": {"Service": "sns.amazonaws.com"}}
+    policy = {"Queues": [{"Ref": "Queue"}], "PolicyDocument": json.loads(document(letting))}
+    subscription = {"TopicArn": {"Ref": "Topic"}, "Protocol": "sqs", "Endpoint": arn}
+    resources = {
+        "Topic": ("AWS::SNS::Topic", {"KmsMasterKeyId": key}),
+        "Queue": ("AWS::SQS::Queue", {"KmsMasterKeyId": key}),
+        "Letting": ("AWS::SQS::QueuePolicy", policy),
+        "Hearing": ("AWS::SNS::Subscription", subscription),
+        "Group": ("AWS::Logs::LogGroup", {"KmsKeyId": key}),
+        "Table": ("AWS::DynamoDB::Table", table),
+    }
+    return {
+        "Resources": {name: {"Type": kind, "Properties": members} for name, (kind, members) in resources.items()},
+        "Outputs": {
+            **{name: {"Value": {"Ref": name}} for name in ("Topic", "Queue", "Table", "Group")},
+            "QueueArn": {"Value": arn},
+        },
+    }
+
+
+def test_an_inline_policy_is_written_under_the_roles_path_and_counts_late(aws: launch.LocalAws, at_once: None) -> None:
+    secret, second, role = make_secret(aws), make_secret(aws), make_role(aws)
+    roles = f"arn:aws:iam::{aws.account}:role/service-role/*"
+    granter = acting_as(aws, make_role(aws, allow(["iam:GetRolePolicy", "iam:PutRolePolicy"], roles)), "iam")
+    elsewhere = f"elsewhere-{uuid.uuid4().hex[:6]}"
+    client(aws, "iam").create_role(RoleName=elsewhere, AssumeRolePolicyDocument=json.dumps(BUILD_TRUST))
+    reader = acting_as(aws, role, "secretsmanager")
+    asked = {"RoleName": name_of(role), "PolicyName": "hub"}
+    first, both = (document(allow("secretsmanager:GetSecretValue", it)) for it in ([secret], [secret, second]))
+
+    assert f"role/{elsewhere}" in refusal(granter.get_role_policy, RoleName=elsewhere, PolicyName="hub")
+    assert f"role/{elsewhere}" in refusal(
+        granter.put_role_policy, **{**asked, "RoleName": elsewhere}, PolicyDocument=first
+    )
+    with pytest.raises(granter.exceptions.NoSuchEntityException):
+        granter.get_role_policy(**asked)
+    aws.order("grant-delay", least=1.0)
+    granter.put_role_policy(**asked, PolicyDocument=first)
+    assert granter.get_role_policy(**asked)["PolicyDocument"] == json.loads(first)
+    refusal(reader.get_secret_value, SecretId=secret)
+    time.sleep(1.1)
+    assert reader.get_secret_value(SecretId=secret)
+    granter.put_role_policy(**asked, PolicyDocument=both)
+    refusal(reader.get_secret_value, SecretId=second)
+    assert reader.get_secret_value(SecretId=secret), "what it was before counts until then"
+    time.sleep(1.1)
+    granter.put_role_policy(**asked, PolicyDocument=both)
+    assert reader.get_secret_value(SecretId=second), "what changes nothing is not late"
+    with pytest.raises(granter.exceptions.LimitExceededException, match="10240"):
+        granter.put_role_policy(**asked, PolicyDocument=document(allow("logs:*", "x" * 10_240)))
+
+
+def test_a_role_has_ten_managed_policies_and_no_eleventh(aws: launch.LocalAws) -> None:
+    iam, name = client(aws, "iam"), name_of(make_role(aws))
+    policies = [make_policy(aws, allow("logs:*", "*")) for _ in range(11)]
+    for policy in policies[:10]:
+        iam.attach_role_policy(RoleName=name, PolicyArn=policy)
+    assert error(iam.attach_role_policy, RoleName=name, PolicyArn=policies[10]) == (
+        "LimitExceeded",
+        "Cannot exceed quota for PoliciesPerRole: 10",
+    )
+    iam.attach_role_policy(RoleName=name, PolicyArn=policies[0])
+    iam.detach_role_policy(RoleName=name, PolicyArn=policies[0])
+    iam.attach_role_policy(RoleName=name, PolicyArn=policies[10])
+
+
+def test_a_policy_is_read_under_its_own_arn(aws: launch.LocalAws) -> None:
+    policy, other = (make_policy(aws, allow("logs:*", "*")) for _ in range(2))
+    reader = acting_as(aws, make_role(aws, allow(["iam:GetPolicy", "iam:GetPolicyVersion"], policy)), "iam")
+    version = reader.get_policy(PolicyArn=policy)["Policy"]["DefaultVersionId"]
+    shown = reader.get_policy_version(PolicyArn=policy, VersionId=version)["PolicyVersion"]["Document"]
+    assert shown == json.loads(document(allow("logs:*", "*")))
+    assert other in refusal(reader.get_policy, PolicyArn=other)
+    assert other in refusal(reader.get_policy_version, PolicyArn=other, VersionId=version)
+
+
+def test_projects_are_listed_by_whoever_may_list_all_of_them(aws: launch.LocalAws) -> None:
+    make_project(aws, "web-listed", make_role(aws))
+    projects = f"arn:aws:codebuild:{aws.region}:{aws.account}:project/*"
+    some, all_of_them = (
+        acting_as(aws, make_role(aws, allow("codebuild:ListProjects", resource)), "codebuild")
+        for resource in (projects, "*")
+    )
+    assert "resource: *" in refusal(some.list_projects)
+    assert "web-listed" in all_of_them.list_projects(sortBy="NAME", sortOrder="ASCENDING")["projects"]
+
+
+def test_a_projects_tags_stay_when_they_are_sent(aws: launch.LocalAws) -> None:
+    make_project(aws, "web-tagged", make_role(aws))
+    builds, tags = client(aws, "codebuild"), [{"key": "DockerHubRemediation", "value": "off"}]
+    for sent, left in (({"tags": tags}, tags), ({"description": "no tags"}, [])):
+        builds.update_project(name="web-tagged", **sent)
+        assert builds.batch_get_projects(names=["web-tagged"])["projects"][0]["tags"] == left
 
 
 def test_a_held_request_waits_and_everything_else_goes_on(aws: launch.LocalAws) -> None:

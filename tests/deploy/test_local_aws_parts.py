@@ -1,13 +1,14 @@
-"""The parts of local AWS that need no MiniStack: condition keys, durable executions, the request log, holds."""
+"""The parts of local AWS that need no MiniStack: condition keys, durable executions, requests, holds, policies."""
 
 from __future__ import annotations
 
 import asyncio
+import json
 from typing import Any
 
 import pytest
 
-from local.aws import requests
+from local.aws import requests, secret_policies
 from local.aws.condition_keys import codebuild_keys
 from local.aws.executions import Execution, Refused
 from local.aws.holds import Holds
@@ -151,3 +152,74 @@ def test_a_hold_catches_one_request_of_the_principal_that_it_names() -> None:
         return [holds.catch(*request) is not None for request in seen]
 
     assert asyncio.run(caught()) == [False, False, True, False]
+
+
+ROLE = "arn:aws:iam::123456789012:role/service-role/orders-build"
+
+
+def statement(**members: Any) -> dict[str, Any]:
+    return {
+        "Effect": "Allow",
+        "Principal": {"AWS": ROLE},
+        "Action": "secretsmanager:GetSecretValue",
+        "Resource": "*",
+        **members,
+    }
+
+
+def policy(*statements: dict[str, Any], **members: Any) -> str:
+    return json.dumps({"Version": "2012-10-17", "Statement": list(statements), **members})
+
+
+def refused(text: str, *, block_public: bool = True) -> str:
+    """The code of Secrets Manager's answer to a policy, in an account that has ROLE alone."""
+    found = secret_policies.fault(text, lambda principal: principal == ROLE, block_public=block_public)
+    return found.code if found else ""
+
+
+def test_a_secrets_policy_that_names_who_exists_is_accepted() -> None:
+    listed = statement(Sid="two", Principal={"AWS": [ROLE], "Service": "codebuild.amazonaws.com"})
+    denying = statement(Sid="three", Effect="Deny", Principal="*")
+    assert refused(policy(statement(Sid="one"), listed, denying)) == ""
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "{",
+        "[]",
+        policy(),
+        policy(statement(), Version="2019-10-19"),
+        policy(statement(Effect="Permit")),
+        policy(statement(NotAction="secretsmanager:*")),
+        policy({name: value for name, value in statement().items() if name != "Resource"}),
+        policy({name: value for name, value in statement().items() if name != "Principal"}),
+        policy(statement(Sid="same"), statement(Sid="same")),
+        policy(statement(Principal={"AWS": "arn:aws:iam::123456789012:role/nobody"})),
+        policy(statement(), statement(Principal={"AWS": [ROLE, "AROA4EXAMPLE"]})),
+        policy(statement(Principal=ROLE)),
+    ],
+)
+def test_a_secrets_policy_that_is_none_or_names_nobody_is_malformed(text: str) -> None:
+    assert refused(text) == "MalformedPolicyDocumentException"
+
+
+@pytest.mark.parametrize("members", [{"Principal": "*"}, {"Principal": {"AWS": [ROLE, "*"]}}])
+def test_a_secrets_policy_for_everybody_is_refused_where_that_is_blocked(members: dict[str, Any]) -> None:
+    stage = {"StringEquals": {"secretsmanager:VersionStage": "AWSCURRENT"}}
+    assert refused(policy(statement(**members, Condition=stage))) == "PublicPolicyException"
+    assert refused(policy(statement(**members)), block_public=False) == ""
+    assert refused(policy(statement(**members, Condition={"StringEquals": {"aws:PrincipalOrgID": "o-1"}}))) == ""
+
+
+def test_a_secrets_policy_may_have_20480_characters() -> None:
+    text = policy(statement())
+    assert refused(text.ljust(20_480)) == ""
+    assert refused(text.ljust(20_481)) == "ValidationException"
+
+
+def test_a_deleted_role_stays_in_a_secrets_policy_as_its_unique_id() -> None:
+    alone, listed = statement(Sid="one"), statement(Sid="two", Principal={"AWS": [ROLE, "123456789012"]})
+    left = json.loads(secret_policies.without_role(policy(alone, listed), ROLE, "AROA4EXAMPLE"))["Statement"]
+    assert [one["Principal"]["AWS"] for one in left] == ["AROA4EXAMPLE", ["AROA4EXAMPLE", "123456789012"]]
+    assert refused(policy(*left)) == "MalformedPolicyDocumentException"

@@ -96,6 +96,16 @@ def test_it_fails_in_download_source_where_the_simulator_is_told_so() -> None:
     assert context.startswith("Secrets Manager Error: AccessDeniedException: User: arn:aws:sts::123456789012:")
 
 
+@pytest.mark.parametrize("phase", ["PROVISIONING", "DOWNLOAD_SOURCE"])
+def test_a_role_that_may_read_the_credential_but_not_use_its_key_fails_as_one_that_may_not_read(phase: Any) -> None:
+    simulator, world = simulate(FakeWorld(may_decrypt=lambda _role, _secret: False), unreadable_credential=phase)
+    world.grant(ROLE, world.add_secret("hub", GOOD))
+    simulator.call("CreateProject", request(environment=with_credential("hub")), OWNER)
+    failed, context = failed_phase(built(simulator, world))
+    assert failed == phase
+    assert context.endswith("AccessDeniedException: Access to KMS is not allowed")
+
+
 def test_a_variable_that_the_role_may_not_read_fails_download_source_of_any_build() -> None:
     simulator, world = simulate()
     secret = world.add_secret("hub", GOOD)

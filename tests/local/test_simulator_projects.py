@@ -6,6 +6,7 @@ import pytest
 
 from local.simulator import CodeBuild, ServiceError
 from local.simulator.testing import FakeWorld, simulate
+from tests.local.modelled import breaches
 from tests.local.simulated import OWNER, environment, request, with_credential
 
 
@@ -188,6 +189,21 @@ def test_projects_are_listed_in_pages_of_a_hundred(simulator: CodeBuild) -> None
     assert len(first["projects"]) == 100
     assert rest == {"projects": ["p100"]}
     assert "Invalid next token" in refusal(simulator, "ListProjects", {"nextToken": "x"})
+    assert not breaches("codebuild", "ListProjects", first)
+
+
+def test_projects_are_listed_in_the_order_that_is_asked_for(simulator: CodeBuild) -> None:
+    for number, name in enumerate(("web", "api", "docs")):
+        simulator.plant_project({"name": name, "created": number, "lastModified": 10 - number})
+
+    def listed(**order: str) -> list[str]:
+        names: list[str] = simulator.call("ListProjects", order, OWNER)["projects"]
+        return names
+
+    assert listed() == listed(sortBy="NAME", sortOrder="ASCENDING") == ["api", "docs", "web"]
+    assert listed(sortBy="CREATED_TIME") == ["web", "api", "docs"]
+    assert listed(sortBy="LAST_MODIFIED_TIME", sortOrder="DESCENDING") == ["web", "api", "docs"]
+    assert "[NAME, CREATED_TIME, LAST_MODIFIED_TIME]" in refusal(simulator, "ListProjects", {"sortBy": "AGE"})
 
 
 def test_a_webhook_is_shown_with_its_project_until_it_is_deleted(simulator: CodeBuild) -> None:

@@ -50,6 +50,14 @@ def test_a_client_still_validates_what_it_sends(client: Any, simulator: CodeBuil
     assert simulator.calls == []
 
 
+def test_a_client_turns_the_pages_of_a_list(client: Any, simulator: CodeBuild) -> None:
+    for number in range(250):
+        simulator.plant_project({"name": f"p{number:03}"})
+    pages = list(client.get_paginator("list_projects").paginate(sortOrder="DESCENDING"))
+    assert [len(page["projects"]) for page in pages] == [100, 100, 50]
+    assert pages[2]["projects"][-1] == "p000"
+
+
 def test_a_client_does_not_see_members_that_its_model_lacks(client: Any, simulator: CodeBuild) -> None:
     simulator.plant_project(request(newer={"a": 1}))
     assert "newer" not in client.batch_get_projects(names=["orders"])["projects"][0]

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-import base64
 import json
+import re
 import threading
+import traceback
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from functools import cache, cached_property
@@ -28,6 +29,9 @@ from remediator import intake
 from remediator.services import Services
 from remediator.settings import Settings
 from remediator.workflow import remediate
+from tests import canaries
+from tests.canaries import PASSWORD, USER, saw
+from tests.permissions import INTAKE, RECORDED, acting_as
 from tests.workflow.fake_lambda import REMEDIATOR, FakeLambda, execution_arn
 from tests.workflow.fake_logs import FakeLogs
 from tests.workflow.watched import Calls, Killed, Watched
@@ -35,12 +39,10 @@ from tests.workflow.watched import Calls, Killed, Watched
 ACCOUNT, REGION = "123456789012", "eu-west-1"
 OWNER = f"arn:aws:iam::{ACCOUNT}:user/maria"
 OURS = f"arn:aws:sts::{ACCOUNT}:assumed-role/stack-RemediatorRole/remediator"
-USER, PASSWORD = "hubuser", "dckr_pat_right"
-_AUTH = base64.b64encode(f"{USER}:{PASSWORD}".encode()).decode()
 SECRET = {
     "username": USER,
     "password": PASSWORD,
-    "docker_auth_config": json.dumps({"auths": {"https://index.docker.io/v1/": {"auth": _AUTH}}}),
+    "docker_auth_config": json.dumps({"auths": {"https://index.docker.io/v1/": {"auth": canaries.AUTH}}}),
 }
 ENVIRONMENT = {
     "AWS_DEFAULT_REGION": REGION,
@@ -58,7 +60,11 @@ WRITES = (
     "RetryBuildBatch",
     "RetryStageExecution",
     "PutRolePolicy",
+    "PutResourcePolicy",
 )
+CARRIERS = ("UpdateProject", "StartBuild")
+"""The requests whose purpose is to carry what is the project's own."""
+LOCATION = f"https://{canaries.SOURCE_TOKEN}@github.com/example/orders.git"
 Json = dict[str, Any]
 
 
@@ -114,6 +120,9 @@ class Account:
             "GRANT_POLICY_ARN": self.policy_arn,
             "DOCKER_HUB_ENDPOINT": registry.url,
             "SETTLE_SECONDS": "60",
+            "NOTICES_TOPIC": self.boto("sns").create_topic(Name="notices")["TopicArn"],
+            "STACK_NAME": "remediator",
+            "OWN_ROLE": f"arn:aws:iam::{ACCOUNT}:role/remediator",
             **settings,
         }
         world.secrets[self.secret_arn] = json.dumps(SECRET)
@@ -131,6 +140,7 @@ class Account:
 
     def _connected(self, service: str) -> Any:
         client = _new_client(service)
+        RECORDED.listen(client)
         match service:
             case "codebuild":
                 attach(client, self.simulator, caller=OURS)
@@ -140,6 +150,7 @@ class Account:
                 self.lambda_.attach(client)
             case "logs":
                 self.logs.attach(client)
+        client.meta.events.register("request-created", _saw_request)
         return client
 
     # What the owner has
@@ -192,10 +203,19 @@ class Account:
         )
 
     def may_read(self, role_arn: str, secret_arn: str) -> bool:
-        """The grant as IAM has it: is the stack's policy attached to the role?"""
-        return secret_arn == self.secret_arn and self.policy_arn in self.attached(role_arn)
+        """The grant as AWS has it: by the stack's policy, by an inline one, or by the secret's own."""
+        name = role_arn.rpartition("/")[2]
+        inline = self.boto("iam").list_role_policies(RoleName=name)["PolicyNames"]
+        named = role_arn in self.secret_policy()
+        return secret_arn == self.secret_arn and (self.policy_arn in self.attached(role_arn) or bool(inline) or named)
+
+    def secret_policy(self) -> str:
+        """The text of the secret's resource policy, empty for none."""
+        answer = self.boto("secretsmanager").get_resource_policy(SecretId=self.secret_arn)
+        return str(answer.get("ResourcePolicy") or "")
 
     def create_project(self, name: str = "orders", **members: Any) -> Json:
+        """A project of the owner's, in which canaries are: in a variable, its source's location, its webhook."""
         environment = {
             "type": "LINUX_CONTAINER",
             "image": "python:3.12",
@@ -203,9 +223,10 @@ class Account:
             "imagePullCredentialsType": "SERVICE_ROLE",
             **members.pop("environment", {}),
         }
+        environment["environmentVariables"] = _with_canary(environment.get("environmentVariables", []))
         request = {
             "name": name,
-            "source": {"type": "GITHUB", "location": "https://github.com/example/orders.git"},
+            "source": {"type": "GITHUB", "location": LOCATION},
             "artifacts": {"type": "NO_ARTIFACTS"},
             "environment": environment,
             "serviceRole": self.role_arn,
@@ -216,19 +237,25 @@ class Account:
         return self.project(name)
 
     def project(self, name: str = "orders") -> Json:
-        """The project as BatchGetProjects tells it."""
+        """The project as BatchGetProjects tells it, but for the canary among its variables."""
         project: Json = self.simulator.call("BatchGetProjects", {"names": [name]}, OWNER)["projects"][0]
-        return project
+        environment = project["environment"]
+        variables = [one for one in environment["environmentVariables"] if one != canaries.PLAINTEXT]
+        return {**project, "environment": {**environment, "environmentVariables": variables}}
 
     def edit(self, name: str = "orders", **members: Any) -> None:
         """Edit the project as its owner would, environment members given as `environment`."""
         before = self.project(name)
         if "environment" in members:
-            members["environment"] = {**before["environment"], **members["environment"]}
+            environment = {**before["environment"], **members["environment"]}
+            variables = _with_canary(environment["environmentVariables"])
+            members["environment"] = {**environment, "environmentVariables": variables}
         self.simulator.call("UpdateProject", {"name": name, "tags": before["tags"], **members}, OWNER)
 
     def plant(self, name: str = "orders", **members: Any) -> None:
-        """Put members into the project that no UpdateProject takes; lastModified stays."""
+        """Put members into the project that no UpdateProject takes; lastModified stays. A webhook has its secret."""
+        if "webhook" in members:
+            members["webhook"] = {"secret": canaries.WEBHOOK_SECRET, **members["webhook"]}
         self.simulator.plant_project({**self.simulator.project(name), **members})
 
     # Builds
@@ -286,7 +313,14 @@ class Account:
 
     def ask(self, event: Any, **settings: str) -> Json:
         """Give Intake an event or a command; returns its answer."""
-        return intake.answer(event, self.services(**settings))
+        try:
+            with acting_as(INTAKE):
+                answer = intake.answer(event, self.services(**settings))
+        except BaseException as error:
+            _saw_exception("Intake", error)
+            raise
+        saw("an answer of Intake", json.dumps(answer))
+        return answer
 
     def remediate(self, build: Json, attempt: int = 1, retry: bool | None = None, **settings: str) -> Json:
         """Run Remediator's durable execution for this build to its end, waits skipped; returns the outcome."""
@@ -306,16 +340,22 @@ class Account:
         def invoke(event: Any, context: Any) -> Any:
             self.invocations += 1
             try:
-                return story(event, context)
+                answer = story(event, context)
             except Killed as error:
                 services.start_cold()
                 raise RuntimeError(f"the invocation was killed: {error}") from None
+            except BaseException as error:
+                _saw_exception("Remediator", error)
+                raise
+            saw("an answer of Remediator", json.dumps(answer))
+            return answer
 
         self.lambda_.begin(arn)
         try:
             with DurableFunctionTestRunner(handler=invoke, poll_interval=0.02, region=REGION) as runner:
                 if self.waits_pass:
                     self._pass_with(runner._clock)
+                _watch_checkpoints(runner._service_client)
                 return runner.run(json.dumps(payload), execution_timeout=600, execution_name=name)
         finally:
             self.lambda_.end(arn)
@@ -392,8 +432,8 @@ class AccountServices(Services):
 
     def start_cold(self) -> None:
         """Lambda goes on elsewhere: what the last invocation had made is not there any more."""
-        for name in ("codebuild", "codepipeline", "iam", "secret", "executions", "journal", "logs", "report"):
-            self.__dict__.pop(name, None)
+        for name in [name for name in self.__dict__ if not name.startswith("_") and name != "settings"]:
+            del self.__dict__[name]
 
     def client(self, service: str) -> Any:
         client = self._account.functions_client(service)
@@ -438,3 +478,38 @@ def _named(context: Any, arn: str) -> Any:
     """The durable context with an execution's ARN as Lambda makes it: the runner's is a bare id."""
     context.execution_context = replace(context.execution_context, durable_execution_arn=arn)
     return context
+
+
+def _with_canary(variables: Sequence[Json]) -> list[Json]:
+    return [canaries.PLAINTEXT, *(one for one in variables if one != canaries.PLAINTEXT)]
+
+
+# What the functions gave out
+
+
+def _saw_request(request: Any, event_name: str, **_: object) -> None:
+    """A request of the functions to AWS, as it is about to be signed."""
+    _, service, operation = event_name.split(".")
+    body = request.data.decode() if isinstance(request.data, bytes) else json.dumps(request.data, default=str)
+    place = {"dynamodb": "a journal item", "sns": "a notification"}.get(service, "a request")
+    key = re.search(r'"pk": \{"S": "([^"]+)"', body)
+    may_hold = canaries.OF_THE_PROJECT if operation in CARRIERS else frozenset[str]()
+    name = request.headers.get("X-Amz-Durable-Execution-Name", "")
+    saw(f"{place} ({operation}{' of ' + key[1] if key else ''})", f"{request.url} {name} {body}", may_hold)
+
+
+def _saw_exception(function: str, error: BaseException) -> None:
+    """An exception that left a function: Lambda logs it with what led to it."""
+    saw(f"an exception of {function}", "".join(traceback.format_exception(error)))
+
+
+def _watch_checkpoints(client: Any) -> None:
+    """Every checkpoint that an execution sends through this client, also those that a later one replaces."""
+    send = client.checkpoint
+
+    def checkpoint(**request: Any) -> Any:
+        for update in request["updates"]:
+            saw(f"the checkpoint of {update.name}", json.dumps(update.to_dict(), default=str))
+        return send(**request)
+
+    client.checkpoint = checkpoint

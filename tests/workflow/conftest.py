@@ -12,6 +12,7 @@ from aws_durable_execution_sdk_python_testing.executor import Executor
 from aws_lambda_powertools import Logger
 
 from local.registry import Registry
+from tests.canaries import saw
 from tests.workflow.account import ENVIRONMENT, PASSWORD, USER, Account, new_account
 
 
@@ -27,6 +28,7 @@ class _Stdout(io.StringIO):
     """What is the standard output at the moment: a logger keeps the stream that it was made with."""
 
     def write(self, text: str) -> int:
+        saw("a log line", text)
         return sys.stdout.write(text)
 
 

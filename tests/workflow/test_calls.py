@@ -12,20 +12,32 @@ DIAGNOSIS = [
     "BatchGetProjects",
     "GetRole",
     "ListAttachedRolePolicies",
-    "TransactWriteItems",  # the build, with what is about to change
-    "GetSecretValue",
 ]
+SHARED = ["ListProjects", "BatchGetProjects"]  # who else has the role that is to read the secret
+PROVEN = [
+    "TransactWriteItems",  # the build, with what is about to change, and the stop switch
+    "GetSecretValue",
+    "UpdateItem",  # one signs in at a time, and what Docker Hub said is remembered
+]
+ASKED = ["DescribeSecret", "UpdateItem"]  # its key, and Docker Hub's word, where nobody has asked just now
 REPAIR = [
     *DIAGNOSIS,
+    *SHARED,
+    *PROVEN,
+    *ASKED,
     "AttachRolePolicy",
+    "GetItem",  # the stop switch
     "BatchGetProjects",
     "UpdateProject",
     "BatchGetProjects",
     "UpdateItem",  # when it was repaired, by CodeBuild's clock
+    "GetItem",  # the stop switch
     "StartBuild",
 ]
 REPAIRED_ALREADY = [
     *DIAGNOSIS,
+    *PROVEN,
+    "GetItem",  # the stop switch
     "StartBuild",
 ]
 
@@ -38,14 +50,17 @@ def from_event_to_retry(account: Account, event: Json) -> list[str]:
     return account.calls[: account.calls.index("StartBuild") + 1]
 
 
-def test_a_repair_takes_at_most_fourteen_calls_up_to_the_retry(account: Account) -> None:
+def test_a_repair_takes_twenty_one_calls_up_to_the_retry(account: Account) -> None:
     account.create_project()
     calls = from_event_to_retry(account, account.event_of(account.failed_build()))
     assert calls == REPAIR
-    assert len(calls) <= 14
+    assert len(calls) == 21
 
 
-def test_a_project_that_is_repaired_already_takes_at_most_nine(account: Account) -> None:
+def test_a_project_that_is_repaired_already_takes_eleven_once_the_credentials_are_proved(account: Account) -> None:
+    account.create_project("first")
+    account.remediate(account.failed_build("first"))
+    account.calls.clear()
     account.create_project()
     build = account.failed_build()
     account.attach_policy()
@@ -54,7 +69,7 @@ def test_a_project_that_is_repaired_already_takes_at_most_nine(account: Account)
     )
     calls = from_event_to_retry(account, account.event_of(build))
     assert calls == REPAIRED_ALREADY
-    assert len(calls) <= 9
+    assert len(calls) == 11
 
 
 def test_a_look_alike_that_the_event_tells_takes_one(account: Account) -> None:

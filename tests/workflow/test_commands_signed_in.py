@@ -195,7 +195,7 @@ def test_a_build_without_a_log_is_told_so(account: Account) -> None:
     build = inline(account, logsConfig={"cloudWatchLogs": {"status": "DISABLED"}})
     answer = account.ask(account.event_of(build))
     left_alone(account, answer, "advised", "can't be told")
-    assert account.calls[-1] == "PutItem"
+    assert account.calls[-2:] == ["PutItem", "Publish"]
 
 
 def test_a_buildspec_that_its_owner_edits_meanwhile_stays_as_its_owner_has_it(account: Account) -> None:

@@ -5,12 +5,13 @@ from __future__ import annotations
 import json
 import threading
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import pytest
 
-from tests.workflow.account import PASSWORD, USER, Account
+from tests.workflow.account import PASSWORD, SECRET, USER, Account, Json, outcome_of
 from tests.workflow.watched import refused, refusing
 
 MALFORMED = {
@@ -37,7 +38,14 @@ def hub_that_answers(*statuses: int) -> Iterator[tuple[str, list[int]]]:
             self.send_response(status)
             if status == 302:
                 self.send_header("Location", "http://127.0.0.1:1/elsewhere")
-            self.send_header("Content-Length", "0")
+            body = b'{"token": "t"}' if status == 200 else b""
+            self.send_header("Content-Length", str(len(body)))
+            self.end_headers()
+            self.wfile.write(body)
+
+        def do_HEAD(self) -> None:
+            """No headers on a limit: the account has none."""
+            self.send_response(200)
             self.end_headers()
 
         def log_message(self, *_: object) -> None:
@@ -104,7 +112,8 @@ def test_an_answer_that_says_nothing_about_the_credentials_ends_with_nothing_wri
     assert outcome["outcome"] == "gave-up"
     assert "nothing was written" in outcome["reason"]
     assert account.writes() == []
-    assert given == [status] * 5
+    assert set(given) == {status}
+    assert len(given) > 5, "it was waited for, and asked again"
     assert account.entry(build)["outcome"] == "gave-up"
 
 
@@ -127,5 +136,107 @@ def test_the_right_credentials_are_asked_about_once_and_go_nowhere_else(account:
     asked = len(account.registry.log)
     account.remediate(account.failed_build())
     logins = [(entry["path"].partition("?")[0], entry["login"]) for entry in account.registry.log[asked:]]
-    assert logins == [("/token", USER)]
+    assert logins == [("/token", USER), ("/v2/ratelimitpreview/test/manifests/latest", None)]
     assert PASSWORD not in json.dumps(account.registry.log)
+
+
+# A fleet
+
+
+def fleet(account: Account, projects: int) -> list[Json]:
+    for number in range(projects):
+        account.create_project(f"project-{number}", serviceRole=account.make_role(f"build-{number}"))
+    return [account.failed_build(f"project-{number}") for number in range(projects)]
+
+
+def at_once(account: Account, builds: list[Json], **settings: str) -> list[Json]:
+    with ThreadPoolExecutor(len(builds)) as pool:
+        return [outcome_of(result) for result in pool.map(lambda build: account.run(build, **settings), builds)]
+
+
+def test_a_fleet_that_fails_at_once_tries_a_wrong_password_once(account: Account) -> None:
+    builds = fleet(account, 6)
+    with hub_that_answers(401) as (url, given):
+        outcomes = at_once(account, builds, DOCKER_HUB_ENDPOINT=url)
+    assert given == [401]
+    assert {outcome["outcome"] for outcome in outcomes} == {"rejected"}
+    assert account.writes() == []
+
+
+def test_a_fleet_that_fails_at_once_asks_once_about_good_credentials_too(account: Account) -> None:
+    builds = fleet(account, 4)
+    with hub_that_answers(200) as (url, given):
+        outcomes = at_once(account, builds, DOCKER_HUB_ENDPOINT=url)
+    assert given == [200]
+    assert {outcome["outcome"] for outcome in outcomes} == {"remediated"}
+
+
+def test_a_rotated_secret_is_tried_at_once_and_the_one_before_is_forgotten(account: Account) -> None:
+    account.create_project()
+    account.put_secret(json.dumps({**SECRET, "password": "wrong"}))
+    build = account.failed_build()
+    refusal = account.remediate(build)
+    assert refusal["outcome"] == "rejected"
+    assert "a new version of the secret is tried at once" in refusal["advice"][0]
+    account.put_secret(json.dumps(SECRET))
+    assert account.remediate(build, attempt=2)["outcome"] == "remediated"
+
+
+def test_a_wrong_password_is_tried_again_after_a_while(account: Account) -> None:
+    account.create_project()
+    with hub_that_answers(401, 200) as (url, given):
+        account.remediate(account.failed_build(), DOCKER_HUB_ENDPOINT=url)
+        account.remediate(account.failed_build(), DOCKER_HUB_ENDPOINT=url)
+        assert given == [401]
+        account.world.sleep(3601)
+        assert account.remediate(account.failed_build(), DOCKER_HUB_ENDPOINT=url)["outcome"] == "remediated"
+    assert given == [401, 200]
+
+
+# An account with a limit of its own
+
+
+def test_an_account_with_a_pull_limit_is_advised_with_the_figure_and_the_ways_out(account: Account) -> None:
+    account.create_project()
+    account.registry.accounts.set_pulls(USER, 150)
+    try:
+        build = account.failed_build()
+        outcome = account.remediate(build)
+        allowed = account.remediate(build, attempt=2, ALLOW_LIMITED_ACCOUNT="true")
+    finally:
+        account.registry.accounts.set_pulls(USER, None)
+    assert outcome["outcome"] == "advised"
+    assert "200 images in 21600 s and has 150 left" in outcome["reason"]
+    assert any("AllowLimitedAccount=true" in advice for advice in outcome["advice"])
+    assert allowed["outcome"] == "remediated"
+
+
+# A Docker Hub that can't be asked
+
+
+def test_a_secret_that_was_accepted_before_is_used_while_docker_hub_can_not_be_asked(account: Account) -> None:
+    account.create_project()
+    account.create_project("invoices")
+    account.remediate(account.failed_build())
+    account.world.sleep(3600)
+    outcome = account.remediate(account.failed_build("invoices"), DOCKER_HUB_ENDPOINT="http://127.0.0.1:1")
+    assert outcome["outcome"] == "remediated"
+    assert any("accepted this version of the secret before" in advice for advice in outcome["advice"])
+
+
+@pytest.mark.parametrize("why", ["the parameter says so", "it is another version"])
+def test_it_is_waited_for_docker_hub_and_nothing_written_where(account: Account, why: str) -> None:
+    account.create_project()
+    account.create_project("invoices")
+    account.remediate(account.failed_build())
+    account.world.sleep(3600)
+    account.calls.clear()
+    if why == "it is another version":
+        account.put_secret(json.dumps({**SECRET, "note": "rotated"}))
+    unreachable = "wait" if why == "the parameter says so" else "accepted-before"
+    outcome = account.remediate(
+        account.failed_build("invoices"),
+        DOCKER_HUB_ENDPOINT="http://127.0.0.1:1",
+        DOCKER_HUB_UNREACHABLE=unreachable,
+    )
+    assert (outcome["outcome"], account.writes()) == ("gave-up", [])

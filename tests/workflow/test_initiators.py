@@ -383,7 +383,7 @@ def stages(account: Account) -> list[str]:
 def test_a_second_retry_keeps_the_overrides_that_the_first_one_had(account: Account, limit: str) -> None:
     build = throttled_twice(account, limit)
     with no_pulls_left(account):
-        outcome = account.remediate(build)
+        outcome = account.remediate(build, ALLOW_LIMITED_ACCOUNT="true")
     assert outcome["outcome"] == "remediated", outcome
     assert stages(account) == [VALUE] * 3
 
@@ -395,7 +395,7 @@ def test_a_second_retry_is_not_made_without_them_where_the_project_was_edited_si
     build = throttled_twice(account, limit)
     account.after.append(once("StartBuild", lambda: account.edit(description="edited")))
     with no_pulls_left(account):
-        outcome = account.remediate(build)
+        outcome = account.remediate(build, ALLOW_LIMITED_ACCOUNT="true")
     assert outcome["outcome"] == "patched", outcome
     assert "the project was edited since" in " ".join(outcome["advice"])
     assert stages(account) == [VALUE] * 2

@@ -383,7 +383,7 @@ def test_a_project_whose_repair_fails_again_and_again_is_acted_on_max_attempts_t
     account.registry.log.clear()
     outcomes = [account.remediate(account.failed_build()) for _ in range(6)]
     assert [outcome["outcome"] for outcome in outcomes] == ["rejected"] * 3 + ["gave-up"] + ["skipped"] * 2
-    assert len(account.registry.log) == 3
+    assert len(account.registry.log) == 1, "the wrong password is tried once"
 
 
 def test_a_quiet_project_is_acted_on_all_the_same_when_a_person_asks(account: Account) -> None:

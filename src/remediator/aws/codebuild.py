@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from typing import Any
 
 from remediator.core.batch import Batch
@@ -33,6 +34,19 @@ class CodeBuild:
         projects: list[Document] = self._answer.get("projects") or []
         return projects[0] if projects else None
 
+    def projects_of(self, role_arn: str, covers: Callable[[str], bool]) -> list[Document]:
+        """The projects that have this service role, among those whose names are covered and may be read.
+
+        CodeBuild can't be asked for a role, so all are read: two calls for each hundred.
+        """
+        found: list[Document] = []
+        for page in self._client.get_paginator("list_projects").paginate():
+            names = [name for name in page["projects"] if covers(name)]
+            if names:
+                self._client.batch_get_projects(names=names)
+                found += [one for one in self._answer.get("projects") or [] if one.get("serviceRole") == role_arn]
+        return found
+
     def update(self, project: Document, *, with_source: bool = False) -> Document:
         """Send the environment and the tags of this document back, and nothing else; returns the updated project.
 
@@ -56,10 +70,14 @@ class CodeBuild:
         return updated
 
     def build(self, build: BuildArn) -> Build | None:
-        """The build's own record, None when there is no such build."""
+        """The build's own record, None when there is no such build.
+
+        CodeBuild is asked by an id, without region and account, so the record has to be that of this very ARN: one of
+        another account's build would be taken for one of this account's.
+        """
         self._client.batch_get_builds(ids=[build.id])
         builds: list[Document] = self._answer.get("builds") or []
-        return Build(builds[0]) if builds else None
+        return next((Build(found) for found in builds if found.get("arn") == str(build)), None)
 
     def latest_builds(self, project: str) -> list[Build]:
         """The project's newest builds, newest first, at most 100."""

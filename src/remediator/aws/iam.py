@@ -1,9 +1,14 @@
-"""Reads service roles and attaches the one managed policy that may read the secret."""
+"""Reads service roles and their boundaries, and attaches the one policy, or puts the one inline policy, into a role."""
 
 from __future__ import annotations
 
+import json
+from collections.abc import Mapping
 from typing import Any
 
+from botocore.exceptions import ClientError
+
+from remediator.aws.client import code_of
 from remediator.core.snapshot import Role
 
 
@@ -14,14 +19,39 @@ class Iam:
         self._client = iam
 
     def role(self, role_arn: str) -> Role:
-        """The role's trust policy, attached policies and tags; botocore decodes the trust policy from its URL form."""
-        name = role_arn.rpartition("/")[2]
-        role = self._client.get_role(RoleName=name)["Role"]
-        pages = self._client.get_paginator("list_attached_role_policies").paginate(RoleName=name)
-        attached = frozenset(policy["PolicyArn"] for page in pages for policy in page["AttachedPolicies"])
+        """The role, without word on its grant; botocore decodes the trust policy from its URL form."""
+        role = self._client.get_role(RoleName=role_arn.rpartition("/")[2])["Role"]
         tags = {tag["Key"]: tag["Value"] for tag in role.get("Tags", [])}
-        return Role(arn=role["Arn"], trust=role["AssumeRolePolicyDocument"], attached=attached, tags=tags)
+        boundary = (role.get("PermissionsBoundary") or {}).get("PermissionsBoundaryArn", "")
+        return Role(arn=role["Arn"], trust=role["AssumeRolePolicyDocument"], tags=tags, boundary=boundary)
+
+    def attached(self, role_name: str) -> frozenset[str]:
+        """The ARNs of the managed policies that the role holds."""
+        pages = self._client.get_paginator("list_attached_role_policies").paginate(RoleName=role_name)
+        return frozenset(policy["PolicyArn"] for page in pages for policy in page["AttachedPolicies"])
+
+    def policy(self, policy_arn: str) -> Mapping[str, Any]:
+        """The document of a managed policy, as it counts now."""
+        version = self._client.get_policy(PolicyArn=policy_arn)["Policy"]["DefaultVersionId"]
+        answer = self._client.get_policy_version(PolicyArn=policy_arn, VersionId=version)
+        document: Mapping[str, Any] = answer["PolicyVersion"]["Document"]
+        return document
 
     def attach(self, role_name: str, policy_arn: str) -> None:
         """Attaching a policy that is attached already changes nothing and is no error."""
         self._client.attach_role_policy(RoleName=role_name, PolicyArn=policy_arn)
+
+    def inline_policy(self, role_name: str, name: str) -> Mapping[str, Any] | None:
+        """The document of an inline policy of the role, None when it has none of that name."""
+        try:
+            answer = self._client.get_role_policy(RoleName=role_name, PolicyName=name)
+        except ClientError as error:
+            if code_of(error) == "NoSuchEntity":
+                return None
+            raise
+        document: Mapping[str, Any] = answer["PolicyDocument"]
+        return document
+
+    def put_inline_policy(self, role_name: str, name: str, document: Mapping[str, Any]) -> None:
+        """Write the role's inline policy of that name, over the one that is there."""
+        self._client.put_role_policy(RoleName=role_name, PolicyName=name, PolicyDocument=json.dumps(document))

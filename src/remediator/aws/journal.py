@@ -3,20 +3,18 @@
 One item for each failed build (`build#<project>:<uuid>`): the execution that has it, its attempt, the repair, the
 outcome. One for what several failed builds come back with (`batch#…`, `stage#…`, `chain#…`): the execution that runs it
 again, and when that ended. One for each project (`project#<name>`): the execution that works on it, its lease, and its
-history. Two for the secret in use: the projects that were signed in with it (`sharing#<ARN>`), and until when nobody
-signs in (`lockout#<ARN>`). All but the last two expire.
+history. All of them expire. The same table holds what is kept on the secret (see `secret_record`) and the stop switch.
 """
 
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from botocore.exceptions import ClientError
-
-from remediator.aws.client import code_of
+from remediator.aws import switch
+from remediator.aws.table import Table, number, text
 from remediator.core.failure import BuildArn
 from remediator.core.history import NEW, History
 
@@ -52,11 +50,11 @@ class Entry:
 @dataclass(frozen=True, slots=True)
 class Entrance:
     """The answer to a build's execution: it may go on; or another one has the build (`of_build`) or its origin; or
-    nobody may sign in with the secret until `locked_until` (seconds since 1970)."""
+    somebody has stopped everything (`stopped`: why and when)."""
 
     held_by: str = ""
     of_build: bool = False
-    locked_until: float = 0.0
+    stopped: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,12 +66,9 @@ class Origin:
 
 
 class Journal:
-    def __init__(self, dynamodb: Any, table: str, keep_days: int, secret_arn: str) -> None:
-        self._client = dynamodb
+    def __init__(self, table: Table, keep_days: int) -> None:
         self._table = table
         self._keep_seconds = keep_days * SECONDS_A_DAY
-        self._sharing_key = f"sharing#{secret_arn}"
-        self._lockout_key = f"lockout#{secret_arn}"
 
     # A project
 
@@ -85,25 +80,25 @@ class Journal:
         """
         free = "(attribute_not_exists(execution) OR execution IN (:me, :evict))"
         wanted = "(attribute_not_exists(left_alone_until) OR left_alone_until < :now)"
-        answer = _held(
-            lambda: self._client.update_item(
-                TableName=self._table,
-                Key={"pk": _text(_project_key(build.project))},
-                UpdateExpression=(
+        answer = self._table.answer(
+            {
+                "TableName": self._table.name,
+                "Key": {"pk": text(_project_key(build.project))},
+                "UpdateExpression": (
                     "SET execution = :me, build = :build, expires_at = :expires, claimed_at = :now "
                     "REMOVE left_alone_until"
                 ),
-                ConditionExpression=free if insist else f"{free} AND {wanted}",
-                ExpressionAttributeValues={
-                    ":me": _text(execution),
-                    ":evict": _text(evict or execution),
-                    ":build": _text(build.id),
-                    ":now": _number(int(now)),
-                    ":expires": _number(self._expiry(now)),
+                "ConditionExpression": free if insist else f"{free} AND {wanted}",
+                "ExpressionAttributeValues": {
+                    ":me": text(execution),
+                    ":evict": text(evict or execution),
+                    ":build": text(build.id),
+                    ":now": number(int(now)),
+                    ":expires": number(self._expiry(now)),
                 },
-                ReturnValues="ALL_NEW",
-                ReturnValuesOnConditionCheckFailure="ALL_OLD",
-            )
+                "ReturnValues": "ALL_NEW",
+                "ReturnValuesOnConditionCheckFailure": "ALL_OLD",
+            }
         )
         if "Attributes" in answer:
             return Claim(history=_history(answer["Attributes"]))
@@ -112,36 +107,36 @@ class Journal:
         return Claim(holder, item.get("build", {}).get("S", ""), left_alone=not holder)
 
     def history(self, project: str) -> History:
-        return _history(self._get(_project_key(project)) or {})
+        return _history(self._table.get(_project_key(project)) or {})
 
     def record_repaired(self, project: str, execution: str, history: History) -> None:
         """Write down that the project was repaired, unless its lease is no longer this execution's."""
         values: dict[str, Any] = {
             "repaired_at": _milliseconds(history.repaired_at or 0.0),
-            "repaired_by": _text(history.repaired_by),
+            "repaired_by": text(history.repaired_by),
             "edited_at": _milliseconds(history.edited_at),
-            "undone": _number(history.undone),
+            "undone": number(history.undone),
         }
         if history.members:
             values["members"] = {"SS": sorted(history.members)}
-        update = self._update(_project_key(project), values, "execution = :me", {":me": _text(execution)})
-        _holds(lambda: self._client.update_item(**update))
+        update = self._table.update(_project_key(project), values, "execution = :me", {":me": text(execution)})
+        self._table.write(update)
 
     def release(self, project: str, execution: str, history: History) -> None:
         """Give the project's lease back and keep the attempts of its window, unless it is no longer ours."""
-        values = {"window_ends": _number(int(history.window_ends)), "noticed": {"BOOL": history.noticed}}
+        values = {"window_ends": number(int(history.window_ends)), "noticed": {"BOOL": history.noticed}}
         if history.tries:
             values["tries"] = {"SS": sorted(history.tries)}
         self._give_back(project, execution, values)
 
     def leave_alone(self, project: str, execution: str, until: float) -> None:
         """Give the lease back so that nobody takes it for a while; what was repaired is repaired no more."""
-        self._give_back(project, execution, {"left_alone_until": _number(int(until))}, "repaired_at", "members")
+        self._give_back(project, execution, {"left_alone_until": number(int(until))}, "repaired_at", "members")
 
     def _give_back(self, project: str, execution: str, values: Mapping[str, Any], *removed: str) -> None:
-        update = self._update(_project_key(project), values, "execution = :me", {":me": _text(execution)})
+        update = self._table.update(_project_key(project), values, "execution = :me", {":me": text(execution)})
         update["UpdateExpression"] += f" REMOVE {', '.join(('execution', 'build', *removed))}"
-        _holds(lambda: self._client.update_item(**update))
+        self._table.write(update)
 
     # A failed build
 
@@ -155,48 +150,41 @@ class Journal:
         repair: Mapping[str, Any],
         origin: str = "",
         evict: str = "",
-        signs_in: bool = True,
     ) -> Entrance:
         """Take the build for this execution, and its `origin`, the key of what it comes back with, where that is more.
         What is about to change is written down with it, old and new.
 
         A later attempt may take a build that an earlier one had. `evict` is an execution that has ended and whose
-        origin may be taken over. One that `signs_in` is refused while nobody may.
+        origin may be taken over. While the stop switch is on nothing is taken.
         """
         mine = "attribute_not_exists(execution) OR execution = :me OR attempt < :attempt"
         taken = {
-            "execution": _text(execution),
-            "attempt": _number(attempt),
-            "claimed_at": _number(int(now)),
-            "expires_at": _number(self._expiry(now)),
+            "execution": text(execution),
+            "attempt": number(attempt),
+            "claimed_at": number(int(now)),
+            "expires_at": number(self._expiry(now)),
         }
-        compared = {":me": _text(execution)}
-        values = {**taken, "repair": _text(json.dumps(repair, sort_keys=True))} if repair else taken
-        items = [{"Update": self._update(_build_key(build), values, mine, compared)}]
+        compared = {":me": text(execution)}
+        values = {**taken, "repair": text(json.dumps(repair, sort_keys=True))} if repair else taken
+        items = [{"Update": self._table.update(_build_key(build), values, mine, compared)}]
         if origin:
             free = f"{mine} OR execution = :evict"
-            taking_over = self._update(origin, taken, free, {**compared, ":evict": _text(evict or execution)})
+            taking_over = self._table.update(origin, taken, free, {**compared, ":evict": text(evict or execution)})
             taking_over["UpdateExpression"] += " REMOVE ended_at"
             items.append({"Update": taking_over})
-        lockout = {
-            "TableName": self._table,
-            "Key": {"pk": _text(self._lockout_key)},
-            "ConditionExpression": "attribute_not_exists(locked_until) OR locked_until < :now",
-            "ExpressionAttributeValues": {":now": _number(int(now))},
-        }
         taking = len(items)
-        failed = self._transact([*items, {"ConditionCheck": lockout}] if signs_in else items)
+        failed = self._table.transact([*items, {"ConditionCheck": switch.is_off(self._table)}])
         holders = ["" if item is None else item.get("execution", {}).get("S", "unknown") for item in failed[:taking]]
-        locked = failed[taking] if failed[taking:] else None
+        stopped = failed[taking] if failed else None
         return Entrance(
             held_by=next(filter(None, holders), ""),
             of_build=bool(holders and holders[0]),
-            locked_until=float(locked["locked_until"]["N"]) if locked else 0.0,
+            stopped=switch.told(stopped or {}),
         )
 
     def origin(self, key: str) -> Origin | None:
         """Who has the origin of a build; None while nobody has."""
-        item = self._get(key)
+        item = self._table.get(key)
         if item is None:
             return None
         ended_at = item.get("ended_at", {}).get("N")
@@ -204,50 +192,42 @@ class Journal:
 
     def take(self, key: str, execution: str, now: float) -> None:
         """Take what this execution has started itself: what belongs to it is followed already."""
-        taken = {"execution": _text(execution), "attempt": _number(1), "expires_at": _number(self._expiry(now))}
-        update = self._update(key, taken, "attribute_not_exists(execution)")
-        _holds(lambda: self._client.update_item(**update))
+        taken = {"execution": text(execution), "attempt": number(1), "expires_at": number(self._expiry(now))}
+        update = self._table.update(key, taken, "attribute_not_exists(execution)")
+        self._table.write(update)
 
     def close(self, key: str, execution: str, now: float) -> None:
         """The execution that has this origin has ended; what belongs to it and starts later is nobody's yet."""
-        update = self._update(key, {"ended_at": _number(int(now))}, "execution = :me", {":me": _text(execution)})
-        _holds(lambda: self._client.update_item(**update))
+        update = self._table.update(key, {"ended_at": number(int(now))}, "execution = :me", {":me": text(execution)})
+        self._table.write(update)
 
     def adopt(self, build: BuildArn, execution: str, entry: Mapping[str, Any], now: float) -> bool:
         """Take a build that this execution started, with what is said of it; False where another has it."""
-        values = {"execution": _text(execution), "attempt": _number(1), **self._outcome(entry, now)}
+        values = {"execution": text(execution), "attempt": number(1), **self._outcome(entry, now)}
         mine = "attribute_not_exists(execution) OR execution = :me"
-        update = self._update(_build_key(build), values, mine, {":me": _text(execution)})
-        return _holds(lambda: self._client.update_item(**update))
+        update = self._table.update(_build_key(build), values, mine, {":me": text(execution)})
+        return self._table.write(update)
 
     def record_repair(self, build: BuildArn, repair: Mapping[str, Any]) -> None:
         """Write down what is about to change, old and new, before it changes."""
-        self._client.update_item(
-            **self._update(_build_key(build), {"repair": _text(json.dumps(repair, sort_keys=True))})
-        )
+        self._table.write(self._table.update(_build_key(build), {"repair": text(json.dumps(repair, sort_keys=True))}))
 
     def record_outcome(
         self, build: BuildArn, execution: str, attempt: int, outcome: Mapping[str, Any], now: float
     ) -> bool:
         """Keep the outcome, with the attempt also where the build was never claimed; a later attempt's own stays, and
         then the answer is False."""
-        values = {"attempt": _number(attempt), **self._outcome(outcome, now)}
+        values = {"attempt": number(attempt), **self._outcome(outcome, now)}
         mine = "attribute_not_exists(execution) OR execution = :me"
-        return _holds(
-            lambda: self._client.update_item(**self._update(_build_key(build), values, mine, {":me": _text(execution)}))
-        )
+        return self._table.write(self._table.update(_build_key(build), values, mine, {":me": text(execution)}))
 
     def record_triage(self, build: BuildArn, outcome: Mapping[str, Any], now: float) -> bool:
         """Keep the outcome of a failure that needs no execution; False when the build has an entry already."""
-        item = {"pk": _text(_build_key(build)), "attempt": _number(0), **self._outcome(outcome, now)}
-        return _holds(
-            lambda: self._client.put_item(
-                TableName=self._table, Item=item, ConditionExpression="attribute_not_exists(pk)"
-            )
-        )
+        item = {"pk": text(_build_key(build)), "attempt": number(0), **self._outcome(outcome, now)}
+        return self._table.put_new(item)
 
     def entry(self, build: BuildArn) -> Entry | None:
-        item = self._get(_build_key(build))
+        item = self._table.get(_build_key(build))
         if item is None:
             return None
         return Entry(
@@ -256,78 +236,15 @@ class Journal:
             item.get("execution", {}).get("S", ""),
         )
 
-    # The secret
-
-    def sharing(self) -> tuple[str, ...]:
-        """The projects that were signed in with the secret in use."""
-        item = self._get(self._sharing_key) or {}
-        return tuple(sorted(item.get("projects", {}).get("SS", [])))
-
-    def share(self, project: str) -> None:
-        """One more project is signed in with the secret in use."""
-        self._client.update_item(
-            TableName=self._table,
-            Key={"pk": _text(self._sharing_key)},
-            UpdateExpression="ADD projects :project",
-            ExpressionAttributeValues={":project": {"SS": [project]}},
-        )
-
-    def locked_until(self, now: float) -> float | None:
-        """Until when nobody signs in with the secret (seconds since 1970); None where anybody may at `now`."""
-        until = float((self._get(self._lockout_key) or {}).get("locked_until", {}).get("N", "0"))
-        return until if until >= int(now) else None
-
-    def lock_out(self, until: float) -> None:
-        """Nobody signs in with the secret until then: Docker Hub refuses it, and each further try prolongs that."""
-        self._client.update_item(**self._update(self._lockout_key, {"locked_until": _number(int(until))}))
-
-    # Requests
-
-    def _get(self, key: str) -> dict[str, Any] | None:
-        answer = self._client.get_item(TableName=self._table, Key={"pk": _text(key)}, ConsistentRead=True)
-        item: dict[str, Any] | None = answer.get("Item")
-        return item
+    # Values
 
     def _outcome(self, outcome: Mapping[str, Any], now: float) -> dict[str, Any]:
         return {
-            "outcome": _text(outcome["outcome"]),
-            "report": _text(json.dumps(outcome, sort_keys=True)),
-            "ended_at": _number(int(now)),
-            "expires_at": _number(self._expiry(now)),
+            "outcome": text(outcome["outcome"]),
+            "report": text(json.dumps(outcome, sort_keys=True)),
+            "ended_at": number(int(now)),
+            "expires_at": number(self._expiry(now)),
         }
-
-    def _update(
-        self, key: str, values: Mapping[str, Any], condition: str = "", compared: Mapping[str, Any] | None = None
-    ) -> dict[str, Any]:
-        return {
-            "TableName": self._table,
-            "Key": {"pk": _text(key)},
-            "UpdateExpression": "SET " + ", ".join(f"#{name} = :{name}" for name in values),
-            "ExpressionAttributeNames": {f"#{name}": name for name in values},
-            "ExpressionAttributeValues": {**{f":{name}": v for name, v in values.items()}, **(compared or {})},
-            **({"ConditionExpression": condition} if condition else {}),
-        }
-
-    def _transact(self, items: list[dict[str, Any]]) -> list[dict[str, Any] | None]:
-        """Write all or nothing; for each item the one that stood against it, and an empty list when all is written."""
-        told = [
-            {kind: {**request, "ReturnValuesOnConditionCheckFailure": "ALL_OLD"}}
-            for item in items
-            for kind, request in item.items()
-        ]
-        try:
-            self._client.transact_write_items(TransactItems=told)
-        except ClientError as error:
-            if code_of(error) != "TransactionCanceledException":
-                raise
-            reasons: list[Any] = error.response["CancellationReasons"]
-            against: list[dict[str, Any] | None] = [
-                reason.get("Item", {}) if reason.get("Code") == "ConditionalCheckFailed" else None for reason in reasons
-            ]
-            if against == [None] * len(items):
-                raise
-            return against
-        return []
 
     def _expiry(self, now: float) -> int:
         return int(now) + self._keep_seconds
@@ -347,27 +264,6 @@ def _history(item: Mapping[str, Any]) -> History:
     )
 
 
-def _held(write: Callable[[], dict[str, Any]]) -> dict[str, Any]:
-    """The answer to a write that has a condition, or the error's, which shows the item that stood against it."""
-    try:
-        return write()
-    except ClientError as error:
-        if code_of(error) != "ConditionalCheckFailedException":
-            raise
-        return {"Item": error.response.get("Item", {})}
-
-
-def _holds(write: Callable[[], object]) -> bool:
-    """Make a write that has a condition; False when the condition does not hold, and nothing was written."""
-    try:
-        write()
-    except ClientError as error:
-        if code_of(error) != "ConditionalCheckFailedException":
-            raise
-        return False
-    return True
-
-
 def _build_key(build: BuildArn) -> str:
     return f"build#{build.id}"
 
@@ -376,14 +272,6 @@ def _project_key(project: str) -> str:
     return f"project#{project}"
 
 
-def _text(value: str) -> dict[str, str]:
-    return {"S": value}
-
-
-def _number(value: int) -> dict[str, str]:
-    return {"N": str(value)}
-
-
 def _milliseconds(seconds: float) -> dict[str, str]:
     """CodeBuild's times have fractions of a second."""
-    return _number(round(seconds * 1000))
+    return number(round(seconds * 1000))

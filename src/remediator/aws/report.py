@@ -1,10 +1,13 @@
-"""Tells an outcome: to the journal, to the log as one structured line, and as a metric."""
+"""Tells an outcome: to the journal, to the log as one structured line, as a metric and as a notice."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from botocore.exceptions import BotoCoreError, ClientError
+
 from remediator.aws.journal import Journal
+from remediator.aws.notices import Notices
 from remediator.core.failure import BuildArn
 from remediator.core.order import Order
 from remediator.core.outcome import Ending, Outcome
@@ -17,10 +20,11 @@ if TYPE_CHECKING:
 class Report:
     """Call it inside a step: code outside steps is replayed, and would tell the same outcome again."""
 
-    def __init__(self, journal: Journal, logger: Logger, metrics: Metrics) -> None:
+    def __init__(self, journal: Journal, logger: Logger, metrics: Metrics, notices: Notices) -> None:
         self._journal = journal
         self._logger = logger
         self._metrics = metrics
+        self._notices = notices
 
     def outcome(self, order: Order, outcome: Outcome, now: float) -> None:
         """Write the outcome of an execution down, then log it: what is logged can be looked up. A later attempt's own,
@@ -41,10 +45,15 @@ class Report:
         return entry
 
     def _tell(self, entry: dict[str, Any]) -> None:
-        """One line; and a count, on which people set alarms, unless the same was told before."""
+        """One line; and a count, on which people set alarms, and a notice, unless the same was told before."""
         self._logger.info("outcome", extra=entry)
         if entry["quiet"]:
             return
         self._metrics.add_dimension(name="outcome", value=entry["outcome"])
         self._metrics.add_metric(name="Outcomes", unit="Count", value=1)
         self._metrics.flush_metrics()
+        try:
+            self._notices.publish(entry)
+        except (ClientError, BotoCoreError) as error:
+            # The outcome is in the journal by now, and a step that is tried again would not tell it again.
+            self._logger.warning("no notice", extra={"build": entry["build"], "why": type(error).__name__})

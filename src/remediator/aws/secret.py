@@ -1,4 +1,4 @@
-"""Reads the one secret, and says which of its keys is missing or wrong, never what they hold."""
+"""Reads the one secret, and says which of its keys is missing or wrong, never what they hold; edits its own policy."""
 
 from __future__ import annotations
 
@@ -16,11 +16,13 @@ class MalformedSecret(ValueError):
 @dataclass(frozen=True, slots=True)
 class Credentials:
     """A Docker Hub user name, its password or access token, and both again as the docker CLI takes them from
-    DOCKER_AUTH_CONFIG, None where the secret has no such key; none is ever shown."""
+    DOCKER_AUTH_CONFIG, None where the secret has no such key; none is ever shown. `version` is the secret's, by which
+    a rotation is noticed."""
 
     username: str = field(repr=False)
     password: str = field(repr=False)
     auth_config: str | None = field(default=None, repr=False)
+    version: str = ""
 
 
 class Secret:
@@ -30,7 +32,8 @@ class Secret:
 
     def read(self) -> Credentials:
         """The secret's current user name and password; MalformedSecret names the key that is wrong."""
-        text = self._client.get_secret_value(SecretId=self._arn).get("SecretString")
+        answer = self._client.get_secret_value(SecretId=self._arn)
+        text = answer.get("SecretString")
         if text is None:
             raise MalformedSecret("it is binary; it has to be a JSON object with the keys username and password")
         try:
@@ -47,4 +50,21 @@ class Secret:
         auth_config = content.get("docker_auth_config")
         if auth_config is not None and not isinstance(auth_config, str):
             raise MalformedSecret("its key docker_auth_config is no string; it has to hold JSON as a text")
-        return Credentials(content["username"], content["password"], auth_config)
+        return Credentials(content["username"], content["password"], auth_config, answer["VersionId"])
+
+    def customer_key(self) -> str:
+        """The key that the secret is encrypted with: an ARN, an id or an alias; empty for Secrets Manager's own.
+
+        https://docs.aws.amazon.com/secretsmanager/latest/apireference/API_DescribeSecret.html
+        """
+        key = str(self._client.describe_secret(SecretId=self._arn).get("KmsKeyId") or "")
+        return "" if key.endswith("alias/aws/secretsmanager") else key
+
+    def policy(self) -> str | None:
+        """The text of the secret's resource policy; None when it has none."""
+        text: str | None = self._client.get_resource_policy(SecretId=self._arn).get("ResourcePolicy")
+        return text
+
+    def put_policy(self, text: str) -> None:
+        """Replace the secret's resource policy; Secrets Manager refuses one that lets in everybody."""
+        self._client.put_resource_policy(SecretId=self._arn, ResourcePolicy=text, BlockPublicPolicy=True)

@@ -8,6 +8,8 @@ import shlex
 from collections.abc import Mapping
 
 from remediator.core.artefact import NAME_LENGTH, VALUE_LENGTH, artefact, as_item, one_line
+from remediator.core.change import GrantSecretAccess
+from remediator.core.inline_policy import inline_policy_name
 from remediator.core.redaction import redact
 
 USERNAME = "DOCKERHUB_USERNAME"
@@ -168,16 +170,24 @@ def fix_login(fault: str, login: str, found: str = "") -> str:
     )
 
 
-def detach_before_delete(role_name: str, policy_arn: str, stack: str) -> str:
-    """For a role that a stack owns. https://docs.aws.amazon.com/IAM/latest/APIReference/API_DeleteRole.html"""
-    role, stack = one_line(role_name), one_line(stack)
-    policy = one_line(policy_arn, VALUE_LENGTH)
-    return artefact(
+def take_grant_before_delete(grant: GrantSecretAccess, stack: str) -> tuple[str, ...]:
+    """For a role that a stack owns; nothing where the grant is not in the role.
+
+    https://docs.aws.amazon.com/IAM/latest/APIReference/API_DeleteRole.html
+    """
+    if grant.by == "secret":
+        return ()
+    role, stack = one_line(grant.role_name), one_line(stack)
+    command = f"detach-role-policy --policy-arn {shlex.quote(one_line(grant.policy_arn, VALUE_LENGTH))}"
+    if grant.by == "inline":
+        command = f"delete-role-policy --policy-name {shlex.quote(inline_policy_name(grant.secret_arn))}"
+    text = artefact(
         f"Run this before the stack {stack} is deleted or replaces the role {role}.",
         where=f"the role {role} of the stack {stack}",
-        why="IAM deletes no role that has a policy attached, and the stack does not know of this attachment",
-        paste=f"aws iam detach-role-policy --role-name {shlex.quote(role)} --policy-arn {shlex.quote(policy)}",
+        why="IAM deletes no role that has a policy, and the stack does not know of this one",
+        paste=f"aws iam {command} --role-name {shlex.quote(role)}",
     )
+    return (text,)
 
 
 def _variable(name: str) -> str:

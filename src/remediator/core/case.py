@@ -8,6 +8,7 @@ from typing import Any
 
 from remediator.core.build import Build
 from remediator.core.carried import signed_in
+from remediator.core.change import GrantSecretAccess
 from remediator.core.diagnosis import WAITED_FOR, Diagnosis, mirrors_of
 from remediator.core.evidence import Cause
 from remediator.core.failure import FAILED_STATUSES
@@ -17,6 +18,7 @@ from remediator.core.outcome import Ending, Outcome
 from remediator.core.plan import Plan, SignIn, make_plan
 from remediator.core.retry import Retry, Way, decide_retry
 from remediator.core.review import Untrusted, another_image, objection
+from remediator.core.scope import EVERYTHING, Scope, out_of_scope
 from remediator.core.snapshot import Snapshot
 
 NO_PLAN = Plan()
@@ -92,11 +94,12 @@ class Case:
 
 @dataclass(frozen=True, slots=True)
 class Terms:
-    """What the stack's parameters allow a repair to do, and with which credentials."""
+    """What the stack's parameters allow a repair to do, to which projects, and with which credentials."""
 
     sign_in: SignIn
     untrusted: Untrusted
     edit_buildspecs: bool
+    scope: Scope = EVERYTHING
 
 
 def refuse_build(build: Build, diagnosis: Diagnosis) -> Case | None:
@@ -120,6 +123,9 @@ def make_case(
 
     `pushes`: do the project's builds sign in or push by themselves, as far as their logs tell (see `Observed`)?
     """
+    outside = out_of_scope(snapshot, terms.scope)
+    if outside:
+        return Case(outside, diagnosis.cause)
     if diagnosis.cause in WAITED_FOR:
         return _waiting(build, diagnosis, snapshot, terms, history)
     sign_in = terms.sign_in
@@ -134,6 +140,8 @@ def make_case(
         case = replace(case, plan=make_plan(snapshot, sign_in, for_build=another_image(build, snapshot)))
     if case.refusal:
         return case
+    if sign_in.grant_by == "none" and case.plan.grant and snapshot.role:
+        return Case(_left_to_a_person(case.plan.grant), diagnosis.cause)
     case = _with_advice_to_keep(case, snapshot)
     left_alone = undone_again(history, case.plan)
     if left_alone:
@@ -204,6 +212,16 @@ def replan(case: Case, build: Build, snapshot: Snapshot, terms: Terms) -> Case:
     return replace(again, place=case.place, origin=case.origin, counts=case.counts, undone=case.undone)
 
 
+def _left_to_a_person(grant: GrantSecretAccess) -> Outcome:
+    from remediator.core.advice import attach_policy
+
+    return Outcome(
+        Ending.ADVISED,
+        f"PolicyMode is none, and the service role {grant.role_name} may not read the secret yet: nothing was written",
+        advice=(attach_policy(grant.role_name, grant.policy_arn), "then use the remediate command"),
+    )
+
+
 def _with_advice_to_keep(case: Case, snapshot: Snapshot) -> Case:
     """What the project's owner has to do so that the next deploy does not undo the repair, or stumble over it."""
     from remediator.core.definition import keep_in_definition
@@ -214,7 +232,7 @@ def _with_advice_to_keep(case: Case, snapshot: Snapshot) -> Case:
         told.append(keep_in_definition(owner_of(snapshot.tags), snapshot.name, plan.settings()))
     owner = owner_of(snapshot.role.tags) if snapshot.role else None
     if plan.grant and owner and owner.certain and owner.tool == "cloudformation":
-        from remediator.core.advice import detach_before_delete
+        from remediator.core.advice import take_grant_before_delete
 
-        told.append(detach_before_delete(plan.grant.role_name, plan.grant.policy_arn, owner.name))
+        told += take_grant_before_delete(plan.grant, owner.name)
     return replace(case, plan=replace(plan, advice=(*plan.advice, *told)))

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 from remediator.core.snapshot import Document
 
@@ -13,16 +13,20 @@ if TYPE_CHECKING:
     from remediator.core.insertion import Insertion
 
 SECRETS_MANAGER = "SECRETS_MANAGER"
+GrantBy = Literal["managed", "secret", "inline", "none"]
 ABSENT = "absent"
 """What the journal keeps as the old value of a member that was not there."""
 
 
 @dataclass(frozen=True, slots=True)
 class GrantSecretAccess:
-    """Attach the managed policy that may read the secret to the project's service role."""
+    """Let the project's service role read the secret, by the stack's managed policy, a statement in the secret's own
+    resource policy, or an inline policy in the role; by "none" it is left to a person."""
 
     role_arn: str
     policy_arn: str
+    secret_arn: str = ""
+    by: GrantBy = "managed"
 
     @property
     def role_name(self) -> str:
@@ -30,6 +34,11 @@ class GrantSecretAccess:
         return self.role_arn.rpartition("/")[2]
 
     def show(self) -> str:
+        match self.by:
+            case "secret":
+                return f"name the role {self.role_name} in the resource policy of the secret {self.secret_arn}"
+            case "inline":
+                return f"put an inline policy that may read the secret {self.secret_arn} into the role {self.role_name}"
         return f"attach the policy {self.policy_arn} to the role {self.role_name}"
 
 

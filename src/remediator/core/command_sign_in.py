@@ -9,7 +9,7 @@ from remediator.core import advice
 from remediator.core.build import Build
 from remediator.core.buildlog import FailedCommand
 from remediator.core.buildspec import Buildspec, BuildspecError, find_insertion, sign_in_faults
-from remediator.core.change import AddDockerLogin, GrantSecretAccess
+from remediator.core.change import AddDockerLogin
 from remediator.core.curated import reads_docker_auth_config
 from remediator.core.outcome import Ending, Outcome
 from remediator.core.plan import SignIn, own_variables
@@ -162,9 +162,9 @@ def _against_auth_config(snapshot: Snapshot, sign_in: SignIn, observed: Observed
 
 def _by_hand(snapshot: Snapshot, sign_in: SignIn) -> tuple[str, ...]:
     """What a repair would have granted: a person who pastes the lines needs it too."""
-    if snapshot.role is not None and sign_in.policy_arn in snapshot.role.attached:
+    if snapshot.role is not None and snapshot.role.granted:
         return ()
-    grant = GrantSecretAccess(str(snapshot.project.get("serviceRole", "")), sign_in.policy_arn)
+    grant = sign_in.grant(str(snapshot.project.get("serviceRole", "")))
     return (advice.attach_policy(grant.role_name, grant.policy_arn),)
 
 

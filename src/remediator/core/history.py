@@ -113,6 +113,12 @@ def started_by(initiator: str, function: str) -> bool:
     return bool(function) and initiator.endswith(f"/{function}")
 
 
+def stopped(told: str) -> Outcome:
+    """What is said while the stop switch is on; `told` is since when, and why."""
+    advice = ("send the command resume, then use the remediate command for this project",)
+    return Outcome(Ending.SKIPPED, f"{told}; nothing was written", advice=advice)
+
+
 def locked_out(until: float) -> Outcome:
     """What is said while nobody signs in, because Docker Hub has refused that and each further try prolongs it."""
     reason = f"Docker Hub has locked sign-ins out; none is tried until {moment(until)}"

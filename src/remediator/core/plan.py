@@ -9,6 +9,7 @@ from typing import Any, Literal
 from remediator.core.change import (
     AddDockerLogin,
     Change,
+    GrantBy,
     GrantSecretAccess,
     ProjectChange,
     SetEnvironmentVariables,
@@ -23,14 +24,22 @@ from remediator.core.snapshot import Document, Snapshot, is_inline
 
 @dataclass(frozen=True, slots=True)
 class SignIn:
-    """How a repaired project signs in: with which secret, granted by which policy, in which variables."""
+    """How a repaired project signs in: with which secret, granted by which policy or else, in which variables.
+
+    `customer_key`: is the secret encrypted with a key of the account's own?
+    """
 
     secret_arn: str
     policy_arn: str
+    grant_by: GrantBy = "managed"
+    customer_key: bool = False
     username_variable: str = "DOCKERHUB_USERNAME"
     password_variable: str = "DOCKERHUB_PASSWORD"  # noqa: S105 - the name of a variable
     variables: Literal["always", "when-needed"] = "always"
     auth_config_variable: str = "DOCKER_AUTH_CONFIG"
+
+    def grant(self, role_arn: str) -> GrantSecretAccess:
+        return GrantSecretAccess(role_arn, self.policy_arn, self.secret_arn, self.grant_by)
 
     @property
     def auth_config_reference(self) -> str:
@@ -125,8 +134,8 @@ def make_plan(
     """
     changes: list[Change] = []
     advice: list[str] = []
-    if snapshot.role is None or sign_in.policy_arn not in snapshot.role.attached:
-        changes.append(GrantSecretAccess(str(snapshot.project.get("serviceRole", "")), sign_in.policy_arn))
+    if snapshot.role is None or not snapshot.role.granted:
+        changes.append(sign_in.grant(str(snapshot.project.get("serviceRole", ""))))
     credential = _registry_credential(snapshot, sign_in)
     if credential is not None:
         changes.append(credential)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from typing import Literal
 
@@ -28,7 +29,11 @@ def objection(
     else:
         of_its_kind = _image_not_ours(build, snapshot, edited_at) or _image_signed_in(build, snapshot, sign_in)
     return (
-        _another_role(build, snapshot) or _foreign_role(build) or of_its_kind or stranger_objection(snapshot, untrusted)
+        _another_role(build, snapshot)
+        or _foreign_role(build)
+        or _foreign_secret(build, sign_in)
+        or of_its_kind
+        or stranger_objection(snapshot, untrusted)
     )
 
 
@@ -54,12 +59,41 @@ def _other_commands(build: Build, snapshot: Snapshot, sign_in: SignIn) -> Outcom
         another = "another source"
     if any(build.environment.get(member) != snapshot.environment.get(member) for member in ("type", "image")):
         another = "in another image"
+    steering = _steering(build, snapshot)
+    if not another and steering:
+        another = f"with another {' and '.join(steering)}"
     if not another:
         return None
     return Outcome(
         Ending.ADVISED,
         f"the build ran {another} than the project has: an override, or the project was edited since",
         advice=("start the build again without the override; if it is throttled too, it is looked at anew",),
+    )
+
+
+_STEERS = re.compile(
+    r"BASH_ENV|BASH_FUNC_.*|BASHOPTS|IFS|PATH|PROMPT_COMMAND|SHELLOPTS|LD_(?:AUDIT|LIBRARY_PATH|PRELOAD)"
+    r"|DOCKER_(?:AUTH_CONFIG|CONFIG|CONTEXT|HOST)|BUILDKIT_HOST|BUILDX_BUILDER|(?:ALL|HTTPS?)_PROXY"
+    r"|GIT_SSH_COMMAND|MAKEFLAGS|NODE_OPTIONS|PERL5OPT|PYTHON(?:PATH|STARTUP)|RUBYOPT",
+    re.IGNORECASE,
+)
+"""Variables that decide what a shell, docker or the loader runs, or whom it talks to."""
+_SPEAKS = re.compile(r"\$\(|`|too\s*many\s*requests", re.IGNORECASE)
+
+
+def _steering(build: Build, snapshot: Snapshot) -> tuple[str, ...]:
+    """Variables that the start of the build set, and by which its log can be made to say anything.
+
+    What commands print is evidence only where it comes from the project's own: whoever may start builds might want the
+    secret attached to a role that their builds run with.
+    """
+    own = snapshot.environment.get("environmentVariables") or []
+    given = [variable for variable in build.environment.get("environmentVariables") or [] if variable not in own]
+    return tuple(
+        str(variable.get("name"))
+        for variable in given
+        if variable.get("type") in (None, "", "PLAINTEXT")
+        and (_STEERS.fullmatch(str(variable.get("name"))) or _SPEAKS.search(str(variable.get("value"))))
     )
 
 
@@ -130,6 +164,20 @@ def _foreign_role(build: Build) -> Outcome | None:
         Ending.ADVISED,
         f"the project's service role {build.service_role} is not of this account, {account}",
         advice=("let that role read the secret in its own account, then set the registry credential by hand",),
+    )
+
+
+def _foreign_secret(build: Build, sign_in: SignIn) -> Outcome | None:
+    """Whether a service role may read another account's secret is decided there, where nobody here can look."""
+    region, account = sign_in.secret_arn.split(":")[3:5]
+    own = build.failure.build
+    if (region, account) == (own.region, own.account):
+        return None
+    return Outcome(
+        Ending.ADVISED,
+        f"the secret {sign_in.secret_arn} is not of this account and region, {own.account} in {own.region}: whether "
+        "the project's builds could read it can't be told from here",
+        advice=("keep the credentials in a secret of this account and region, and deploy with its ARN",),
     )
 
 

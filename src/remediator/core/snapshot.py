@@ -29,12 +29,16 @@ def in_repository(buildspec: str) -> bool:
 
 @dataclass(frozen=True, slots=True)
 class Role:
-    """A project's service role: its name, who may assume it, the managed policies attached to it, its tags."""
+    """A project's service role: who may assume it, its tags, and the ARN of its permissions boundary, empty for none.
+
+    `granted`: may it read the secret already, in the way in which this stack grants that?
+    """
 
     arn: str
     trust: Mapping[str, Any]
-    attached: frozenset[str]
     tags: Mapping[str, str] = field(default_factory=dict)
+    boundary: str = ""
+    granted: bool = False
 
     @property
     def strangers(self) -> tuple[str, ...]:

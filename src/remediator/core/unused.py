@@ -30,6 +30,8 @@ _ROOT = "root"
 """Who runs a build's commands where its buildspec names nobody.
 https://docs.aws.amazon.com/codebuild/latest/userguide/build-spec-ref.html#build-spec.run-as"""
 
+_LOST = {"secret": "lost its place in the secret's policy", "inline": "lost its inline policy"}
+
 _DOCKER_IMAGE = re.compile(r"(?:docker\.io/)?(?:library/)?docker(?::[\w.-]+)?")
 _PULLING = frozenset({"build", "buildx", "compose", "create", "pull", "run", "up"})
 _SHARED = ("/.docker", "DOCKER_AUTH_CONFIG", "DOCKER_CONFIG")
@@ -73,9 +75,10 @@ def why_unused(
 def _in_secret(snapshot: Snapshot, sign_in: SignIn, fault: str) -> Iterator[Found]:
     """The secret may not be read any more, or holds what Docker Hub does not accept any more."""
     role = snapshot.role
-    if role is not None and sign_in.policy_arn not in role.attached:
+    if role is not None and not role.granted:
         name = role.arn.rpartition("/")[2]
-        reason = f"the service role {name} has lost the policy {sign_in.policy_arn}, which lets it read the secret"
+        lost = _LOST.get(sign_in.grant_by, f"lost the policy {sign_in.policy_arn}")
+        reason = f"the service role {name} has {lost}, which lets it read the secret"
         yield reason, advice.attach_policy(name, sign_in.policy_arn)
     if fault:
         mend = f"put a user name and an access token that Docker Hub accepts into the secret {sign_in.secret_arn}"

@@ -1,0 +1,83 @@
+"""Decides whether the conditions of a policy's statement are known to hold, and what its wildcards match."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Mapping
+from typing import Any
+
+
+def holds(condition: Any, context: Mapping[str, str]) -> bool:
+    """Is every condition of a statement known to hold?
+
+    `context` holds the keys that a request is known to have, with their values; of every other key nothing is known.
+    A condition that can't be judged (another key or operator, a variable, a form that is none) is not known to hold.
+    https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_policies_elements_condition_operators.html
+    """
+    known = {key.lower(): value for key, value in context.items()}
+    return isinstance(condition, Mapping) and all(
+        isinstance(keys, Mapping)
+        and all(_is_true(operator, known.get(key.lower()), texts(values)) for key, values in keys.items())
+        for operator, keys in condition.items()
+    )
+
+
+def like(pattern: str, text: str) -> bool:
+    """`*` is any number of characters, `?` is one.
+
+    Each part between two `*` is taken where it first occurs and never looked for again, so that no pattern, however
+    many `*` it has, takes longer than its length times the text's.
+    """
+    first, *rest = (re.escape(part).replace(r"\?", ".") for part in pattern.split("*"))
+    between = [f"(?>.*?{part})" for part in rest[:-1]]
+    last = [f".*{part}" for part in rest[-1:]]
+    return re.fullmatch("".join([first, *between, *last]), text, re.DOTALL) is not None
+
+
+def arn_like(pattern: str, arn: str) -> bool:
+    """Each of the six fields is compared by itself; a `*` at the pattern's end is also all the fields after it."""
+    patterns, fields = pattern.split(":", 5), arn.split(":", 5)
+    if pattern.endswith("*"):
+        patterns += ["*"] * (len(fields) - len(patterns))
+    return len(patterns) == len(fields) and all(map(like, patterns, fields))
+
+
+def has_variable(value: str) -> bool:
+    """`${aws:username}` and the like: what stands there in a request is not known here."""
+    return "${" in value
+
+
+def texts(value: Any) -> tuple[str, ...]:
+    """One value or a list of them, as texts; nothing when one of them is something else."""
+    listed = value if isinstance(value, list) else [value]
+    if not all(isinstance(item, str | int) for item in listed):
+        return ()
+    return tuple(str(item).lower() if isinstance(item, bool) else str(item) for item in listed)
+
+
+_COMPARISONS: dict[str, Callable[[str, str], bool]] = {
+    "StringEquals": lambda value, known: value == known,
+    "StringLike": like,
+    "ArnEquals": arn_like,
+    "ArnLike": arn_like,
+    "Bool": lambda value, known: value.lower() == known.lower(),
+}
+_OPPOSITES = {
+    "StringNotEquals": "StringEquals",
+    "StringNotLike": "StringLike",
+    "ArnNotEquals": "ArnEquals",
+    "ArnNotLike": "ArnLike",
+}
+
+
+def _is_true(operator: str, known: str | None, values: tuple[str, ...]) -> bool:
+    """One of the values has to match, or with an opposite operator none of them."""
+    if known is None or not values or any(has_variable(value) for value in values):
+        return False
+    if operator == "Null":
+        return "false" in values
+    name = operator.removesuffix("IfExists")
+    compare = _COMPARISONS.get(_OPPOSITES.get(name, name))
+    if compare is None:
+        return False
+    return any(compare(value, known) for value in values) is not (name in _OPPOSITES)

@@ -1,0 +1,167 @@
+"""Lets service roles read the secret, in the way that PolicyMode says, and finds what would keep them from it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import replace
+from functools import cached_property
+from typing import Any
+
+from botocore.exceptions import ClientError
+
+from remediator.aws.client import code_of, is_transient, message_of
+from remediator.core.access import boundary_refuses, key_policy_refuses
+from remediator.core.change import GrantSecretAccess
+from remediator.core.inline_policy import inline_policy, inline_policy_name
+from remediator.core.outcome import Ending, Outcome
+from remediator.core.secret_policy import SecretPolicyFault, names_role, with_role
+from remediator.core.snapshot import Role
+from remediator.services import Services
+
+Json = dict[str, Any]
+
+_REFUSED = (
+    "AccessDenied",
+    "AccessDeniedException",
+    "LimitExceeded",
+    "MalformedPolicyDocumentException",
+    "NoSuchEntity",
+    "PublicPolicyException",
+    "UnmodifiableEntity",
+)
+
+
+class Grants:
+    def __init__(self, services: Services) -> None:
+        self._services = services
+        self._sign_in = services.settings.sign_in
+
+    def role(self, role_arn: str) -> Role:
+        """The role as IAM has it, and whether it holds the grant."""
+        role = self._services.iam.role(role_arn)
+        return replace(role, granted=self._holds(role))
+
+    def _holds(self, role: Role) -> bool:
+        name, sign_in = role.arn.rpartition("/")[2], self._sign_in
+        match sign_in.grant_by:
+            case "secret":
+                try:
+                    return names_role(self._services.secret.policy(), role.arn)
+                except SecretPolicyFault:
+                    return False
+            case "inline":
+                there = self._services.iam.inline_policy(name, inline_policy_name(sign_in.secret_arn))
+                return there == self._inline_policy
+        return sign_in.policy_arn in self._services.iam.attached(name)
+
+    def objection(self, role: Role) -> Outcome | None:
+        """What would keep the role from reading the secret whatever is granted; None where nothing is seen."""
+        return self._boundary_objection(role) or self._key_objection(role)
+
+    def _boundary_objection(self, role: Role) -> Outcome | None:
+        if not role.boundary:
+            return None
+        from remediator.core.access_advice import let_boundary
+
+        try:
+            document = self._services.iam.policy(role.boundary)
+        except ClientError as error:
+            if is_transient(error):
+                raise
+            reason = (
+                f"the permissions boundary {role.boundary} of the role {role.arn} can't be read: {message_of(error)}"
+            )
+            return Outcome(Ending.ADVISED, reason, advice=("let the stack read it, then use the remediate command",))
+        refused = boundary_refuses(document, self._sign_in.secret_arn, self._key_arn)
+        if not refused:
+            return None
+        return Outcome(
+            Ending.ADVISED,
+            f"the permissions boundary {role.boundary} of the role {role.arn} does not allow {' and '.join(refused)}",
+            advice=(let_boundary(role.arn, role.boundary, self._sign_in.secret_arn, self._key_arn, refused),),
+        )
+
+    def _key_objection(self, role: Role) -> Outcome | None:
+        """A key of another account does not show its policy: then the retried build tells."""
+        if not self._sign_in.customer_key:
+            return None
+        from remediator.core.access_advice import let_key_policy
+
+        try:
+            key = self._key_arn
+            document = self._services.kms.policy(key) if key else None
+        except ClientError as error:
+            if is_transient(error):
+                raise
+            return Outcome(
+                Ending.ADVISED,
+                f"the key of the secret can't be looked at: {message_of(error)}",
+                advice=("deploy with the ARN of the secret's own key as SecretKmsKeyArn",),
+            )
+        if document is None or not key_policy_refuses(document, role.arn, self._sign_in.secret_arn, key):
+            return None
+        return Outcome(
+            Ending.ADVISED,
+            f"the policy of the key {key} does not let the role {role.arn} decrypt the secret",
+            advice=(let_key_policy(role.arn, self._sign_in.secret_arn, key),),
+        )
+
+    def make(self, change: GrantSecretAccess, execution: str) -> Json:
+        """Let the project's role read the secret: `granted_at`; or `refusal`, the outcome when AWS refuses; or `busy`
+        while another execution edits the same policy."""
+        try:
+            if change.by == "secret" and not self._named_in_secret(change, execution):
+                return {"busy": True}
+            if change.by == "inline":
+                name = inline_policy_name(change.secret_arn)
+                self._services.iam.put_inline_policy(change.role_name, name, self._inline_policy)
+            if change.by == "managed":
+                self._services.iam.attach(change.role_name, change.policy_arn)
+        except SecretPolicyFault as fault:
+            return _refused(change, str(fault))
+        except ClientError as error:
+            if is_transient(error) or code_of(error) not in _REFUSED:
+                raise
+            return _refused(change, message_of(error), code_of(error))
+        return {"granted_at": self._services.now()}
+
+    def _named_in_secret(self, change: GrantSecretAccess, execution: str) -> bool:
+        """Read, change and write the secret's policy as the only one who does; False where that is another."""
+        record, secret = self._services.secret_record, self._services.secret
+        if not record.begin_edit(execution, self._services.now()):
+            return False
+        try:
+            text = secret.policy()
+            wanted = with_role(text, change.role_arn)
+            if wanted != text:
+                secret.put_policy(wanted)
+        finally:
+            record.end_edit(execution)
+        return True
+
+    @cached_property
+    def _key_arn(self) -> str:
+        """The secret's customer key; empty where it is Secrets Manager's own."""
+        if not self._sign_in.customer_key:
+            return ""
+        key = self._services.secret.customer_key()
+        return self._services.kms.key_arn(key) if key else ""
+
+    @cached_property
+    def _inline_policy(self) -> Mapping[str, Any]:
+        secret_arn = self._sign_in.secret_arn
+        return inline_policy(secret_arn, self._key_arn)
+
+
+_ADVICE = {
+    "LimitExceeded": "detach a policy that the role does not need, have the quota of ten raised, or deploy with "
+    "PolicyMode=secret, which needs no policy in the role",
+    "NoSuchEntity": "give the project a service role that is there",
+}
+
+
+def _refused(change: GrantSecretAccess, why: str, code: str = "") -> Json:
+    where = {"secret": "named in the secret's policy", "inline": "given an inline policy"}
+    reason = f"the role {change.role_name} could not be {where.get(change.by, 'given the policy')}: {why}"
+    advice = (f"{change.show()} by hand", *filter(None, (_ADVICE.get(code),)))
+    return {"refusal": Outcome(Ending.ADVISED, reason, advice=advice).to_json()}

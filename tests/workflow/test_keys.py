@@ -1,0 +1,90 @@
+"""A secret under a customer key: known or refused, and its policy is looked at before anything refers to the secret."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import pytest
+
+from tests.workflow.account import ACCOUNT, SECRET, Account
+from tests.workflow.watched import refused, refusing
+
+WITH_KEY = {"SECRET_HAS_CUSTOMER_KEY": "true"}
+ROOT = {"Effect": "Allow", "Principal": {"AWS": f"arn:aws:iam::{ACCOUNT}:root"}, "Action": "kms:*", "Resource": "*"}
+ADMINISTRATORS = {**ROOT, "Principal": {"AWS": f"arn:aws:iam::{ACCOUNT}:role/admin"}}
+
+
+def under_a_key(account: Account, statement: Any = ROOT) -> str:
+    """A project, and the secret under a key with this policy; the key's ARN."""
+    policy = json.dumps({"Version": "2012-10-17", "Statement": [statement]})
+    key: str = account.boto("kms").create_key(Policy=policy)["KeyMetadata"]["Arn"]
+    account.boto("secretsmanager").update_secret(
+        SecretId=account.secret_arn, KmsKeyId=key, SecretString=json.dumps(SECRET)
+    )
+    account.create_project()
+    return key
+
+
+def test_a_key_that_the_stack_does_not_know_is_rejected_by_its_name(account: Account) -> None:
+    key = under_a_key(account)
+    outcome = account.remediate(account.failed_build())
+    assert (outcome["outcome"], account.writes()) == ("rejected", [])
+    assert key in outcome["reason"]
+    assert "SecretKmsKeyArn" in outcome["advice"][0]
+
+
+def test_a_secret_that_can_not_be_decrypted_is_rejected_by_the_name_of_its_key(account: Account) -> None:
+    key = under_a_key(account)
+    denied = refused("GetSecretValue", "AccessDeniedException", "Access to KMS is not allowed")
+    account.before.append(refusing("GetSecretValue", denied))
+    outcome = account.remediate(account.failed_build())
+    assert (outcome["outcome"], account.writes()) == ("rejected", [])
+    assert key in outcome["reason"]
+
+
+@pytest.mark.parametrize("mode", ["managed", "secret", "inline"])
+def test_a_key_whose_policy_lets_the_account_decide_is_used(account: Account, mode: str) -> None:
+    under_a_key(account)
+    outcome = account.remediate(account.failed_build(), POLICY_MODE=mode, **WITH_KEY)
+    assert outcome["outcome"] == "remediated", outcome
+
+
+def test_an_inline_policy_lets_the_role_decrypt_with_that_key_through_secrets_manager_alone(account: Account) -> None:
+    key = under_a_key(account)
+    account.remediate(account.failed_build(), POLICY_MODE="inline", **WITH_KEY)
+    iam = account.boto("iam")
+    (name,) = iam.list_role_policies(RoleName="orders-build")["PolicyNames"]
+    document = iam.get_role_policy(RoleName="orders-build", PolicyName=name)["PolicyDocument"]
+    decrypt = document["Statement"][1]
+    assert (decrypt["Action"], decrypt["Resource"]) == ("kms:Decrypt", key)
+    via = {"kms:ViaService": "secretsmanager.eu-west-1.amazonaws.com"}
+    assert decrypt["Condition"] == {"StringEquals": via}
+
+
+def test_a_key_whose_policy_would_refuse_the_role_is_told_with_the_statement_to_add(account: Account) -> None:
+    key = under_a_key(account, ADMINISTRATORS)
+    outcome = account.remediate(account.failed_build(), **WITH_KEY)
+    assert (outcome["outcome"], account.writes()) == ("advised", [])
+    assert key in outcome["reason"]
+    statement = json.loads(outcome["advice"][0].partition("\n\n")[2])
+    assert statement["Principal"] == {"AWS": account.role_arn}
+    assert statement["Action"] == "kms:Decrypt"
+
+
+def test_a_key_that_is_not_the_stacks_can_not_be_looked_at_and_is_told(account: Account) -> None:
+    under_a_key(account)
+    account.before.append(refusing("DescribeKey", refused("DescribeKey", "AccessDeniedException", "another key")))
+    outcome = account.remediate(account.failed_build(), **WITH_KEY)
+    assert (outcome["outcome"], account.writes()) == ("advised", [])
+    assert "SecretKmsKeyArn" in outcome["advice"][0]
+
+
+def test_a_secret_of_another_account_or_region_is_refused_with_the_reason(account: Account) -> None:
+    account.create_project()
+    build = account.failed_build()
+    for other in (("123456789012", "210987654321"), ("eu-west-1", "eu-central-1")):
+        outcome = account.remediate(build, SECRET_ARN=account.secret_arn.replace(*other))
+        assert (outcome["outcome"], account.writes()) == ("advised", [])
+        assert "not of this account and region" in outcome["reason"]
+    assert "GetSecretValue" not in account.calls
