@@ -79,11 +79,15 @@ class Stack:
 
     def statement(self, action: str, *names: str) -> Mapping[str, Any]:
         """The one statement that allows this action."""
-        (found,) = (each for each in self.statements(*names) if action in actions(each))
+        (found,) = (each for each in self._allowing(*names) if action in actions(each))
         return found
 
     def actions(self, *names: str) -> set[str]:
-        return {action for each in self.statements(*names) for action in actions(each)}
+        """The actions that are allowed."""
+        return {action for each in self._allowing(*names) for action in actions(each)}
+
+    def _allowing(self, *names: str) -> Iterator[Mapping[str, Any]]:
+        return (each for each in self.statements(*names) if each["Effect"] == "Allow")
 
     def accepted(self) -> bool:
         """Do the template's rules let these parameters pass?"""

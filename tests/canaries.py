@@ -70,7 +70,9 @@ class Finder:
         longest_first = sorted(self._kinds, key=len, reverse=True)
         self._reach = SHOWN + len(longest_first[0])
         self._pattern = re.compile("|".join(map(re.escape, longest_first)))
-        self._shortest = [form for form in longest_first if not any(one in form for one in longest_first if one != form)]
+        self._shortest = [
+            form for form in longest_first if not any(one in form for one in longest_first if one != form)
+        ]
 
     def find(self, place: str, text: str, may_hold: frozenset[str] = frozenset()) -> list[Leak]:
         """The leaks in a text that came out at `place`, where the canaries of the kinds in `may_hold` may be."""

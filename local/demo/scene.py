@@ -96,12 +96,14 @@ class Scene:
         self._iam = client(aws, "iam")
         self._secrets = client(aws, "secretsmanager")
 
-    def make_secret(self, name: str, user: str, password: str) -> str:
-        """A secret as the README says: also in the form that the docker CLI takes from DOCKER_AUTH_CONFIG."""
+    def make_secret(self, name: str, user: str, password: str, key: str = "") -> str:
+        """A secret as the README says: also in the form that the docker CLI takes from DOCKER_AUTH_CONFIG. `key` is a
+        customer key's ARN."""
         auth = base64.b64encode(f"{user}:{password}".encode()).decode()
         auth_config = json.dumps({"auths": {"https://index.docker.io/v1/": {"auth": auth}}})
         text = json.dumps({"username": user, "password": password, "docker_auth_config": auth_config})
-        return str(self._secrets.create_secret(Name=name, SecretString=text)["ARN"])
+        encrypted = {"KmsKeyId": key} if key else {}
+        return str(self._secrets.create_secret(Name=name, SecretString=text, **encrypted)["ARN"])
 
     def make_case(self, name: str, word: str, image: str, expected: str, **environment: Any) -> Case:
         """A project of the demo, and what is expected of it."""

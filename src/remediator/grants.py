@@ -98,7 +98,12 @@ class Grants:
                 f"the key of the secret can't be looked at: {message_of(error)}",
                 advice=("deploy with the ARN of the secret's own key as SecretKmsKeyArn",),
             )
-        if document is None or not key_policy_refuses(document, role.arn, self._sign_in.secret_arn, key):
+        # Where the grant is in the secret's policy, nothing in IAM lets the role decrypt: the key itself has to.
+        in_iam = self._sign_in.grant_by != "secret"
+        refused = document is not None and key_policy_refuses(
+            document, role.arn, self._sign_in.secret_arn, key, iam_decides=in_iam
+        )
+        if not refused:
             return None
         return Outcome(
             Ending.ADVISED,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -13,6 +13,7 @@ from local.aws.launch import LocalAws
 from local.demo.record import Record
 from local.demo.scene import Case, Names, Scene
 from local.stack import client, deploy
+from tests.permissions import DEPLOY, INTAKE, RECORDED, REMEDIATOR, Call, calls_of
 
 Json = dict[str, Any]
 
@@ -29,10 +30,11 @@ class Deployed:
 
     @classmethod
     def to(cls, aws: LocalAws, template: Path, seed: int, **parameters: str | int) -> Deployed:
-        """A stack that uses a secret of its owner's."""
+        """A stack that uses a secret of its owner's, under the key that the parameters name."""
         scene = Scene(aws, Names.draw(seed))
         names = scene.names
-        secret = scene.make_secret(names.secret, names.user, names.password)
+        key = str(parameters.get("SecretKmsKeyArn", ""))
+        secret = scene.make_secret(names.secret, names.user, names.password, key)
         return cls._deployed(scene, template, {"DockerHubSecretArn": secret, **parameters})
 
     @classmethod
@@ -49,7 +51,9 @@ class Deployed:
         aws.order("account", user=names.user, password=names.password)
         given = {"DockerHubEndpoint": aws.registry, "ProjectNamePattern": f"{names.prefix}-*", **parameters}
         outputs = deploy(aws, template, names.stack, given)
-        return cls(aws, names, scene, outputs, outputs["SecretArn"])
+        made = cls(aws, names, scene, outputs, outputs["SecretArn"])
+        _deployed.append(made)
+        return made
 
     def boto(self, service: str) -> Any:
         return client(self.aws, service)
@@ -60,6 +64,21 @@ class Deployed:
         role = self.boto("lambda").get_function_configuration(FunctionName=name)["Role"]
         keys = self.aws.order("credentials", role_arn=role, session=name)["credentials"]
         return client(self.aws, service, keys)
+
+    def statements(self, function: str) -> list[Json]:
+        """What the policies of the function's role say, as they are deployed."""
+        name = self.outputs[f"{function}Function"]
+        role = self.boto("lambda").get_function_configuration(FunctionName=name)["Role"].rpartition("/")[2]
+        iam = self.boto("iam")
+        documents = [
+            iam.get_role_policy(RoleName=role, PolicyName=policy)["PolicyDocument"]
+            for policy in iam.list_role_policies(RoleName=role)["PolicyNames"]
+        ]
+        for attached in iam.list_attached_role_policies(RoleName=role)["AttachedPolicies"]:
+            arn = attached["PolicyArn"]
+            version = iam.get_policy(PolicyArn=arn)["Policy"]["DefaultVersionId"]
+            documents.append(iam.get_policy_version(PolicyArn=arn, VersionId=version)["PolicyVersion"]["Document"])
+        return [statement for document in documents for statement in document["Statement"]]
 
     def case(self, word: str, image: str = "python:3.12", **environment: Any) -> Case:
         return self.scene.make_case(word, word, image, "", **environment)
@@ -110,3 +129,30 @@ class Deployed:
             if time.monotonic() > deadline:
                 raise AssertionError(f"waited {patience} s for {what}")
             time.sleep(0.1)
+
+
+_deployed: list[Deployed] = []
+
+
+def record_permissions(aws: LocalAws) -> None:
+    """Keep for the comparison at the end of the run what the stacks of this AWS may do, and what they did."""
+    RECORDED.policies += deployed_policies(aws)
+    RECORDED.calls.update(deployed_calls(aws))
+
+
+def deployed_policies(aws: LocalAws) -> list[dict[str, list[Json]]]:
+    """The statements of both roles of each stack that was deployed to this AWS."""
+    stacks = [stack for stack in _deployed if stack.aws is aws]
+    return [{role: stack.statements(role) for role in (INTAKE, REMEDIATOR)} for stack in stacks]
+
+
+def deployed_calls(aws: LocalAws) -> Iterator[Call]:
+    """The calls of the functions of these stacks, whose own processes wrote them down."""
+    stacks = [stack for stack in _deployed if stack.aws is aws]
+    roles = {stack.outputs[f"{role}Function"]: role for stack in stacks for role in (INTAKE, REMEDIATOR)}
+    for file in aws.requests.parent.glob("scratch-*/functions/calls.jsonl"):
+        for line in file.read_text(encoding="utf-8").splitlines():
+            told = json.loads(line)
+            if told["function"] in roles:
+                for call in calls_of(told["event"], told["url"], told["authorization"], told["body"]):
+                    yield replace(call, role=roles[told["function"]], where=DEPLOY)

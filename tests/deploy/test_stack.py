@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -13,9 +14,10 @@ from botocore.exceptions import ClientError
 
 from local.aws.launch import LocalAws, start
 from local.demo.scene import Case
-from local.stack import MINISTACK, build
+from local.stack import MINISTACK, build, client
 from remediator.core.auth_config import fault_in
-from tests.deploy.stack import Deployed
+from tests.deploy.stack import Deployed, deployed_calls, deployed_policies, record_permissions
+from tests.permissions import compare
 
 GRANT_DELAY = {"least": 3, "most": 4}
 """Seconds until a grant counts: less than these stacks wait, apart from the hasty one."""
@@ -38,6 +40,7 @@ def aws(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LocalAws]:
     with start(python=MINISTACK, folder=tmp_path_factory.mktemp("aws"), seed=4711) as aws:
         aws.order("grant-delay", **GRANT_DELAY)
         yield aws
+        record_permissions(aws)
 
 
 @pytest.fixture(scope="module")
@@ -47,13 +50,41 @@ def stack(aws: LocalAws, template: Path) -> Deployed:
 
 @pytest.fixture(scope="module")
 def hasty(aws: LocalAws, template: Path) -> Deployed:
-    """A stack that does not wait for its grants, may read the logs of some groups only, and made its secret itself."""
+    """A stack that does not wait for its grants, which are inline policies, may read the logs of some groups only, and
+    made its secret itself."""
     parameters: dict[str, str | int] = {
         "SettleSeconds": 0,
+        "PolicyMode": "inline",
+        "RolePath": "/service-role/",
         "LogGroupPattern": "/aws/codebuild/*",
         "PipelineNamePattern": "ours-*",
     }
     return Deployed.with_a_secret_of_its_own(aws, template, seed=2, token=TOKEN, **parameters)
+
+
+@pytest.fixture(scope="module")
+def keyed(aws: LocalAws, template: Path) -> Deployed:
+    """A stack that grants in the secret's own policy; secret and data are under keys of the account's own."""
+    kms = client(aws, "kms")
+    keys = [kms.create_key()["KeyMetadata"]["Arn"] for _ in range(2)]
+    # Nothing in IAM lets the service roles decrypt with this one.
+    root = {
+        "Effect": "Allow",
+        "Principal": {"AWS": f"arn:aws:iam::{aws.account}:root"},
+        "Action": "kms:*",
+        "Resource": "*",
+    }
+    via = {"kms:CallerAccount": aws.account, "kms:ViaService": f"secretsmanager.{aws.region}.amazonaws.com"}
+    readers = {**root, "Principal": {"AWS": "*"}, "Action": "kms:Decrypt", "Condition": {"StringEquals": via}}
+    policy = json.dumps({"Version": "2012-10-17", "Statement": [root, readers]})
+    kms.put_key_policy(KeyId=keys[0], PolicyName="default", Policy=policy)
+    parameters: dict[str, str | int] = {
+        "SettleSeconds": 1,
+        "PolicyMode": "secret",
+        "SecretKmsKeyArn": keys[0],
+        "DataKmsKeyArn": keys[1],
+    }
+    return Deployed.to(aws, template, seed=3, **parameters)
 
 
 def denied(call: Any, **arguments: Any) -> bool:
@@ -196,31 +227,6 @@ def test_remediator_refuses_to_be_invoked_synchronously(stack: Deployed) -> None
         stack.boto("lambda").invoke(FunctionName=stack.outputs["RemediatorAlias"], Payload=b'"x"')
 
 
-def test_five_deliveries_during_the_first_write_lead_to_one_repair(stack: Deployed) -> None:
-    case = stack.case("five", privilegedMode=True)
-    hold = stack.aws.order("hold", service="iam", operation="AttachRolePolicy", principal=stack.names.stack)["hold"]
-    stack.fail(case)
-    stack.wait_for("the first write", lambda: stack.caught(hold))
-    stack.aws.order("deliver-again", build=case.build, times=4)
-    stack.wait_for("Intake to have seen all", lambda: starts(stack, case) == 5)
-    stack.aws.order("release")
-    outcome = stack.outcome(case)
-    assert outcome["outcome"] == "remediated", outcome
-    operations = sorted(line["operation"] for line in stack.record().writes(case))
-    assert operations == ["AttachRolePolicy", "StartBuild", "UpdateProject"]
-    lines = [line for line in stack.log_lines("Remediator") if '"message":"outcome"' in line]
-    assert [json.loads(line)["build"] for line in lines].count(case.build) == 1
-
-
-def starts(stack: Deployed, case: Any) -> int:
-    """How often Intake asked Lambda to start an execution for the case's build."""
-    uuid = case.build.rpartition(":")[2]
-    return sum(
-        line["operation"] == "Invoke" and uuid in str(line["parameters"].get("DurableExecutionName"))
-        for line in stack.record().requests
-    )
-
-
 def test_look_alikes_are_left_alone(stack: Deployed) -> None:
     case = stack.case("public", "public.ecr.aws/docker/library/python:3.12")
     before = stack.scene.project(case)
@@ -269,15 +275,17 @@ STAGE = {"name": "STAGE", "value": "staging", "type": "PLAINTEXT"}
 
 @dataclass(frozen=True)
 class Begun:
-    """Cases whose builds have been started: by a webhook, by a pipeline, and one of a stack that does not wait."""
+    """Cases whose builds have been started: by a webhook, by a pipeline, one of a stack that does not wait, and one of
+    the stack with keys."""
 
     hooked: Case
     released: Case
     hasty: Case
+    keyed: Case
 
 
 @pytest.fixture(scope="module")
-def begun(stack: Deployed, hasty: Deployed) -> Begun:
+def begun(stack: Deployed, hasty: Deployed, keyed: Deployed) -> Begun:
     stack.aws.order("pipeline-lag", refusals=2)
     hooked = stack.case("hooked")
     request = {"projectName": hooked.project}
@@ -286,7 +294,9 @@ def begun(stack: Deployed, hasty: Deployed) -> Begun:
     stack.scene.start(released)
     early = hasty.case("hasty")
     hasty.scene.start(early, environmentVariablesOverride=[STAGE])
-    return Begun(hooked, released, early)
+    encrypted = keyed.case("encrypted")
+    keyed.scene.start(encrypted)
+    return Begun(hooked, released, early, encrypted)
 
 
 def test_a_webhooks_build_that_was_retried_with_its_old_settings_is_stopped_and_started_anew(
@@ -349,3 +359,65 @@ def test_a_build_that_asked_for_the_secret_too_early_is_no_verdict(hasty: Deploy
     assert all(STAGE in build["environment"]["environmentVariables"] for build in builds), "an override was lost"
     assert len(hasty.record().writes(case, "UpdateProject")) == 1
     assert len(hasty.record().writes(case, "StartBuild")) == 2
+
+
+def test_a_role_is_granted_in_the_secrets_own_policy_and_reads_with_a_customer_key(
+    keyed: Deployed, begun: Begun
+) -> None:
+    case = begun.keyed
+    outcome = keyed.outcome(case)
+    assert outcome["outcome"] == "remediated", outcome
+    policy = keyed.boto("secretsmanager").get_resource_policy(SecretId=keyed.secret)["ResourcePolicy"]
+    assert json.loads(policy)["Statement"][0]["Principal"] == {"AWS": [case.role_arn]}
+    assert [line["operation"] for line in keyed.record().writes(case)] == ["UpdateProject", "StartBuild"]
+    edits = [line for line in keyed.record().requests if line["operation"] == "PutResourcePolicy"]
+    assert [line["status"] for line in edits if keyed.record().ours(line)] == [200]
+
+
+def test_where_the_secrets_policy_is_written_nothing_of_iam_is_and_nobody_is_let_in_who_is_everybody(
+    keyed: Deployed,
+) -> None:
+    case = keyed.case("no-iam")
+    iam, secrets = (keyed.as_function("Remediator", service) for service in ("iam", "secretsmanager"))
+    assert denied(iam.attach_role_policy, RoleName=case.role, PolicyArn=keyed.outputs["GrantPolicyArn"])
+    assert denied(iam.put_role_policy, RoleName=case.role, PolicyName="any", PolicyDocument="{}")
+    policy = json.dumps({"Version": "2012-10-17", "Statement": []})
+    assert denied(secrets.put_resource_policy, SecretId=keyed.secret, ResourcePolicy=policy)
+    assert denied(secrets.put_resource_policy, SecretId=keyed.secret, ResourcePolicy=policy, BlockPublicPolicy=False)
+
+
+def test_inline_policies_are_put_under_the_path_only_and_never_into_the_roles_of_the_stack(hasty: Deployed) -> None:
+    case = hasty.case("inline")
+    iam, owner = hasty.as_function("Remediator", "iam"), hasty.boto("iam")
+    trust = json.dumps({"Version": "2012-10-17", "Statement": []})
+    owner.create_role(RoleName="elsewhere", Path="/other/", AssumeRolePolicyDocument=trust)
+    own = hasty.boto("lambda").get_function_configuration(FunctionName=hasty.outputs["RemediatorFunction"])["Role"]
+    statement = {"Effect": "Allow", "Action": "logs:PutLogEvents", "Resource": "*"}
+    document = json.dumps({"Version": "2012-10-17", "Statement": [statement]})
+    for role in ("elsewhere", own.rpartition("/")[2]):
+        assert denied(iam.put_role_policy, RoleName=role, PolicyName="any", PolicyDocument=document)
+    iam.put_role_policy(RoleName=case.role, PolicyName="any", PolicyDocument=document)
+    assert denied(iam.attach_role_policy, RoleName=case.role, PolicyArn=hasty.outputs["GrantPolicyArn"])
+
+
+def test_notices_of_outcomes_are_published_and_hold_nothing_but_names(keyed: Deployed, begun: Begun) -> None:
+    keyed.outcome(begun.keyed)
+    published = [
+        line for line in keyed.record().requests if line["operation"] == "Publish" and keyed.record().ours(line)
+    ]
+    (notice,) = [line["parameters"] for line in published if begun.keyed.project in str(line["parameters"])]
+    assert notice["TopicArn"] == keyed.outputs["NoticesTopic"]
+    assert notice["Subject"] == f"remediated: {begun.keyed.project}"
+
+
+def test_without_any_one_statement_that_the_functions_used_a_call_would_be_missing(
+    aws: LocalAws, stack: Deployed, begun: Begun
+) -> None:
+    stack.outcome(begun.hooked)
+    policies, calls = deployed_policies(aws), Counter(deployed_calls(aws))
+    used = {(row.role, row.sid) for row in compare(policies, calls).rows if row.deploy}
+    assert {("Intake", "StartRemediator"), ("Remediator", "RepairProjects"), ("Remediator", "RunDurably")} <= used
+    before = compare(policies, calls).missing
+    for role, sid in sorted(used):
+        left = [{**each, role: [one for one in each[role] if one["Sid"] != sid]} for each in policies]
+        assert len(compare(left, calls).missing) > len(before), sid

@@ -157,7 +157,7 @@ def build(*, env: Document | None = None, **members: Any) -> Build:
 
 
 def role(*, attached: tuple[str, ...] = (), trust: Document | None = None) -> Role:
-    return Role(ROLE, trust or CODEBUILD_TRUST, frozenset(attached))
+    return Role(ROLE, trust or CODEBUILD_TRUST, granted=POLICY in attached)
 
 
 def snapshot(*, env: Document | None = None, attached: tuple[str, ...] = (), **members: Any) -> Snapshot:

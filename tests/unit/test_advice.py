@@ -5,15 +5,17 @@ from __future__ import annotations
 import json
 import shlex
 import subprocess
+from dataclasses import replace
 
 import pytest
 import yaml
 
 from remediator.core import advice
 from remediator.core.artefact import artefact, one_line
+from remediator.core.change import GrantBy, GrantSecretAccess
 from remediator.core.definition import keep_in_definition
 from remediator.core.outcome import Ending, Outcome
-from tests.unit.repairs import CHANGES, HOSTILE, LOGIN, POLICY, SMUGGLED, STACK, VARIABLES, pasted
+from tests.unit.repairs import CHANGES, HOSTILE, LOGIN, POLICY, SECRET, SMUGGLED, STACK, VARIABLES, pasted
 
 # The layout
 
@@ -282,20 +284,38 @@ def test_a_login_that_is_quoted_shows_no_password() -> None:
 # The role
 
 
+ROLE = "arn:aws:iam::111122223333:role/service-role/web-build"
+GRANT = GrantSecretAccess(ROLE, POLICY, SECRET)
+
+
 def test_a_role_of_a_stack_in_full() -> None:
-    assert advice.detach_before_delete("web-build", POLICY, "web") == (
+    assert advice.take_grant_before_delete(GRANT, "web") == (
         """\
 Run this before the stack web is deleted or replaces the role web-build.
 where: the role web-build of the stack web
-why: IAM deletes no role that has a policy attached, and the stack does not know of this attachment
+why: IAM deletes no role that has a policy, and the stack does not know of this one
 
-aws iam detach-role-policy --role-name web-build --policy-arn arn:aws:iam::111122223333:policy/read-dockerhub"""
+aws iam detach-role-policy --policy-arn arn:aws:iam::111122223333:policy/read-dockerhub --role-name web-build""",
     )
 
 
-def test_a_hostile_role_is_one_argument() -> None:
-    command = pasted(advice.detach_before_delete(HOSTILE, HOSTILE, HOSTILE))
-    name = one_line(HOSTILE)
-    assert shlex.split(command) == [
-        *("aws", "iam", "detach-role-policy", "--role-name", name, "--policy-arn", name),
-    ]
+def test_an_inline_policy_is_deleted_from_the_role_of_a_stack() -> None:
+    [text] = advice.take_grant_before_delete(replace(GRANT, by="inline"), "web")
+
+    assert text.startswith("Run this before the stack web is deleted or replaces the role web-build.\n")
+    assert pasted(text) == "aws iam delete-role-policy --policy-name docker-hub-pulls-AbCdEf --role-name web-build"
+
+
+def test_a_grant_in_the_secrets_policy_keeps_no_role_from_being_deleted() -> None:
+    assert advice.take_grant_before_delete(replace(GRANT, by="secret"), "web") == ()
+
+
+@pytest.mark.parametrize("by", ["managed", "inline"])
+def test_a_hostile_role_is_one_argument(by: GrantBy) -> None:
+    [text] = advice.take_grant_before_delete(GrantSecretAccess(HOSTILE, HOSTILE, HOSTILE, by), HOSTILE)
+
+    words = shlex.split(pasted(text))
+    assert words[:2] == ["aws", "iam"]
+    assert words[3::2] == ["--policy-arn" if by == "managed" else "--policy-name", "--role-name"]
+    assert words[6] == one_line(HOSTILE.rpartition("/")[2])
+    assert len(words) == 7

@@ -13,9 +13,10 @@ from typing import Any
 import pytest
 
 from local.registry import Registry
-from remediator.hub import Allowance, Answer, read_allowance, try_credentials
+from remediator.hub import Allowance, Answer, ask_docker_hub
 
 USER, PASSWORD = "hubuser", "dckr_pat_ä:b"
+TOKEN = b'{"token": "a.b-c_d=", "expires_in": 300}'
 
 
 class Server(HTTPServer):
@@ -77,7 +78,6 @@ def servers() -> Iterator[tuple[Server, Server]]:
 @pytest.mark.parametrize(
     ("status", "expected"),
     [
-        (200, Answer.ACCEPTED),
         (401, Answer.REJECTED),
         (204, Answer.COULD_NOT_TELL),
         (400, Answer.COULD_NOT_TELL),
@@ -87,17 +87,31 @@ def servers() -> Iterator[tuple[Server, Server]]:
         (503, Answer.COULD_NOT_TELL),
     ],
 )
-def test_only_200_and_401_speak_about_the_credentials(
+def test_of_all_answers_without_200_only_401_speaks_about_the_credentials(
     servers: tuple[Server, Server], status: int, expected: Answer
 ) -> None:
-    servers[0].status = status
+    servers[0].body, servers[0].status = TOKEN, status
 
-    assert try_credentials(USER, PASSWORD, servers[0].url) is expected
+    assert ask_docker_hub(USER, PASSWORD, servers[0].url) is expected
+    assert len(servers[0].asked) == 1
+
+
+def test_a_token_and_an_answer_about_the_manifest_are_credentials_that_are_accepted(
+    servers: tuple[Server, Server],
+) -> None:
+    servers[0].body = TOKEN
+
+    assert ask_docker_hub(USER, PASSWORD, servers[0].url) == Allowance(None, None, None)
+    assert len(servers[0].asked) == 2
+
+
+def test_200_without_a_token_is_no_word_on_the_credentials(servers: tuple[Server, Server]) -> None:
+    assert ask_docker_hub(USER, PASSWORD, servers[0].url) is Answer.COULD_NOT_TELL
     assert len(servers[0].asked) == 1
 
 
 def test_the_token_for_a_pull_is_asked_for_with_the_credentials(servers: tuple[Server, Server]) -> None:
-    try_credentials(USER, PASSWORD, servers[0].url)
+    ask_docker_hub(USER, PASSWORD, servers[0].url)
 
     path, authorization = servers[0].asked[0]
     assert path == "/token?service=registry.docker.io&scope=repository:ratelimitpreview/test:pull"
@@ -112,7 +126,7 @@ def test_a_redirect_is_not_followed_and_sends_the_credentials_nowhere(
     first, second = servers
     first.status, first.location = status, f"{second.url}/token"
 
-    assert try_credentials(USER, PASSWORD, first.url) is Answer.COULD_NOT_TELL
+    assert ask_docker_hub(USER, PASSWORD, first.url) is Answer.COULD_NOT_TELL
     assert second.asked == []
 
 
@@ -121,11 +135,11 @@ def test_where_nothing_listens_nothing_can_be_told() -> None:
         unused.bind(("127.0.0.1", 0))
         port = unused.getsockname()[1]
 
-        assert try_credentials(USER, PASSWORD, f"http://127.0.0.1:{port}") is Answer.COULD_NOT_TELL
+        assert ask_docker_hub(USER, PASSWORD, f"http://127.0.0.1:{port}") is Answer.COULD_NOT_TELL
 
 
 def test_a_port_that_does_not_exist_can_tell_nothing() -> None:
-    assert try_credentials(USER, PASSWORD, "http://127.0.0.1:99999") is Answer.COULD_NOT_TELL
+    assert ask_docker_hub(USER, PASSWORD, "http://127.0.0.1:99999") is Answer.COULD_NOT_TELL
 
 
 def test_a_server_that_hangs_up_can_tell_nothing() -> None:
@@ -137,7 +151,7 @@ def test_a_server_that_hangs_up_can_tell_nothing() -> None:
         thread = threading.Thread(target=hang_up, daemon=True)
         thread.start()
 
-        answer = try_credentials(USER, PASSWORD, f"http://127.0.0.1:{listening.getsockname()[1]}")
+        answer = ask_docker_hub(USER, PASSWORD, f"http://127.0.0.1:{listening.getsockname()[1]}")
         thread.join()
 
     assert answer is Answer.COULD_NOT_TELL
@@ -147,20 +161,21 @@ def test_a_server_that_hangs_up_can_tell_nothing() -> None:
 def test_odd_credentials_make_one_well_formed_request(
     servers: tuple[Server, Server], username: str, password: str
 ) -> None:
-    assert try_credentials(username, password, servers[0].url) is Answer.ACCEPTED
+    servers[0].body = TOKEN
+
+    assert ask_docker_hub(username, password, servers[0].url) == Allowance(None, None, None)
+    assert len(servers[0].asked) == 2
     assert b64decode((servers[0].asked[0][1] or "").removeprefix("Basic ")).decode() == f"{username}:{password}"
 
 
 def test_half_a_surrogate_pair_in_credentials_makes_no_error_that_holds_them(servers: tuple[Server, Server]) -> None:
     servers[0].status = 401
 
-    assert try_credentials(USER, "p\ud800", servers[0].url) is Answer.REJECTED
-    assert read_allowance(USER, "p\ud800", servers[0].url) is Answer.REJECTED
+    assert ask_docker_hub(USER, "p\ud800", servers[0].url) is Answer.REJECTED
 
 
 ASCII_PASSWORD = "dckr_pat_a:b"
 """The registry compares no others."""
-TOKEN = b'{"token": "a.b-c_d=", "expires_in": 300}'
 LIMIT = ("ratelimit-limit", "200;w=21600")
 
 
@@ -185,20 +200,20 @@ def test_what_is_left_of_an_accounts_pulls_is_read_and_costs_none_of_them(regist
     registry.add_account(USER, ASCII_PASSWORD, pulls)
 
     for _ in range(3):
-        assert read_allowance(USER, ASCII_PASSWORD, registry.url) == Allowance(limit=200, remaining=pulls, window=21600)
+        assert ask_docker_hub(USER, ASCII_PASSWORD, registry.url) == Allowance(limit=200, remaining=pulls, window=21600)
     assert registry.pulls() == []
 
 
 def test_an_account_without_a_limit_has_no_headers(registry: Registry) -> None:
     registry.add_account(USER, ASCII_PASSWORD)
 
-    assert read_allowance(USER, ASCII_PASSWORD, registry.url) == Allowance(None, None, None)
+    assert ask_docker_hub(USER, ASCII_PASSWORD, registry.url) == Allowance(None, None, None)
 
 
 def test_wrong_credentials_have_no_allowance_and_ask_for_no_manifest(registry: Registry) -> None:
     registry.add_account(USER, ASCII_PASSWORD, 5)
 
-    assert read_allowance(USER, "wrong", registry.url) is Answer.REJECTED
+    assert ask_docker_hub(USER, "wrong", registry.url) is Answer.REJECTED
     assert [entry["method"] for entry in registry.log] == ["GET"]
 
 
@@ -206,12 +221,12 @@ def test_a_locked_account_is_asked_nothing_more_now(registry: Registry) -> None:
     registry.add_account(USER, ASCII_PASSWORD, 5)
     registry.accounts.lock(USER)
 
-    assert read_allowance(USER, ASCII_PASSWORD, registry.url) is Answer.NOT_NOW
+    assert ask_docker_hub(USER, ASCII_PASSWORD, registry.url) is Answer.NOT_NOW
     assert len(registry.log) == 1
 
 
 def test_the_token_is_asked_for_with_the_credentials_and_the_manifest_with_the_token(hub: Server) -> None:
-    read_allowance(USER, PASSWORD, hub.url)
+    ask_docker_hub(USER, PASSWORD, hub.url)
 
     (_, basic), (path, bearer) = hub.asked
     assert b64decode((basic or "").removeprefix("Basic ")).decode() == f"{USER}:{PASSWORD}"
@@ -221,32 +236,32 @@ def test_the_token_is_asked_for_with_the_credentials_and_the_manifest_with_the_t
 def test_a_token_by_its_other_name_is_as_good(hub: Server) -> None:
     hub.body = b'{"access_token": "t"}'
 
-    assert read_allowance(USER, PASSWORD, hub.url) == Allowance(200, 7, 21600)
+    assert ask_docker_hub(USER, PASSWORD, hub.url) == Allowance(200, 7, 21600)
 
 
 def test_a_limit_without_a_window_is_told_without_one(hub: Server) -> None:
     hub.head_headers = [("ratelimit-limit", "300"), ("ratelimit-remaining", "0")]
 
-    assert read_allowance(USER, PASSWORD, hub.url) == Allowance(300, 0, None)
+    assert ask_docker_hub(USER, PASSWORD, hub.url) == Allowance(300, 0, None)
 
 
 def test_a_refusal_that_carries_the_headers_tells(hub: Server) -> None:
     hub.head_status, hub.head_headers = 429, left(0)
 
-    assert read_allowance(USER, PASSWORD, hub.url) == Allowance(200, 0, 21600)
+    assert ask_docker_hub(USER, PASSWORD, hub.url) == Allowance(200, 0, 21600)
 
 
 def test_a_refusal_without_the_headers_is_no_missing_limit(hub: Server) -> None:
     hub.head_status, hub.head_headers = 429, []
 
-    assert read_allowance(USER, PASSWORD, hub.url) is Answer.NOT_NOW
+    assert ask_docker_hub(USER, PASSWORD, hub.url) is Answer.NOT_NOW
 
 
 @pytest.mark.parametrize("status", [401, 403, 404, 500, 503])
 def test_any_other_answer_about_the_manifest_tells_nothing_with_the_headers_too(hub: Server, status: int) -> None:
     hub.head_status = status
 
-    assert read_allowance(USER, PASSWORD, hub.url) is Answer.COULD_NOT_TELL
+    assert ask_docker_hub(USER, PASSWORD, hub.url) is Answer.COULD_NOT_TELL
     assert len(hub.asked) == 2
 
 
@@ -254,7 +269,7 @@ def test_any_other_answer_about_the_manifest_tells_nothing_with_the_headers_too(
 def test_a_token_endpoint_that_does_not_answer_can_tell_nothing(hub: Server, status: int) -> None:
     hub.status = status
 
-    assert read_allowance(USER, PASSWORD, hub.url) is Answer.COULD_NOT_TELL
+    assert ask_docker_hub(USER, PASSWORD, hub.url) is Answer.COULD_NOT_TELL
     assert len(hub.asked) == 1
 
 
@@ -279,7 +294,7 @@ def test_a_token_endpoint_that_does_not_answer_can_tell_nothing(hub: Server, sta
 def test_an_answer_without_a_usable_token_can_tell_nothing_and_asks_nothing_more(hub: Server, body: bytes) -> None:
     hub.body = body
 
-    assert read_allowance(USER, PASSWORD, hub.url) is Answer.COULD_NOT_TELL
+    assert ask_docker_hub(USER, PASSWORD, hub.url) is Answer.COULD_NOT_TELL
     assert len(hub.asked) == 1
 
 
@@ -301,7 +316,7 @@ def test_an_answer_without_a_usable_token_can_tell_nothing_and_asks_nothing_more
 def test_headers_that_are_no_allowance_can_tell_nothing(hub: Server, headers: list[tuple[str, str]]) -> None:
     hub.head_headers = headers
 
-    assert read_allowance(USER, PASSWORD, hub.url) is Answer.COULD_NOT_TELL
+    assert ask_docker_hub(USER, PASSWORD, hub.url) is Answer.COULD_NOT_TELL
 
 
 @pytest.mark.parametrize("status", [301, 307])
@@ -312,16 +327,16 @@ def test_a_redirect_takes_neither_the_credentials_nor_the_token_anywhere(
     first.body, first.head_status = TOKEN, status
     first.head_headers = [("Location", f"{second.url}/v2/"), *left(3)]
 
-    assert read_allowance(USER, PASSWORD, first.url) is Answer.COULD_NOT_TELL
+    assert ask_docker_hub(USER, PASSWORD, first.url) is Answer.COULD_NOT_TELL
     first.status, first.location = status, f"{second.url}/token"
-    assert read_allowance(USER, PASSWORD, first.url) is Answer.COULD_NOT_TELL
+    assert ask_docker_hub(USER, PASSWORD, first.url) is Answer.COULD_NOT_TELL
     assert second.asked == []
 
 
 def test_a_registry_that_hangs_up_can_tell_nothing_and_is_not_asked_again(hub: Server) -> None:
     hub.head_status = 0
 
-    assert read_allowance(USER, PASSWORD, hub.url) is Answer.COULD_NOT_TELL
+    assert ask_docker_hub(USER, PASSWORD, hub.url) is Answer.COULD_NOT_TELL
     assert len(hub.asked) == 2
 
 
@@ -329,6 +344,6 @@ def test_where_nothing_listens_no_allowance_can_be_told() -> None:
     with socket.socket() as unused:
         unused.bind(("127.0.0.1", 0))
 
-        answer = read_allowance(USER, PASSWORD, f"http://127.0.0.1:{unused.getsockname()[1]}")
+        answer = ask_docker_hub(USER, PASSWORD, f"http://127.0.0.1:{unused.getsockname()[1]}")
 
     assert answer is Answer.COULD_NOT_TELL

@@ -14,11 +14,14 @@ from moto import mock_aws
 
 from remediator.aws.client import is_transient
 from remediator.aws.journal import Claim, Entrance, Entry, Journal, Origin
+from remediator.aws.switch import StopSwitch
+from remediator.aws.table import Table
 from remediator.core.failure import BuildArn
 from remediator.core.history import NEW, History
 from tests.unit import given
+from tests.unit.stored import CLIENT, Stored
 
-TABLE = "journal"
+KEEP_DAYS = 30
 BUILD = given.BUILD_ARN
 OTHER_BUILD = BuildArn("aws", given.REGION, given.ACCOUNT, given.PROJECT, "1f8e7d6c-0000-4000-8000-a1b2c3d4e5f6")
 OTHER_PROJECT = BuildArn("aws", given.REGION, given.ACCOUNT, "invoices", given.UUID)
@@ -29,43 +32,18 @@ EXPIRES = str(1_795_000_200 + 30 * DAY)
 OUTCOME = {"outcome": "skipped", "reason": "because", "project": given.PROJECT}
 REPAIR = {"registryCredential": {"old": "absent", "new": given.SECRET}}
 BATCH = f"batch#{given.PROJECT}:6b0e"
-BUILD_KEY, PROJECT_KEY, SECRET_KEY = f"build#{BUILD.id}", f"project#{given.PROJECT}", f"sharing#{given.SECRET}"
-
-
-class Table:
-    """The table itself, read past the journal."""
-
-    def __init__(self, client: Any) -> None:
-        self.client = client
-        client.create_table(
-            TableName=TABLE,
-            BillingMode="PAY_PER_REQUEST",
-            AttributeDefinitions=[{"AttributeName": "pk", "AttributeType": "S"}],
-            KeySchema=[{"AttributeName": "pk", "KeyType": "HASH"}],
-        )
-
-    def items(self) -> dict[str, dict[str, Any]]:
-        items = self.client.scan(TableName=TABLE)["Items"]
-        return {item.pop("pk")["S"]: item for item in items}
-
-    def holder(self, key: str) -> str | None:
-        item = self.items().get(key)
-        return item["execution"]["S"] if item and "execution" in item else None
-
-
-CLIENT = given.aws("dynamodb")
-"""One for all tests: to make one takes longer than a test. moto keeps what each of them does apart."""
+BUILD_KEY, PROJECT_KEY = f"build#{BUILD.id}", f"project#{given.PROJECT}"
 
 
 @pytest.fixture
-def table() -> Iterator[Table]:
+def stored() -> Iterator[Stored]:
     with mock_aws():
-        yield Table(CLIENT)
+        yield Stored()
 
 
 @pytest.fixture
-def journal(table: Table) -> Journal:
-    return Journal(table.client, TABLE, 30, given.SECRET)
+def journal(stored: Stored) -> Journal:
+    return Journal(stored.table, KEEP_DAYS)
 
 
 def enter(
@@ -77,12 +55,12 @@ def enter(
 # The lease of a project, and its history
 
 
-def test_a_project_that_nobody_saw_is_claimed_and_has_no_history(journal: Journal, table: Table) -> None:
+def test_a_project_that_nobody_saw_is_claimed_and_has_no_history(journal: Journal, stored: Stored) -> None:
     claim = journal.claim(BUILD, ONE, NOW)
 
     assert claim == Claim(history=NEW)
     assert claim.granted
-    assert table.items() == {
+    assert stored.items() == {
         PROJECT_KEY: {
             "execution": {"S": ONE},
             "build": {"S": BUILD.id},
@@ -92,25 +70,25 @@ def test_a_project_that_nobody_saw_is_claimed_and_has_no_history(journal: Journa
     }
 
 
-def test_an_execution_recognises_its_own_claim(journal: Journal, table: Table) -> None:
+def test_an_execution_recognises_its_own_claim(journal: Journal, stored: Stored) -> None:
     journal.claim(BUILD, ONE, NOW)
 
     assert journal.claim(BUILD, ONE, NOW + 5).granted
-    assert table.holder(PROJECT_KEY) == ONE
+    assert stored.holder(PROJECT_KEY) == ONE
 
 
 @pytest.mark.parametrize("build", [BUILD, OTHER_BUILD])
 def test_a_project_that_is_held_is_refused_with_who_holds_it_for_which_build(
-    journal: Journal, table: Table, build: BuildArn
+    journal: Journal, stored: Stored, build: BuildArn
 ) -> None:
     journal.claim(BUILD, ONE, NOW)
-    before = table.items()
+    before = stored.items()
 
     claim = journal.claim(build, TWO, NOW + 5)
 
     assert claim == Claim(held_by=ONE, held_for=BUILD.id)
     assert not claim.granted
-    assert table.items() == before
+    assert stored.items() == before
 
 
 def test_a_build_of_another_project_is_claimed_beside_it(journal: Journal) -> None:
@@ -119,26 +97,26 @@ def test_a_build_of_another_project_is_claimed_beside_it(journal: Journal) -> No
     assert journal.claim(OTHER_PROJECT, TWO, NOW).granted
 
 
-def test_the_lease_of_a_holder_that_no_longer_runs_is_taken_over(journal: Journal, table: Table) -> None:
+def test_the_lease_of_a_holder_that_no_longer_runs_is_taken_over(journal: Journal, stored: Stored) -> None:
     journal.claim(BUILD, ONE, NOW)
 
     assert journal.claim(OTHER_BUILD, TWO, NOW, evict=ONE).granted
-    assert table.holder(PROJECT_KEY) == TWO
-    assert table.items()[PROJECT_KEY]["build"] == {"S": OTHER_BUILD.id}
+    assert stored.holder(PROJECT_KEY) == TWO
+    assert stored.items()[PROJECT_KEY]["build"] == {"S": OTHER_BUILD.id}
 
 
-def test_only_the_holder_that_was_looked_at_is_evicted(journal: Journal, table: Table) -> None:
+def test_only_the_holder_that_was_looked_at_is_evicted(journal: Journal, stored: Stored) -> None:
     journal.claim(BUILD, THREE, NOW)
 
     assert journal.claim(OTHER_BUILD, TWO, NOW, evict=ONE) == Claim(held_by=THREE, held_for=BUILD.id)
-    assert table.holder(PROJECT_KEY) == THREE
+    assert stored.holder(PROJECT_KEY) == THREE
 
 
-def test_who_insists_does_not_take_the_lease_of_one_that_works(journal: Journal, table: Table) -> None:
+def test_who_insists_does_not_take_the_lease_of_one_that_works(journal: Journal, stored: Stored) -> None:
     journal.claim(BUILD, ONE, NOW)
 
     assert journal.claim(BUILD, TWO, NOW, insist=True) == Claim(held_by=ONE, held_for=BUILD.id)
-    assert table.holder(PROJECT_KEY) == ONE
+    assert stored.holder(PROJECT_KEY) == ONE
 
 
 WHOLE = History(
@@ -187,57 +165,42 @@ def test_when_a_project_was_repaired_is_kept_to_the_millisecond(journal: Journal
     assert told.edited_at == pytest.approx(repaired_at - 0.001, abs=1e-6)
 
 
-def test_a_repair_is_written_down_only_by_who_has_the_lease(journal: Journal, table: Table) -> None:
+def test_a_repair_is_written_down_only_by_who_has_the_lease(journal: Journal, stored: Stored) -> None:
     journal.claim(BUILD, ONE, NOW)
     journal.claim(OTHER_BUILD, TWO, NOW, evict=ONE)
-    before = table.items()
+    before = stored.items()
 
     journal.record_repaired(given.PROJECT, ONE, WHOLE)
 
-    assert table.items() == before
-    assert journal.sharing() == ()
+    assert stored.items() == before
 
 
-def test_a_repair_is_not_written_down_after_the_lease_was_given_back(journal: Journal, table: Table) -> None:
+def test_a_repair_is_not_written_down_after_the_lease_was_given_back(journal: Journal, stored: Stored) -> None:
     journal.claim(BUILD, ONE, NOW)
     journal.release(given.PROJECT, ONE, NEW)
-    before = table.items()
+    before = stored.items()
 
     journal.record_repaired(given.PROJECT, ONE, WHOLE)
 
-    assert table.items() == before
+    assert stored.items() == before
 
 
-def test_a_repair_that_is_written_down_twice_is_the_same_entry(journal: Journal, table: Table) -> None:
+def test_a_repair_that_is_written_down_twice_is_the_same_entry(journal: Journal, stored: Stored) -> None:
     journal.claim(BUILD, ONE, NOW)
     journal.record_repaired(given.PROJECT, ONE, WHOLE)
-    once = table.items()
+    once = stored.items()
 
     journal.record_repaired(given.PROJECT, ONE, WHOLE)
 
-    assert table.items() == once
+    assert stored.items() == once
 
 
-def test_the_projects_that_share_the_secret_are_listed_in_order(journal: Journal) -> None:
-    assert journal.sharing() == ()
-    for build in (BUILD, OTHER_PROJECT, BUILD):
-        journal.share(build.project)
-
-    assert journal.sharing() == ("invoices", given.PROJECT)
-
-
-def test_a_stack_with_another_secret_shares_it_with_nobody(journal: Journal, table: Table) -> None:
-    journal.share(given.PROJECT)
-
-    assert Journal(table.client, TABLE, 30, given.OTHER_SECRET).sharing() == ()
-
-
-def test_a_released_project_is_free_and_keeps_the_tries_of_its_window(journal: Journal, table: Table) -> None:
+def test_a_released_project_is_free_and_keeps_the_tries_of_its_window(journal: Journal, stored: Stored) -> None:
     journal.claim(BUILD, ONE, NOW)
 
     journal.release(given.PROJECT, ONE, WHOLE)
 
-    assert table.items()[PROJECT_KEY] == {
+    assert stored.items()[PROJECT_KEY] == {
         "tries": {"SS": ["a", "b"]},
         "window_ends": {"N": "1795003800"},
         "noticed": {"BOOL": True},
@@ -248,12 +211,12 @@ def test_a_released_project_is_free_and_keeps_the_tries_of_its_window(journal: J
     assert (told.tries, told.window_ends, told.noticed) == (("a", "b"), WHOLE.window_ends, True)
 
 
-def test_a_release_without_a_try_leaves_none(journal: Journal, table: Table) -> None:
+def test_a_release_without_a_try_leaves_none(journal: Journal, stored: Stored) -> None:
     journal.claim(BUILD, ONE, NOW)
 
     journal.release(given.PROJECT, ONE, NEW)
 
-    assert "tries" not in table.items()[PROJECT_KEY]
+    assert "tries" not in stored.items()[PROJECT_KEY]
     assert journal.claim(OTHER_BUILD, TWO, NOW) == Claim(history=NEW)
 
 
@@ -266,24 +229,24 @@ def test_a_new_window_takes_the_place_of_the_one_before(journal: Journal) -> Non
     assert (told.tries, told.window_ends, told.noticed) == (("c",), WHOLE.window_ends + 9, False)
 
 
-def test_a_lease_that_was_taken_over_is_not_released_by_its_former_holder(journal: Journal, table: Table) -> None:
+def test_a_lease_that_was_taken_over_is_not_released_by_its_former_holder(journal: Journal, stored: Stored) -> None:
     journal.claim(BUILD, ONE, NOW)
     journal.claim(OTHER_BUILD, TWO, NOW, evict=ONE)
-    before = table.items()
+    before = stored.items()
 
     journal.release(given.PROJECT, ONE, WHOLE)
 
-    assert table.items() == before
+    assert stored.items() == before
 
 
-def test_a_lease_that_was_given_back_is_not_given_back_again(journal: Journal, table: Table) -> None:
+def test_a_lease_that_was_given_back_is_not_given_back_again(journal: Journal, stored: Stored) -> None:
     journal.claim(BUILD, ONE, NOW)
     journal.release(given.PROJECT, ONE, NEW)
-    before = table.items()
+    before = stored.items()
 
     journal.release(given.PROJECT, ONE, WHOLE)
 
-    assert table.items() == before
+    assert stored.items() == before
 
 
 # A project that is left alone
@@ -305,12 +268,12 @@ def test_a_project_that_is_left_alone_is_taken_by_nobody_until_then(journal: Jou
     assert journal.claim(OTHER_BUILD, TWO, NOW + DAY + 1).granted
 
 
-def test_who_insists_takes_a_project_that_is_left_alone(journal: Journal, table: Table) -> None:
+def test_who_insists_takes_a_project_that_is_left_alone(journal: Journal, stored: Stored) -> None:
     left_alone(journal)
 
     assert journal.claim(OTHER_BUILD, TWO, NOW, insist=True).granted
-    assert table.holder(PROJECT_KEY) == TWO
-    assert "left_alone_until" not in table.items()[PROJECT_KEY]
+    assert stored.holder(PROJECT_KEY) == TWO
+    assert "left_alone_until" not in stored.items()[PROJECT_KEY]
 
 
 def test_an_eviction_takes_no_project_that_is_left_alone(journal: Journal) -> None:
@@ -328,34 +291,34 @@ def test_a_project_whose_repair_was_taken_back_is_repaired_no_more(journal: Jour
     assert told.undone == 1
 
 
-def test_only_the_holder_lets_a_project_alone(journal: Journal, table: Table) -> None:
+def test_only_the_holder_lets_a_project_alone(journal: Journal, stored: Stored) -> None:
     journal.claim(BUILD, ONE, NOW)
     journal.claim(OTHER_BUILD, TWO, NOW, evict=ONE)
-    before = table.items()
+    before = stored.items()
 
     journal.leave_alone(given.PROJECT, ONE, NOW + DAY)
 
-    assert table.items() == before
+    assert stored.items() == before
 
 
 def test_letting_a_project_alone_twice_is_no_error_and_the_lease_is_not_released_after_it(
-    journal: Journal, table: Table
+    journal: Journal, stored: Stored
 ) -> None:
     left_alone(journal)
-    before = table.items()
+    before = stored.items()
 
     journal.leave_alone(given.PROJECT, ONE, NOW + 2 * DAY)
     journal.release(given.PROJECT, ONE, WHOLE)
 
-    assert table.items() == before
+    assert stored.items() == before
 
 
 # A build and what it comes from
 
 
-def test_a_build_that_nobody_has_is_entered_with_what_is_about_to_change(journal: Journal, table: Table) -> None:
+def test_a_build_that_nobody_has_is_entered_with_what_is_about_to_change(journal: Journal, stored: Stored) -> None:
     assert enter(journal, ONE, repair=REPAIR) == Entrance()
-    assert table.items() == {
+    assert stored.items() == {
         BUILD_KEY: {
             "execution": {"S": ONE},
             "attempt": {"N": "1"},
@@ -367,10 +330,10 @@ def test_a_build_that_nobody_has_is_entered_with_what_is_about_to_change(journal
     assert journal.entry(BUILD) == Entry(1, None, ONE)
 
 
-def test_a_build_that_changes_nothing_has_no_repair_written_down(journal: Journal, table: Table) -> None:
+def test_a_build_that_changes_nothing_has_no_repair_written_down(journal: Journal, stored: Stored) -> None:
     enter(journal, ONE)
 
-    assert "repair" not in table.items()[BUILD_KEY]
+    assert "repair" not in stored.items()[BUILD_KEY]
 
 
 def test_an_execution_recognises_the_build_and_the_origin_that_it_has(journal: Journal) -> None:
@@ -379,19 +342,19 @@ def test_an_execution_recognises_the_build_and_the_origin_that_it_has(journal: J
     assert enter(journal, ONE, origin=BATCH, now=NOW + 5) == Entrance()
 
 
-def test_another_execution_of_the_same_attempt_does_not_get_the_build(journal: Journal, table: Table) -> None:
+def test_another_execution_of_the_same_attempt_does_not_get_the_build(journal: Journal, stored: Stored) -> None:
     enter(journal, ONE, repair=REPAIR)
-    before = table.items()
+    before = stored.items()
 
     assert enter(journal, TWO, repair={"other": {}}) == Entrance(held_by=ONE, of_build=True)
-    assert table.items() == before
+    assert stored.items() == before
 
 
-def test_a_later_attempt_takes_the_build_of_an_earlier_one(journal: Journal, table: Table) -> None:
+def test_a_later_attempt_takes_the_build_of_an_earlier_one(journal: Journal, stored: Stored) -> None:
     enter(journal, ONE)
 
     assert enter(journal, TWO, 2) == Entrance()
-    assert (table.holder(BUILD_KEY), journal.entry(BUILD)) == (TWO, Entry(2, None, TWO))
+    assert (stored.holder(BUILD_KEY), journal.entry(BUILD)) == (TWO, Entry(2, None, TWO))
 
 
 def test_an_earlier_attempt_that_comes_late_is_refused(journal: Journal) -> None:
@@ -408,13 +371,13 @@ def test_a_triaged_build_may_still_be_entered(journal: Journal) -> None:
 
 @pytest.mark.parametrize("origin", [BATCH, f"chain#{given.PROJECT}:first"])
 def test_an_origin_is_taken_with_the_first_of_its_builds_and_with_no_other(
-    journal: Journal, table: Table, origin: str
+    journal: Journal, stored: Stored, origin: str
 ) -> None:
     assert enter(journal, ONE, origin=origin) == Entrance()
 
     assert enter(journal, TWO, build=OTHER_BUILD, origin=origin) == Entrance(held_by=ONE)
-    assert table.holder(origin) == ONE
-    assert f"build#{OTHER_BUILD.id}" not in table.items()
+    assert stored.holder(origin) == ONE
+    assert f"build#{OTHER_BUILD.id}" not in stored.items()
 
 
 def test_an_origin_tells_who_has_it_and_when_that_was_over(journal: Journal) -> None:
@@ -437,10 +400,12 @@ def test_an_origin_is_taken_over_from_the_execution_that_is_named_and_from_no_ot
     assert journal.origin(BATCH) == Origin(TWO, None)
 
 
-def test_a_build_that_this_stack_started_is_its_executions_whoever_looks_at_it(journal: Journal, table: Table) -> None:
+def test_a_build_that_this_stack_started_is_its_executions_whoever_looks_at_it(
+    journal: Journal, stored: Stored
+) -> None:
     assert journal.adopt(BUILD, ONE, OUTCOME, NOW)
 
-    assert table.items()[BUILD_KEY]["outcome"] == {"S": "skipped"}
+    assert stored.items()[BUILD_KEY]["outcome"] == {"S": "skipped"}
     assert enter(journal, TWO) == Entrance(held_by=ONE, of_build=True)
     assert not journal.record_outcome(BUILD, TWO, 1, OUTCOME, NOW)
     assert not journal.record_triage(BUILD, OUTCOME, NOW)
@@ -462,81 +427,77 @@ def test_a_build_whose_event_came_first_is_adopted_all_the_same(journal: Journal
     assert journal.adopt(BUILD, ONE, OUTCOME, NOW)
 
 
-def test_a_later_attempt_takes_the_origin_too(journal: Journal, table: Table) -> None:
+def test_a_later_attempt_takes_the_origin_too(journal: Journal, stored: Stored) -> None:
     enter(journal, ONE, origin=BATCH)
 
     assert enter(journal, TWO, 2, build=OTHER_BUILD, origin=BATCH) == Entrance()
-    assert table.holder(BATCH) == TWO
+    assert stored.holder(BATCH) == TWO
 
 
-def test_a_build_that_is_held_leaves_its_free_origin_free(journal: Journal, table: Table) -> None:
+def test_a_build_that_is_held_leaves_its_free_origin_free(journal: Journal, stored: Stored) -> None:
     enter(journal, ONE)
 
     assert enter(journal, TWO, origin=BATCH) == Entrance(held_by=ONE, of_build=True)
-    assert BATCH not in table.items()
+    assert BATCH not in stored.items()
 
 
-def test_what_is_about_to_change_is_written_down_anew_when_the_plan_is(journal: Journal, table: Table) -> None:
+def test_what_is_about_to_change_is_written_down_anew_when_the_plan_is(journal: Journal, stored: Stored) -> None:
     enter(journal, ONE, repair={"other": {}})
 
     journal.record_repair(BUILD, REPAIR)
 
-    item = table.items()[BUILD_KEY]
+    item = stored.items()[BUILD_KEY]
     assert json.loads(item["repair"]["S"]) == REPAIR
     assert item["execution"] == {"S": ONE}
 
 
-# Sign-ins that are locked out
+# The stop switch
 
 
-def test_nobody_who_signs_in_enters_until_the_lockout_is_over(journal: Journal, table: Table) -> None:
-    journal.lock_out(NOW + 3600)
-    before = table.items()
+def test_nobody_enters_while_everything_is_stopped_and_is_told_why(journal: Journal, stored: Stored) -> None:
+    StopSwitch(stored.table).turn("a deployment", NOW, stopped=True)
+    before = stored.items()
 
-    assert enter(journal, ONE, origin=BATCH) == Entrance(locked_until=float(int(NOW) + 3600))
-    assert table.items() == before
-    assert enter(journal, ONE, origin=BATCH, now=NOW + 3601) == Entrance()
-
-
-def test_who_does_not_sign_in_enters_during_a_lockout(journal: Journal) -> None:
-    journal.lock_out(NOW + 3600)
-
-    assert enter(journal, ONE, signs_in=False) == Entrance()
+    assert enter(journal, ONE, origin=BATCH) == Entrance(
+        stopped="everything was stopped at 2026-11-18 11:10 UTC: a deployment"
+    )
+    assert stored.items() == before
 
 
-def test_a_build_that_is_held_is_told_as_that_during_a_lockout_too(journal: Journal) -> None:
+def test_a_build_is_entered_when_everything_goes_on_again(journal: Journal, stored: Stored) -> None:
+    switch = StopSwitch(stored.table)
+    switch.turn("a deployment", NOW, stopped=True)
+    switch.turn("", NOW + 60, stopped=False)
+
+    assert enter(journal, ONE, origin=BATCH) == Entrance()
+
+
+def test_a_build_that_is_held_is_told_as_that_while_everything_is_stopped_too(journal: Journal, stored: Stored) -> None:
     enter(journal, ONE)
-    journal.lock_out(NOW + 3600)
+    StopSwitch(stored.table).turn("", NOW, stopped=True)
 
     entrance = enter(journal, TWO)
 
     assert (entrance.held_by, entrance.of_build) == (ONE, True)
 
 
-def test_a_lockout_of_another_secret_locks_nobody_out(journal: Journal, table: Table) -> None:
-    Journal(table.client, TABLE, 30, given.OTHER_SECRET).lock_out(NOW + 3600)
+def test_an_execution_that_has_its_build_is_stopped_too(journal: Journal, stored: Stored) -> None:
+    enter(journal, ONE, origin=BATCH)
+    StopSwitch(stored.table).turn("", NOW, stopped=True)
 
-    assert enter(journal, ONE) == Entrance()
-
-
-def test_a_lockout_and_the_projects_that_share_the_secret_are_kept_side_by_side(journal: Journal) -> None:
-    journal.lock_out(NOW + 3600)
-    journal.share(given.PROJECT)
-    journal.lock_out(NOW + 7200)
-
-    assert journal.sharing() == (given.PROJECT,)
-    assert enter(journal, ONE).locked_until == float(int(NOW) + 7200)
+    assert enter(journal, ONE, origin=BATCH).stopped
+    assert enter(journal, ONE, origin=BATCH).held_by == ""
 
 
 # Outcomes
 
 
-def test_an_outcome_is_kept_beside_the_repair(journal: Journal, table: Table) -> None:
+def test_an_outcome_is_kept_beside_the_repair(journal: Journal, stored: Stored) -> None:
     enter(journal, ONE, repair=REPAIR)
 
     journal.record_outcome(BUILD, ONE, 1, {**OUTCOME, "outcome": "remediated"}, NOW + 60)
 
-    item = table.items()[BUILD_KEY]
+    item = stored.items()[BUILD_KEY]
     assert item["execution"] == {"S": ONE}
     assert json.loads(item["repair"]["S"])["registryCredential"]["new"] == given.SECRET
     assert (item["outcome"], item["ended_at"]) == ({"S": "remediated"}, {"N": "1795000260"})
@@ -545,24 +506,24 @@ def test_an_outcome_is_kept_beside_the_repair(journal: Journal, table: Table) ->
     assert journal.entry(BUILD) == Entry(1, "remediated", ONE)
 
 
-def test_an_outcome_that_is_written_twice_is_the_same_entry(journal: Journal, table: Table) -> None:
+def test_an_outcome_that_is_written_twice_is_the_same_entry(journal: Journal, stored: Stored) -> None:
     enter(journal, ONE)
     journal.record_outcome(BUILD, ONE, 1, OUTCOME, NOW)
-    once = table.items()
+    once = stored.items()
 
     journal.record_outcome(BUILD, ONE, 1, OUTCOME, NOW)
 
-    assert table.items() == once
+    assert stored.items() == once
 
 
-def test_an_earlier_attempts_outcome_does_not_overwrite_a_later_one(journal: Journal, table: Table) -> None:
+def test_an_earlier_attempts_outcome_does_not_overwrite_a_later_one(journal: Journal, stored: Stored) -> None:
     enter(journal, TWO, 2)
     journal.record_outcome(BUILD, TWO, 2, {**OUTCOME, "outcome": "remediated"}, NOW)
-    before = table.items()
+    before = stored.items()
 
     journal.record_outcome(BUILD, ONE, 1, OUTCOME, NOW + 1)
 
-    assert table.items() == before
+    assert stored.items() == before
 
 
 def test_the_outcome_of_an_execution_that_never_entered_takes_its_attempt(journal: Journal) -> None:
@@ -593,7 +554,7 @@ def test_a_build_that_nobody_saw_has_no_entry(journal: Journal) -> None:
 
 def test_a_table_that_is_gone_is_an_error_and_no_answer() -> None:
     with mock_aws():
-        journal = Journal(CLIENT, "gone", 30, given.SECRET)
+        journal = Journal(Table(CLIENT, "gone"), KEEP_DAYS)
 
         for ask in (
             lambda: journal.claim(BUILD, ONE, NOW),
@@ -604,9 +565,7 @@ def test_a_table_that_is_gone_is_an_error_and_no_answer() -> None:
             lambda: journal.record_triage(BUILD, OUTCOME, NOW),
             lambda: journal.release(given.PROJECT, ONE, NEW),
             lambda: journal.leave_alone(given.PROJECT, ONE, NOW),
-            lambda: journal.lock_out(NOW),
             lambda: journal.entry(BUILD),
-            journal.sharing,
         ):
             with pytest.raises(ClientError, match="ResourceNotFoundException"):
                 ask()
@@ -622,7 +581,7 @@ def cancelled(*codes: str) -> Journal:
         modeled_fields={"CancellationReasons": [{"Code": code} for code in codes]},
     )
     stubber.activate()
-    return Journal(client, TABLE, 30, given.SECRET)
+    return Journal(Table(client, "journal"), KEEP_DAYS)
 
 
 @pytest.mark.parametrize("code", ["TransactionConflict", "ThrottlingError", "ProvisionedThroughputExceeded"])

@@ -16,7 +16,7 @@ from remediator.core.snapshot import Snapshot
 from tests.every_member import every_member, known_paths, with_unknown_members
 from tests.unit import given
 
-GRANT = GrantSecretAccess(given.ROLE, given.POLICY)
+GRANT = GrantSecretAccess(given.ROLE, given.POLICY, given.SECRET)
 CREDENTIAL = SetRegistryCredential(given.SECRET, "CODEBUILD")
 VARIABLES = SetEnvironmentVariables(tuple(given.REFERENCES.items()))
 WHEN_NEEDED = replace(given.SIGN_IN, variables="when-needed")

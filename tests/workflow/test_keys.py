@@ -12,6 +12,19 @@ from tests.workflow.watched import refused, refusing
 
 WITH_KEY = {"SECRET_HAS_CUSTOMER_KEY": "true"}
 ROOT = {"Effect": "Allow", "Principal": {"AWS": f"arn:aws:iam::{ACCOUNT}:root"}, "Action": "kms:*", "Resource": "*"}
+EVERYBODY_HERE = {
+    "Effect": "Allow",
+    "Principal": {"AWS": "*"},
+    "Action": "kms:Decrypt",
+    "Resource": "*",
+    "Condition": {
+        "StringEquals": {
+            "kms:CallerAccount": ACCOUNT,
+            "kms:ViaService": "secretsmanager.eu-west-1.amazonaws.com",
+        }
+    },
+}
+"""As the key policy of aws/secretsmanager says it."""
 ADMINISTRATORS = {**ROOT, "Principal": {"AWS": f"arn:aws:iam::{ACCOUNT}:role/admin"}}
 
 
@@ -43,10 +56,24 @@ def test_a_secret_that_can_not_be_decrypted_is_rejected_by_the_name_of_its_key(a
     assert key in outcome["reason"]
 
 
-@pytest.mark.parametrize("mode", ["managed", "secret", "inline"])
+@pytest.mark.parametrize("mode", ["managed", "inline"])
 def test_a_key_whose_policy_lets_the_account_decide_is_used(account: Account, mode: str) -> None:
     under_a_key(account)
     outcome = account.remediate(account.failed_build(), POLICY_MODE=mode, **WITH_KEY)
+    assert outcome["outcome"] == "remediated", outcome
+
+
+def test_where_nothing_is_written_in_iam_the_keys_policy_has_to_let_the_role_in_itself(account: Account) -> None:
+    under_a_key(account)
+    build = account.failed_build()
+    outcome = account.remediate(build, POLICY_MODE="secret", **WITH_KEY)
+    assert (outcome["outcome"], account.writes()) == ("advised", [])
+    account.boto("kms").put_key_policy(
+        KeyId=account.boto("secretsmanager").describe_secret(SecretId=account.secret_arn)["KmsKeyId"],
+        PolicyName="default",
+        Policy=json.dumps({"Version": "2012-10-17", "Statement": [ROOT, EVERYBODY_HERE]}),
+    )
+    outcome = account.remediate(build, attempt=2, POLICY_MODE="secret", **WITH_KEY)
     assert outcome["outcome"] == "remediated", outcome
 
 

@@ -22,6 +22,7 @@ from remediator.core.condition import has_variable, holds, like, texts
 
 READ_SECRET = "secretsmanager:GetSecretValue"  # noqa: S105 - the name of an action
 DECRYPT = "kms:Decrypt"
+_DIRECT = 2
 SID = "DockerHubPulls"
 """The name of every statement that a repair needs in somebody else's policy."""
 
@@ -46,16 +47,21 @@ def effect(document: Mapping[str, Any], request: Request) -> Effect:
     return _effect(document, lambda statement: _covers(statement, request, own_resource=False))
 
 
-def effect_for(document: Mapping[str, Any], request: Request, role_arn: str) -> Effect:
+def effect_for(document: Mapping[str, Any], request: Request, role_arn: str, *, iam_decides: bool = True) -> Effect:
     """What a policy with principals, one that belongs to a key or a secret, says to this role.
 
-    To name the role's account is to let IAM decide there, where the policy that a repair grants allows it: that
-    counts as naming the role. https://docs.aws.amazon.com/kms/latest/developerguide/key-policy-default.html
+    To name the role's account is to let IAM decide there: with `iam_decides` an Allow for the account counts as one
+    for the role, a Deny for it always does.
+    https://docs.aws.amazon.com/kms/latest/developerguide/key-policy-default.html
     """
     names = _names_of(role_arn)
+    allowed = names if iam_decides else names[:_DIRECT]
     return _effect(
         document,
-        lambda statement: _speaks_of(statement, names) and _covers(statement, request, own_resource=True),
+        lambda statement: (
+            _speaks_of(statement, allowed if statement.get("Effect") == "Allow" else names)
+            and _covers(statement, request, own_resource=True)
+        ),
     )
 
 
@@ -72,15 +78,21 @@ def boundary_refuses(document: Mapping[str, Any], secret_arn: str, kms_key_arn: 
     return tuple(request.action for request in requests if effect(document, request) is not Effect.ALLOWED)
 
 
-def key_policy_refuses(document: Mapping[str, Any], role_arn: str, secret_arn: str, kms_key_arn: str) -> bool:
-    """Does the policy of the secret's key keep this role from decrypting the secret? Grants are not looked at."""
+def key_policy_refuses(
+    document: Mapping[str, Any], role_arn: str, secret_arn: str, kms_key_arn: str, *, iam_decides: bool = True
+) -> bool:
+    """Does the policy of the secret's key keep this role from decrypting the secret? Grants are not looked at.
+
+    `iam_decides`: a policy that names the role's account is enough, because the role's own policies allow it then.
+    """
     context = {
         **_through_secrets_manager(secret_arn),
         "kms:CallerAccount": _field(role_arn, 4),
         "aws:PrincipalAccount": _field(role_arn, 4),
         "aws:PrincipalArn": role_arn,
     }
-    return effect_for(document, Request(DECRYPT, kms_key_arn, context), role_arn) is not Effect.ALLOWED
+    request = Request(DECRYPT, kms_key_arn, context)
+    return effect_for(document, request, role_arn, iam_decides=iam_decides) is not Effect.ALLOWED
 
 
 def via_service(secret_arn: str) -> str:
@@ -102,7 +114,7 @@ def _through_secrets_manager(secret_arn: str) -> dict[str, str]:
 
 
 def _names_of(role_arn: str) -> tuple[tuple[str, str], ...]:
-    """What names the role in a Principal: kind and name."""
+    """What names the role in a Principal: kind and name; the _DIRECT ones first, then its account."""
     account = _field(role_arn, 4)
     accounts = (account, f"arn:{_field(role_arn, 1)}:iam::{account}:root") if account else ()
     return tuple(("AWS", name) for name in (role_arn, "*", *accounts))
