@@ -21,6 +21,7 @@ SECRET = f"arn:aws:secretsmanager:eu-west-1:{ACCOUNT}:secret:hub-AbCdEf"
 POLICY = f"arn:aws:iam::{ACCOUNT}:policy/grant"
 ROLE = f"arn:aws:iam::{ACCOUNT}:role/orders-build"
 BUILD = f"arn:aws:codebuild:eu-west-1:{ACCOUNT}:build/orders:0f9e2c3a-0000-4000-8000-000000000001"
+RETRIED = f"{BUILD[:-1]}2"
 THROTTLED = (
     "Unable to pull customer's container image. CannotPullContainerError: Error response from daemon: toomanyrequests: "
     "You have reached your unauthenticated pull rate limit. https://www.docker.com/increase-rate-limit"
@@ -95,12 +96,14 @@ class Account:
         return [{"timestamp": 1_795_000_000_000 + n, "message": f"{line}\n"} for n, line in enumerate(lines)]
 
     def BatchGetBuilds(self, body: Json) -> Json:  # noqa: N802 - AWS's names
-        if not body["ids"][0].endswith("1"):
-            return {"builds": [self.build(buildStatus="IN_PROGRESS", phases=[], buildComplete=False)]}
+        id_ = body["ids"][0]
+        asked = {"id": id_, "arn": f"{BUILD.rpartition('/')[0]}/{id_}", "projectName": id_.partition(":")[0]}
+        if id_ == RETRIED.rpartition("/")[2]:
+            return {"builds": [self.build(**asked, buildStatus="IN_PROGRESS", phases=[], buildComplete=False)]}
         context = {"statusCode": "BUILD_CONTAINER_UNABLE_TO_PULL_IMAGE", "message": THROTTLED}
         phases = [{"phaseType": "PROVISIONING", "phaseStatus": "FAILED", "contexts": [context]}]
         failed = {"buildStatus": "FAILED", "buildComplete": True, "phases": phases}
-        return {"builds": [self.build(environment=self.failed_with, **failed)]}
+        return {"builds": [self.build(**asked, environment=self.failed_with, **failed)]}
 
     def BatchGetProjects(self, _: Json) -> Json:  # noqa: N802
         return {"projects": [self.project()]}
@@ -110,7 +113,7 @@ class Account:
         return {"project": self.project()}
 
     def StartBuild(self, _: Json) -> Json:  # noqa: N802
-        return {"build": self.build(id="orders:2", arn=f"{BUILD[:-1]}2", buildStatus="IN_PROGRESS")}
+        return {"build": self.build(id=RETRIED.rpartition("/")[2], arn=RETRIED, buildStatus="IN_PROGRESS")}
 
     def project(self) -> Json:
         return {
@@ -128,8 +131,12 @@ class Account:
         """Of a project's item, with an empty history."""
         return {"Attributes": {"execution": {"S": "x"}}}
 
+    def ListProjects(self, _: Json) -> Json:  # noqa: N802
+        return {"projects": ["orders"]}
+
     def GetSecretValue(self, _: Json) -> Json:  # noqa: N802
-        return {"ARN": SECRET, "Name": "hub", "SecretString": '{"username": "hubuser", "password": "right"}'}
+        text = '{"username": "hubuser", "password": "right"}'
+        return {"ARN": SECRET, "Name": "hub", "VersionId": "1" * 36, "SecretString": text}
 
     def GetRole(self, _: Json) -> str:  # noqa: N802
         trust = "%7B%22Statement%22%3A%7B%22Effect%22%3A%22Allow%22%2C%22Principal%22%3A%7B%22Service%22%3A%22"
@@ -145,6 +152,9 @@ class Account:
 
     def AttachRolePolicy(self, _: Json) -> str:  # noqa: N802
         return "<AttachRolePolicyResponse/>"
+
+    def Publish(self, _: Json) -> str:  # noqa: N802
+        return "<PublishResponse><PublishResult/></PublishResponse>"
 
     def Checkpoint(self, body: Json) -> Json:  # noqa: N802
         """Lambda's answer to the durable engine: each operation as it stands after these updates."""

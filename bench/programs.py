@@ -90,15 +90,23 @@ codebuild.batch_get_builds(ids=["orders:1"])
 project = codebuild.batch_get_projects(names=["orders"])["projects"][0]
 iam.get_role(RoleName="orders-build")
 iam.list_attached_role_policies(RoleName="orders-build")
+codebuild.batch_get_projects(names=codebuild.list_projects()["projects"])
 dynamodb.transact_write_items(TransactItems=both)
 secret = json.loads(secrets.get_secret_value(SecretId="hub")["SecretString"])
+dynamodb.update_item(**update)
+secrets.describe_secret(SecretId="hub")
 headers = urllib3.make_headers(basic_auth=secret["username"] + ":" + secret["password"])
-assert urllib3.PoolManager().request("GET", os.environ["DOCKER_HUB_ENDPOINT"] + "/token", headers=headers).status == 200
+hub, http = os.environ["DOCKER_HUB_ENDPOINT"], urllib3.PoolManager()
+assert http.request("GET", hub + "/token", headers=headers).status == 200
+assert http.request("HEAD", hub + "/v2/ratelimitpreview/test/manifests/latest").status == 200
+dynamodb.update_item(**update)
 iam.attach_role_policy(RoleName="orders-build", PolicyArn=answers.POLICY)
+dynamodb.get_item(TableName="journal", Key=key)
 project = codebuild.batch_get_projects(names=["orders"])["projects"][0]
 codebuild.update_project(name="orders", environment={{**project["environment"], **answers.REPAIRED}}, tags=[])
 codebuild.batch_get_projects(names=["orders"])
-dynamodb.transact_write_items(TransactItems=both)
+dynamodb.update_item(**update)
+dynamodb.get_item(TableName="journal", Key=key)
 codebuild.start_build(projectName="orders")
 print(json.dumps({{"cpu": time.process_time(), "calls": answers.CALLS}}))
 """

@@ -73,10 +73,17 @@ class Record:
         return "remediated" if all(pull["account"] for pull in passed) else "remediated, unproven"
 
     def reads(self, case: Case) -> list[Line]:
-        """Requests of the functions that name the case's project, build or log and change nothing."""
+        """Requests of the functions that name the case's project, build or log, and change nothing.
+
+        Those that read all projects, for another one that shares its role, are that other one's.
+        """
         names = (case.project, case.role, case.build, case.build.rpartition(":")[2], case.build.rpartition("/")[2])
         asked = [line for line in self.requests if self.ours(line) and _mentions(line, names)]
-        return [line for line in asked if line["operation"].startswith(READS)]
+        return [
+            line
+            for line in asked
+            if line["operation"].startswith(READS) and len(line["parameters"].get("names", [])) <= 1
+        ]
 
     def pulls(self, image: str, since: float = 0.0) -> list[Line]:
         """Requests for the image's manifest at the registry, after a time."""

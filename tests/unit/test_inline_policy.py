@@ -10,7 +10,7 @@ from remediator.core.access import DECRYPT, READ_SECRET, Effect, Request, effect
 from remediator.core.inline_policy import inline_policy, inline_policy_name
 from tests.unit import given
 
-KEY = f"arn:aws:kms:{given.REGION}:{given.ACCOUNT}:key/0f8e7d6c-1111-4222-8333-a1b2c3d4e5f6"
+KEY = given.KEY
 VIA = {"kms:ViaService": f"secretsmanager.{given.REGION}.amazonaws.com"}
 
 

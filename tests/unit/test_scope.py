@@ -79,8 +79,8 @@ def test_its_own_tag_lets_no_project_of_the_stack_in() -> None:
 @pytest.mark.parametrize(
     "tags", [(("aws:cloudformation:stack-name", "orders"),), (("stack", "docker-hub-remediator"),)]
 )
-def test_a_project_of_another_stack_is_in_scope(tags: tuple[tuple[str, str], ...]) -> None:
-    assert out_of_scope(tagged(*tags), OWN) is None
+def test_a_project_of_another_stack_is_in_scope(tag: tuple[str, str]) -> None:
+    assert out_of_scope(tagged(tag), OWN) is None
 
 
 def test_what_is_not_told_of_the_stack_is_nobodys() -> None:

@@ -2,10 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from enum import StrEnum
 from typing import Any
+
+from remediator.core.redaction import harmless
+
+LINE_LENGTH = 2_000
+"""Characters of a reason, and of a change."""
+ADVICE_LENGTH = 8_000
+"""Characters of one advice."""
+ALL_ADVICE = 16_000
+"""Characters of all of them together. JSON writes a character with up to twelve: with these three bounds an outcome fits
+into a checkpoint (256 KB) and into a journal's item (400 KB) whatever it is made of."""
 
 
 class Ending(StrEnum):
@@ -41,12 +51,17 @@ class Outcome:
         return replace(self, **facts)
 
     def to_json(self) -> dict[str, Any]:
+        """The one way out of every outcome: to the log, the journal, a checkpoint and whoever asked.
+
+        What a build, an image, a buildspec or AWS said may be anywhere in it. So a reason and a change are one line each
+        and an advice is lines, nothing is in them that a terminal would obey, and what is too long is cut.
+        """
         return {
             "outcome": self.ending.value,
-            "reason": self.reason,
+            "reason": _line(self.reason),
             "cause": self.cause,
-            "changes": list(self.changes),
-            "advice": list(self.advice),
+            "changes": [_line(change) for change in self.changes],
+            "advice": _advice(self.advice),
             "retried_build": self.retried_build,
             "quiet": self.quiet,
         }
@@ -66,3 +81,22 @@ class Outcome:
             retried_build=document["retried_build"],
             quiet=document["quiet"],
         )
+
+
+def _line(text: str) -> str:
+    return _cut(harmless(text), LINE_LENGTH)
+
+
+def _advice(texts: Iterable[str]) -> list[str]:
+    """Lines stay lines: advice is there to be pasted."""
+    told: list[str] = []
+    left = ALL_ADVICE
+    for text in texts:
+        cut = _cut("\n".join(map(harmless, text.split("\n"))), min(ADVICE_LENGTH, left))
+        left -= len(cut)
+        told += [cut] if cut else []
+    return told
+
+
+def _cut(text: str, length: int) -> str:
+    return text if len(text) <= length else f"{text[: length - 1]}…" if length else ""
