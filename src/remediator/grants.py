@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
 from dataclasses import replace
 from functools import cached_property
@@ -10,7 +11,7 @@ from typing import Any
 from botocore.exceptions import ClientError
 
 from remediator.aws.client import code_of, is_transient, message_of
-from remediator.core.access import boundary_refuses, key_policy_refuses
+from remediator.core.access import boundary_refuses, denies_reading, key_policy_refuses
 from remediator.core.change import GrantSecretAccess
 from remediator.core.inline_policy import inline_policy, inline_policy_name
 from remediator.core.outcome import Ending, Outcome
@@ -56,7 +57,7 @@ class Grants:
 
     def objection(self, role: Role) -> Outcome | None:
         """What would keep the role from reading the secret whatever is granted; None where nothing is seen."""
-        return self._boundary_objection(role) or self._key_objection(role)
+        return self._boundary_objection(role) or self._key_objection(role) or self._secret_objection(role)
 
     def _boundary_objection(self, role: Role) -> Outcome | None:
         if not role.boundary:
@@ -109,6 +110,22 @@ class Grants:
             Ending.ADVISED,
             f"the policy of the key {key} does not let the role {role.arn} decrypt the secret",
             advice=(let_key_policy(role.arn, self._sign_in.secret_arn, key),),
+        )
+
+    def _secret_objection(self, role: Role) -> Outcome | None:
+        """Only where the secret's policy may be read, which is where the grant is written into it."""
+        if self._sign_in.grant_by != "secret":
+            return None
+        try:
+            document = json.loads(self._services.secret.policy() or "{}")
+        except ValueError:
+            return None  # the grant will say so
+        if not denies_reading(document, role.arn, self._sign_in.secret_arn):
+            return None
+        return Outcome(
+            Ending.ADVISED,
+            f"the secret's own policy denies the role {role.arn} to read it",
+            advice=("leave the role out of that statement of the secret's policy, then use the remediate command",),
         )
 
     def make(self, change: GrantSecretAccess, execution: str) -> Json:

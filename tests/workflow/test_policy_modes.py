@@ -82,7 +82,7 @@ def test_an_edit_of_the_secrets_policy_that_was_killed_is_made_again(account: Ac
     ("policy", "word"),
     [
         (
-            {"Sid": "DockerHubPulls", "Effect": "Deny", "Principal": "*", "Action": "*", "Resource": "*"},
+            {"Sid": "DockerHubPulls", "Effect": "Allow", "Principal": "*", "Action": "*", "Resource": "*"},
             "DockerHubPulls",
         ),
         ({"Sid": "X" * 20_300, "Effect": "Allow", "Principal": "*", "Action": "*", "Resource": "*"}, "20,480"),
@@ -98,6 +98,22 @@ def test_a_secrets_policy_that_can_not_take_the_role_is_left_as_it_is_and_told(
     assert (outcome["outcome"], account.writes()) == ("advised", [])
     assert word in outcome["reason"]
     assert account.secret_policy() == text
+
+
+def test_a_secrets_policy_that_denies_the_role_is_told_before_anything_is_changed(account: Account) -> None:
+    statement = {
+        "Effect": "Deny",
+        "Principal": "*",
+        "Action": "secretsmanager:GetSecretValue",
+        "Resource": "*",
+        "Condition": {"ArnNotEquals": {"aws:PrincipalArn": f"arn:aws:iam::{ACCOUNT}:role/remediator"}},
+    }
+    policy = json.dumps({"Version": "2012-10-17", "Statement": [statement]})
+    account.boto("secretsmanager").put_resource_policy(SecretId=account.secret_arn, ResourcePolicy=policy)
+    account.create_project()
+    outcome = account.remediate(account.failed_build(), POLICY_MODE="secret")
+    assert (outcome["outcome"], account.writes()) == ("advised", [])
+    assert "denies the role" in outcome["reason"]
 
 
 def test_the_articles_inline_policy_names_the_one_secret(account: Account) -> None:

@@ -95,6 +95,16 @@ def key_policy_refuses(
     return effect_for(document, request, role_arn, iam_decides=iam_decides) is not Effect.ALLOWED
 
 
+def denies_reading(document: Any, role_arn: str, secret_arn: str) -> bool:
+    """Does a statement of the secret's own policy deny this role to read it?"""
+    context = {
+        "aws:RequestedRegion": _field(secret_arn, 3),
+        "aws:PrincipalAccount": _field(role_arn, 4),
+        "aws:PrincipalArn": role_arn,
+    }
+    return effect_for(document, Request(READ_SECRET, secret_arn, context), role_arn) is Effect.DENIED
+
+
 def via_service(secret_arn: str) -> str:
     """What kms:ViaService is in a request that Secrets Manager makes for the reader of this secret.
 
