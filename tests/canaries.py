@@ -15,7 +15,7 @@ from urllib.parse import quote, quote_plus
 
 USER = "hubuser"
 PASSWORD = 'kanari"6f1c/&+%ecd9'
-"""No token of Docker's, so that no redaction knows it by its looks; and signs that JSON and addresses write otherwise."""
+"""No token of Docker's, so that no redaction knows it by its looks; with signs that JSON and addresses escape."""
 AUTH = base64.b64encode(f"{USER}:{PASSWORD}".encode()).decode()
 """Both, as `docker_auth_config` and an Authorization header have them."""
 VARIABLE = 'kanari-value-"71b0'

@@ -31,7 +31,7 @@ BREAKS: dict[str, tuple[Edit, ...]] = {
             "        self._patch(case)\n        granted_at, refusal = self._grant(case.plan)\n",
         ),
     ),
-    "no-grant": (Edit("steps.py", "self._services.iam.attach(change.role_name, change.policy_arn)", "pass"),),
+    "no-grant": (Edit("grants.py", "self._services.iam.attach(change.role_name, change.policy_arn)", "pass"),),
     "wrong-password": (),
     "drop-member": (Edit("aws/codebuild.py", 'params["body"] = json.dumps(self._whole_request).encode()', "pass"),),
     "no-lease": (

@@ -57,6 +57,19 @@ class FakeJournal:
 
 
 @dataclass
+class FakeSwitch:
+    """The stop switch: what it was turned to, and the reason."""
+
+    turned: list[tuple[str, float, bool]] = field(default_factory=list)
+
+    def turn(self, reason: str, now: float, *, stopped: bool) -> None:
+        self.turned.append((reason, now, stopped))
+
+    def stopped(self) -> str:
+        return f"everything was stopped: {self.turned[-1][0]}" if self.turned and self.turned[-1][2] else ""
+
+
+@dataclass
 class FakeReport:
     told: list[tuple[BuildArn, Outcome, float]] = field(default_factory=list)
 
@@ -111,6 +124,7 @@ class FakeServices(Services):
         self.journal_fake = FakeJournal()
         self.report_fake = FakeReport()
         self.logs_fake = FakeLogs()
+        self.switch_fake = FakeSwitch()
         self.paused: list[float] = []
         self._settings = settings
         self.__dict__.update(
@@ -119,6 +133,7 @@ class FakeServices(Services):
             journal=self.journal_fake,
             report=self.report_fake,
             logs=self.logs_fake,
+            switch=self.switch_fake,
             settings=self._read_settings(),
             log=logging.getLogger("tests"),
         )

@@ -10,7 +10,7 @@ from remediator import commands
 from remediator.aws.journal import Entry
 from remediator.core.bad_input import BadInput
 from tests.unit import given
-from tests.unit.fakes import FakeServices
+from tests.unit.fakes import NOW, FakeServices
 
 
 @pytest.fixture
@@ -158,3 +158,52 @@ def test_a_project_out_of_scope_is_not_even_read() -> None:
 
     with pytest.raises(BadInput, match=r"ProjectNamePattern, team-\*"):
         commands.run({"command": "plan", "project": given.PROJECT}, services)
+
+
+# Stop and resume
+
+
+def test_stop_turns_everything_off_with_its_reason_and_says_how_to_go_on() -> None:
+    services = FakeServices()
+
+    answer = commands.run({"command": "stop", "reason": "odd \x1b[31mrepairs\n"}, services)
+
+    assert answer["stopped"] is True
+    assert services.switch_fake.turned == [("odd repairs ", NOW, True)]
+    assert "resume" in answer["go_on_with"]
+
+
+def test_resume_turns_everything_on_again() -> None:
+    services = FakeServices()
+    commands.run({"command": "stop"}, services)
+
+    assert commands.run({"command": "resume"}, services) == {"stopped": False}
+    assert services.switch_fake.stopped() == ""
+
+
+@pytest.mark.parametrize("reason", [7, None, ["x"], "x" * 201])
+def test_a_reason_that_is_no_short_text_stops_nothing(reason: object) -> None:
+    services = FakeServices()
+
+    with pytest.raises(BadInput, match="reason"):
+        commands.run({"command": "stop", "reason": reason}, services)
+    assert services.switch_fake.turned == []
+
+
+@pytest.mark.parametrize("command", ["stop", "resume"])
+def test_a_field_that_the_switch_does_not_know_is_refused(command: str) -> None:
+    services = FakeServices()
+
+    with pytest.raises(BadInput, match="until"):
+        commands.run({"command": command, "until": "tomorrow"}, services)
+    assert services.switch_fake.turned == []
+
+
+def test_while_everything_is_stopped_no_remediation_is_started() -> None:
+    services = FakeServices()
+    commands.run({"command": "stop", "reason": "odd"}, services)
+
+    answer = commands.run({"command": "remediate", "project": given.PROJECT}, services)
+
+    assert "nothing was started" in answer["error"]
+    assert services.executions_fake.started == []

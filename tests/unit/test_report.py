@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 from aws_lambda_powertools import Logger
 from aws_lambda_powertools.metrics import Metrics
+from botocore.exceptions import EndpointConnectionError
 
 from remediator.aws.report import Report
 from remediator.core.failure import BuildArn
@@ -47,9 +48,23 @@ class FakeJournal:
 
 
 @dataclass
+class FakeNotices:
+    """Keeps what was published; `fails` as a topic that can't be reached does."""
+
+    published: list[dict[str, Any]] = field(default_factory=list)
+    fails: Exception | None = None
+
+    def publish(self, entry: dict[str, Any]) -> None:
+        if self.fails:
+            raise self.fails
+        self.published.append(entry)
+
+
+@dataclass
 class Told:
     report: Report
     journal: FakeJournal
+    notices: FakeNotices
     stream: io.StringIO
     capsys: pytest.CaptureFixture[str]
 
@@ -65,8 +80,10 @@ def told(capsys: pytest.CaptureFixture[str], request: pytest.FixtureRequest) -> 
     journal, stream = FakeJournal(), io.StringIO()
     logger = Logger(service=f"remediator-{request.node.name}", stream=stream)
     metrics = Metrics(namespace="DockerHubRemediator", service="remediator")
+    notices = FakeNotices()
     journal_like: Any = journal
-    return Told(Report(journal_like, logger, metrics), journal, stream, capsys)
+    notices_like: Any = notices
+    return Told(Report(journal_like, logger, metrics, notices_like), journal, notices, stream, capsys)
 
 
 def test_an_outcome_is_one_entry_one_line_and_one_metric(told: Told) -> None:
@@ -79,6 +96,17 @@ def test_an_outcome_is_one_entry_one_line_and_one_metric(told: Told) -> None:
     assert {name: line[name] for name in entry} == entry
     [metric] = told.metrics()
     assert (metric["Outcomes"], metric["outcome"]) == ([1.0], "remediated")
+    assert told.notices.published == [entry]
+
+
+def test_a_topic_that_can_not_be_reached_is_logged_and_fails_nothing(told: Told) -> None:
+    told.notices.fails = EndpointConnectionError(endpoint_url="https://sns.example")
+
+    told.report.outcome(ORDER, OUTCOME, NOW)
+
+    assert [line["message"] for line in told.lines()] == ["outcome", "no notice"]
+    assert told.lines()[1]["why"] == "EndpointConnectionError"
+    assert len(told.metrics()) == 1
 
 
 def test_each_outcome_is_counted_by_its_own_name(told: Told) -> None:
@@ -104,6 +132,7 @@ def test_a_quiet_outcome_is_in_the_journal_and_the_log_and_counts_for_no_alarm(t
     assert (entry["outcome"], entry["quiet"]) == ("remediated", True)
     assert [line["outcome"] for line in told.lines()] == ["remediated"]
     assert told.metrics() == []
+    assert told.notices.published == []
 
 
 def test_news_after_a_quiet_outcome_counts_again(told: Told) -> None:

@@ -193,7 +193,7 @@ def test_the_word_repair_lifts_no_other_guard() -> None:
 def test_every_way_in_for_strangers_is_told_at_once() -> None:
     project = given.project(projectVisibility="PUBLIC_READ", webhook=PULL_REQUESTS)
 
-    found = stranger_objection(Snapshot(project, Role(given.ROLE, OPEN_TRUST, frozenset())), "advise")
+    found = stranger_objection(Snapshot(project, Role(given.ROLE, OPEN_TRUST)), "advise")
 
     assert found is not None
     assert found.reason.count(";") == 2

@@ -76,9 +76,7 @@ def test_its_own_tag_lets_no_project_of_the_stack_in() -> None:
     assert says(tagged(*tags), Scope(tagged_only=True, stack=OWN.stack))
 
 
-@pytest.mark.parametrize(
-    "tags", [(("aws:cloudformation:stack-name", "orders"),), (("stack", "docker-hub-remediator"),)]
-)
+@pytest.mark.parametrize("tag", [("aws:cloudformation:stack-name", "orders"), ("stack", "docker-hub-remediator")])
 def test_a_project_of_another_stack_is_in_scope(tag: tuple[str, str]) -> None:
     assert out_of_scope(tagged(tag), OWN) is None
 

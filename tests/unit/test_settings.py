@@ -7,20 +7,27 @@ import pytest
 from remediator.core.bad_input import BadInput
 from remediator.core.history import Limits
 from remediator.core.plan import SignIn
+from remediator.core.scope import Scope
 from remediator.settings import Settings
 from tests.unit import given
+
+TOPIC = f"arn:aws:sns:{given.REGION}:{given.ACCOUNT}:notices"
 
 
 def test_what_is_not_set_has_its_default() -> None:
     assert given.settings() == Settings(
         journal_table="journal",
-        sign_in=SignIn(given.SECRET, given.POLICY, "DOCKERHUB_USERNAME", "DOCKERHUB_PASSWORD", "always"),
+        sign_in=SignIn(given.SECRET, given.POLICY),
         mode="auto",
         retry_build=True,
         project_name_pattern="*",
         settle_seconds=60,
         limits=Limits(attempts=3, minutes=60),
         untrusted_projects="advise",
+        allow_limited_account=False,
+        trust_earlier_proof=True,
+        scope=Scope(),
+        notices_topic="",
         docker_hub_endpoint="",
         journal_days=365,
         inspect_build_logs=True,
@@ -51,17 +58,37 @@ def test_every_variable_is_read() -> None:
         JOURNAL_DAYS="30",
         INSPECT_BUILD_LOGS="false",
         EDIT_BUILDSPECS="false",
+        POLICY_MODE="secret",
+        SECRET_HAS_CUSTOMER_KEY="true",
+        ALLOW_LIMITED_ACCOUNT="true",
+        DOCKER_HUB_UNREACHABLE="wait",
+        TAGGED_PROJECTS_ONLY="true",
+        STACK_NAME="remediator",
+        OWN_ROLE=given.ROLE,
+        NOTICES_TOPIC=TOPIC,
     )
 
     assert settings == Settings(
         journal_table="journal",
-        sign_in=SignIn(given.SECRET, given.POLICY, "HUB_USER", "_TOKEN2", "when-needed"),
+        sign_in=SignIn(
+            given.SECRET,
+            given.POLICY,
+            "secret",
+            customer_key=True,
+            username_variable="HUB_USER",
+            password_variable="_TOKEN2",
+            variables="when-needed",
+        ),
         mode="plan",
         retry_build=False,
         project_name_pattern="team-*",
         settle_seconds=0,
         limits=Limits(attempts=5, minutes=1440),
         untrusted_projects="repair",
+        allow_limited_account=True,
+        trust_earlier_proof=False,
+        scope=Scope(tagged_only=True, stack="remediator", own_role=given.ROLE),
+        notices_topic=TOPIC,
         docker_hub_endpoint="http://localhost:5000",
         journal_days=30,
         inspect_build_logs=False,
@@ -73,6 +100,11 @@ def test_every_variable_is_read() -> None:
 @pytest.mark.parametrize(
     ("name", "value"),
     [
+        ("POLICY_MODE", "everything"),
+        ("SECRET_HAS_CUSTOMER_KEY", "maybe"),
+        ("ALLOW_LIMITED_ACCOUNT", "yes"),
+        ("DOCKER_HUB_UNREACHABLE", "go-on"),
+        ("TAGGED_PROJECTS_ONLY", "True"),
         ("JOURNAL_TABLE", ""),
         ("JOURNAL_TABLE", "a b"),
         ("JOURNAL_TABLE", "journal\n"),

@@ -30,7 +30,7 @@ from remediator.services import Services
 from remediator.settings import Settings
 from remediator.workflow import remediate
 from tests import canaries
-from tests.canaries import PASSWORD, USER, saw
+from tests.canaries import saw
 from tests.permissions import INTAKE, RECORDED, acting_as
 from tests.workflow.fake_lambda import REMEDIATOR, FakeLambda, execution_arn
 from tests.workflow.fake_logs import FakeLogs
@@ -39,6 +39,7 @@ from tests.workflow.watched import Calls, Killed, Watched
 ACCOUNT, REGION = "123456789012", "eu-west-1"
 OWNER = f"arn:aws:iam::{ACCOUNT}:user/maria"
 OURS = f"arn:aws:sts::{ACCOUNT}:assumed-role/stack-RemediatorRole/remediator"
+USER, PASSWORD = canaries.USER, canaries.PASSWORD
 SECRET = {
     "username": USER,
     "password": PASSWORD,
@@ -489,8 +490,9 @@ def _with_canary(variables: Sequence[Json]) -> list[Json]:
 
 def _saw_request(request: Any, event_name: str, **_: object) -> None:
     """A request of the functions to AWS, as it is about to be signed."""
-    _, service, operation = event_name.split(".")
-    body = request.data.decode() if isinstance(request.data, bytes) else json.dumps(request.data, default=str)
+    service, operation = event_name.split(".")[1:]
+    data: Any = request.data
+    body: str = data.decode() if isinstance(data, bytes) else json.dumps(data, default=str)
     place = {"dynamodb": "a journal item", "sns": "a notification"}.get(service, "a request")
     key = re.search(r'"pk": \{"S": "([^"]+)"', body)
     may_hold = canaries.OF_THE_PROJECT if operation in CARRIERS else frozenset[str]()

@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import Any
 
 import pytest
 
@@ -149,7 +150,7 @@ def fleet(account: Account, projects: int) -> list[Json]:
     return [account.failed_build(f"project-{number}") for number in range(projects)]
 
 
-def at_once(account: Account, builds: list[Json], **settings: str) -> list[Json]:
+def at_once(account: Account, builds: list[Json], **settings: Any) -> list[Json]:
     with ThreadPoolExecutor(len(builds)) as pool:
         return [outcome_of(result) for result in pool.map(lambda build: account.run(build, **settings), builds)]
 

@@ -1,0 +1,94 @@
+"""The check for canaries: it finds each of them however it is written, and a run in which one comes out fails."""
+
+from __future__ import annotations
+
+import base64
+import json
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from urllib.parse import quote
+
+import pytest
+
+from tests import canaries
+
+ROOT = Path(__file__).parents[2]
+
+WRITTEN: dict[str, Callable[[str], str]] = {
+    "as it is": lambda value: value,
+    "in JSON": json.dumps,
+    "in JSON in JSON": lambda value: json.dumps(json.dumps(value)),
+    "in an address": quote,
+    "in base64": lambda value: base64.b64encode(value.encode()).decode(),
+    "in base64 after one byte": lambda value: base64.b64encode(b"x" + value.encode()).decode(),
+    "in base64 after two bytes": lambda value: base64.b64encode(b"xy" + value.encode()).decode(),
+}
+
+
+@pytest.mark.parametrize("way", WRITTEN)
+@pytest.mark.parametrize("kind", canaries.CANARIES)
+def test_every_canary_is_found_however_it_is_written(kind: str, way: str) -> None:
+    for value in canaries.CANARIES[kind]:
+        with canaries.apart() as capture:
+            canaries.saw("a log line", f"before {WRITTEN[way](value)} after")
+        _, leaks = capture.taken()
+        assert leaks, (kind, way)
+        assert all(value not in str(leak) for leak in leaks), "it shows the canary itself"
+        assert "a log line" in str(leaks[0])
+
+
+def test_what_holds_none_is_no_leak() -> None:
+    with canaries.apart() as capture:
+        canaries.saw("a log line", "the secret's key password is missing, empty or no string")
+    assert capture.taken() == (1, ())
+
+
+def test_where_a_canary_has_to_be_it_is_no_leak_and_elsewhere_it_is() -> None:
+    (value,) = canaries.CANARIES[next(iter(canaries.OF_THE_PROJECT))][:1]
+    with canaries.apart() as capture:
+        canaries.saw("a request", value, canaries.OF_THE_PROJECT)
+        assert capture.taken() == (1, ())
+        canaries.saw("a request", value)
+        assert capture.taken()[1]
+
+
+LEAKING = """
+import logging, sys
+from tests import canaries
+
+def test_a_log_line():
+    logging.getLogger("x").warning("tried %s", canaries.PASSWORD)
+
+def test_stdout():
+    print(canaries.AUTH)
+
+def test_stderr():
+    print(canaries.USER, file=sys.stderr)
+
+def test_what_was_seen():
+    canaries.saw("the checkpoint of patch", canaries.SOURCE_TOKEN)
+
+def test_nothing():
+    print("nothing")
+"""
+
+
+def test_a_test_in_which_a_canary_comes_out_fails(tmp_path: Path) -> None:
+    """A run of its own, with the hooks of this one."""
+    (tmp_path / "test_leaks.py").write_text(LEAKING)
+    command = [sys.executable, "-m", "pytest", "-p", "tests.conftest", "-p", "no:cacheprovider", "-p", "no:randomly"]
+    ran = subprocess.run(
+        [*command, "-c", str(ROOT / "pyproject.toml"), "--rootdir", str(tmp_path), str(tmp_path)],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=120,
+    )
+    assert ran.returncode == 1, ran.stdout + ran.stderr
+    assert "4 failed, 1 passed" in ran.stdout
+    told = ran.stdout.partition("What came out held what must never come out")[2]
+    assert canaries.SOURCE_TOKEN not in told
+    assert "the checkpoint of patch" in ran.stdout
