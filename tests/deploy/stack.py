@@ -123,6 +123,22 @@ class Deployed:
         events = self.boto("logs").filter_log_events(logGroupName=group)["events"]
         return [line for event in events for line in event["message"].splitlines()]
 
+    def written(self) -> Iterator[tuple[str, str]]:
+        """All that the functions of this stack have written, and where: log lines, journal items, what executions keep."""
+        for function in (INTAKE, REMEDIATOR):
+            yield from (("log", line) for line in self.log_lines(function))
+        for item in self.boto("dynamodb").scan(TableName=self.outputs["JournalTable"])["Items"]:
+            yield "journal", json.dumps(item)
+        lambda_ = self.boto("lambda")
+        executions = lambda_.list_durable_executions_by_function(FunctionName=self.outputs["RemediatorFunction"])
+        for execution in executions["DurableExecutions"]:
+            arn = execution["DurableExecutionArn"]
+            history = lambda_.get_durable_execution_history(DurableExecutionArn=arn, IncludeExecutionData=True)
+            yield "history", json.dumps(history["Events"], default=str)
+        for queue in ("IntakeDeadLetters", "RemediatorDeadLetters", "RuleDeadLetters"):
+            letters = self.boto("sqs").receive_message(QueueUrl=self.outputs[queue], MaxNumberOfMessages=10)
+            yield "dead letters", json.dumps(letters.get("Messages", []))
+
     def wait_for(self, what: str, done: Callable[[], Any], patience: float = 30) -> None:
         deadline = time.monotonic() + patience
         while not done():

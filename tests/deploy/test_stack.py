@@ -16,6 +16,7 @@ from local.aws.launch import LocalAws, start
 from local.demo.scene import Case
 from local.stack import MINISTACK, build, client
 from remediator.core.auth_config import fault_in
+from tests import canaries
 from tests.deploy.stack import Deployed, deployed_calls, deployed_policies, record_permissions
 from tests.permissions import compare
 
@@ -421,3 +422,18 @@ def test_without_any_one_statement_that_the_functions_used_a_call_would_be_missi
     for role, sid in sorted(used):
         left = [{**each, role: [one for one in each[role] if one["Sid"] != sid]} for each in policies]
         assert len(compare(left, calls).missing) > len(before), sid
+
+
+def test_nothing_of_what_the_stacks_wrote_holds_a_credential(
+    aws: LocalAws, stack: Deployed, hasty: Deployed, keyed: Deployed, begun: Begun
+) -> None:
+    """Logs, journals, histories of executions, dead letters and notices, for the values that these stacks really have."""
+    for one, case in ((stack, begun.hooked), (hasty, begun.hasty), (keyed, begun.keyed)):
+        one.outcome(case)
+        finder = canaries.Finder({"password": (one.names.password,), "user": (one.names.user,)})
+        written = list(one.written())
+        assert {place for place, _ in written} >= {"log", "journal", "history"}
+        leaks = [leak for place, text in written for leak in finder.find(place, text)]
+        assert leaks == [], [str(leak) for leak in leaks]
+    found = canaries.Finder({"password": (stack.names.password,)}).find("a log", f"tried {stack.names.password}")
+    assert found, "it would have been found"

@@ -14,8 +14,8 @@ LINE_LENGTH = 2_000
 ADVICE_LENGTH = 8_000
 """Characters of one advice."""
 ALL_ADVICE = 16_000
-"""Characters of all of them together. JSON writes a character with up to twelve: with these three bounds an outcome fits
-into a checkpoint (256 KB) and into a journal's item (400 KB) whatever it is made of."""
+"""Characters of all of them together. JSON writes a character with up to twelve: with these three bounds an outcome
+fits into a checkpoint (256 KB) and into a journal's item (400 KB) whatever it is made of."""
 
 
 class Ending(StrEnum):
@@ -53,8 +53,8 @@ class Outcome:
     def to_json(self) -> dict[str, Any]:
         """The one way out of every outcome: to the log, the journal, a checkpoint and whoever asked.
 
-        What a build, an image, a buildspec or AWS said may be anywhere in it. So a reason and a change are one line each
-        and an advice is lines, nothing is in them that a terminal would obey, and what is too long is cut.
+        What a build, an image, a buildspec or AWS said may be anywhere in it. So a reason and a change are one line
+        each and an advice is lines, nothing is in them that a terminal would obey, and what is too long is cut.
         """
         return {
             "outcome": self.ending.value,

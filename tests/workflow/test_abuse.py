@@ -1,0 +1,103 @@
+"""People who may only start builds, write logs, names or events get nothing repaired, leaked or broken by that."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import pytest
+
+from tests.workflow.account import OWNER, Account
+from tests.workflow.commands import inline
+
+LIMIT = (
+    "toomanyrequests: You have reached your unauthenticated pull rate limit. https://www.docker.com/increase-rate-limit"
+)
+SAYS_SO = f"version: 0.2\nphases:\n  build:\n    commands:\n      - echo '{LIMIT}'; exit 1\n"
+OVERRIDES: dict[str, dict[str, Any]] = {
+    "another buildspec": {"buildspecOverride": SAYS_SO},
+    "another source": {"sourceTypeOverride": "GITHUB", "sourceLocationOverride": "https://github.com/evil/fork.git"},
+    "another image": {"imageOverride": "aws/codebuild/standard:6.0"},
+    "a variable that bash reads first": {
+        "environmentVariablesOverride": [{"name": "BASH_ENV", "value": f"$(echo {LIMIT})", "type": "PLAINTEXT"}]
+    },
+}
+
+
+@pytest.fixture
+def throttled(account: Account) -> Account:
+    account.run_commands()
+    inline(account, SAYS_SO)
+    return account
+
+
+@pytest.mark.parametrize("case", OVERRIDES)
+def test_a_log_of_a_build_that_ran_something_else_attaches_the_secret_to_nothing(throttled: Account, case: str) -> None:
+    account = throttled
+    started = account.simulator.call("StartBuild", {"projectName": "orders", **OVERRIDES[case]}, OWNER)["build"]
+    account.world.finish(started["id"])
+    build = account.build(started["id"])
+    assert build["buildStatus"] == "FAILED"
+    account.calls.clear()
+    outcome = account.remediate(build)
+    assert outcome["outcome"] in ("advised", "skipped"), outcome
+    assert account.writes() == []
+    assert account.attached() == []
+
+
+def test_the_build_of_another_account_or_region_is_not_taken_for_one_of_here(account: Account) -> None:
+    account.create_project()
+    build = account.failed_build()
+    for other in (("123456789012", "210987654321"), ("eu-west-1", "us-east-1")):
+        forged = {**build, "arn": build["arn"].replace(*other)}
+        outcome = account.remediate(forged)
+        assert outcome["outcome"] == "rejected"
+        assert account.writes() == []
+
+
+@pytest.mark.parametrize(
+    "command",
+    [
+        {"command": "remediate", "project": "orders", "build": "arn:aws:codebuild:eu-west-1:1:build/x:1"},
+        {"command": "remediate", "project": "orders", "role": "admin"},
+        {"command": "remediate", "project": ["orders"]},
+        {"command": "remediate", "project": "orders\n"},
+        {"command": "rollback\x1b[2J", "project": "orders"},
+        {"command": {"plan": 1}},
+        {"command": "plan", "project": "x" * 1_000_000},
+    ],
+)
+def test_a_forged_command_is_answered_with_what_is_wrong_and_starts_nothing(account: Account, command: Any) -> None:
+    account.create_project()
+    account.failed_build()
+    answer = account.ask(command)
+    assert "error" in answer
+    assert len(json.dumps(answer)) < 2_000
+    assert answer["error"].isprintable()
+    assert account.lambda_.started == {}
+    assert account.calls == []
+
+
+@pytest.mark.parametrize("image", ["evil/img:\x1b[31m", "hub.evil/" + "a" * 100_000, "docker.io/%s%n{0}"])
+def test_a_crafted_image_ends_in_a_short_harmless_outcome(account: Account, image: str) -> None:
+    account.create_project()
+    build = account.failed_build()
+    account.simulator._builds.find(build["id"]).document["environment"]["image"] = image
+    outcome = account.remediate(build)
+    assert account.writes() == []
+    assert outcome["reason"].isprintable()
+    assert len(json.dumps(outcome)) < 20_000
+    assert account.entry(build)["outcome"] == outcome["outcome"]
+
+
+def test_a_notice_names_no_private_repository(account: Account) -> None:
+    published: list[str] = []
+    account.create_project(environment={"image": "acme-secret-project/tool:1"})
+    client = account.functions_client("sns")
+    client.meta.events.register("before-parameter-build.sns.Publish", lambda params, **_: published.append(str(params)))
+    build = account.failed_build()
+    account.edit(environment={"image": "python:3.12"})
+    outcome = account.remediate(build)
+    assert "acme-secret-project" in json.dumps(outcome)
+    assert published
+    assert "acme-secret-project" not in "".join(published)
