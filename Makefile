@@ -60,8 +60,8 @@ test: ## all tests, among them a deployment to local AWS (ARGS=… goes to pytes
 	@$(PYTHON) bootstrap.py dev sam local
 	$(DEV)/pytest $(SPREAD) -m "not breaks and not slow" $(ARGS)
 
-test-slow: ## crowds, a day on which everything fails, an edit at every moment
-	@$(PYTHON) bootstrap.py dev checkov
+test-slow: ## crowds, everything at once, a day on which everything fails, an edit at every moment
+	@$(PYTHON) bootstrap.py dev checkov sam local
 	$(DEV)/pytest $(SPREAD) -m slow $(ARGS)
 
 demo: ## the main job end to end on local AWS (BREAK=no-grant and others break one thing on purpose)

@@ -124,7 +124,7 @@ class Deployed:
         return [line for event in events for line in event["message"].splitlines()]
 
     def written(self) -> Iterator[tuple[str, str]]:
-        """All that the functions of this stack have written, and where: log lines, journal items, what executions keep."""
+        """All that the functions of this stack have written, and where: logs, journal, what executions keep."""
         for function in (INTAKE, REMEDIATOR):
             yield from (("log", line) for line in self.log_lines(function))
         for item in self.boto("dynamodb").scan(TableName=self.outputs["JournalTable"])["Items"]:

@@ -427,7 +427,7 @@ def test_without_any_one_statement_that_the_functions_used_a_call_would_be_missi
 def test_nothing_of_what_the_stacks_wrote_holds_a_credential(
     aws: LocalAws, stack: Deployed, hasty: Deployed, keyed: Deployed, begun: Begun
 ) -> None:
-    """Logs, journals, histories of executions, dead letters and notices, for the values that these stacks really have."""
+    """Logs, journals, histories of executions and dead letters, for the values that these stacks really have."""
     for one, case in ((stack, begun.hooked), (hasty, begun.hasty), (keyed, begun.keyed)):
         one.outcome(case)
         finder = canaries.Finder({"password": (one.names.password,), "user": (one.names.user,)})

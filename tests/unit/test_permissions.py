@@ -270,6 +270,7 @@ def run(tmp_path: Path) -> Callable[..., subprocess.CompletedProcess[str]]:
     return run
 
 
+@pytest.mark.slow
 def test_a_whole_run_passes_with_the_table_when_calls_and_statements_fit(run: Any) -> None:
     result = run("StopBuild", "-n", "2")
     assert result.returncode == 0, result.stdout + result.stderr
@@ -283,6 +284,7 @@ def test_a_whole_run_fails_when_they_do_not_fit(run: Any) -> None:
     assert "permissions: 2 missing, 1 surplus, 0 too wide" in result.stdout
 
 
+@pytest.mark.slow
 def test_a_part_of_a_run_says_nothing(run: Any) -> None:
     for part in (("-k", "test"), ("test_suite.py",)):
         result = run("StartBuild", *part)

@@ -31,6 +31,7 @@ def test_five_executions_of_one_build_lead_to_one_update_and_one_retry(
     assert [b["buildStatus"] for b in account.builds()] == ["FAILED", "SUCCEEDED"]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("operation", FIRST_WRITES)
 def test_the_same_event_five_times_starts_one_execution(account: Account, operation: str) -> None:
     account.create_project()
@@ -55,6 +56,7 @@ def test_the_same_event_five_times_starts_one_execution(account: Account, operat
     assert len(account.builds()) == 2
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("operation", FIRST_WRITES)
 def test_two_failed_builds_of_one_project_lead_to_one_repair_and_a_retry_of_each(
     account: Account, operation: str

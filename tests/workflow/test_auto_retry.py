@@ -144,6 +144,7 @@ def test_the_event_of_the_retry_may_come_first(account: Account) -> None:
     assert len(account.builds()) == 3
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("backwards", [False, True])
 @pytest.mark.parametrize("operation", ["TransactWriteItems", "StartBuild"])
 def test_events_of_both_builds_at_the_same_time_lead_to_one_retry(

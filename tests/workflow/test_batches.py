@@ -81,6 +81,7 @@ def test_the_events_of_its_builds_lead_to_one_retry_of_the_batch(
     assert account.updates() == 1
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("moment", "operation"),
     [
