@@ -121,7 +121,7 @@ def index(wheel: bytes, wheel_name: str) -> Iterator[Index]:
             pass
 
     server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-    threading.Thread(target=server.serve_forever, daemon=True).start()
+    threading.Thread(target=server.serve_forever, args=(0.01,), daemon=True).start()
     served.url = f"http://127.0.0.1:{server.server_port}/simple"
     yield served
     server.shutdown()

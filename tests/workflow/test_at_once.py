@@ -12,6 +12,8 @@ import pytest
 from tests.workflow.account import Account, Json, outcome_of
 from tests.workflow.watched import Held, while_the_first_is_held
 
+pytestmark = pytest.mark.slow
+
 FIRST_WRITES = ("TransactWriteItems", "AttachRolePolicy", "UpdateProject")
 
 
@@ -31,7 +33,6 @@ def test_five_executions_of_one_build_lead_to_one_update_and_one_retry(
     assert [b["buildStatus"] for b in account.builds()] == ["FAILED", "SUCCEEDED"]
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("operation", FIRST_WRITES)
 def test_the_same_event_five_times_starts_one_execution(account: Account, operation: str) -> None:
     account.create_project()
@@ -56,7 +57,6 @@ def test_the_same_event_five_times_starts_one_execution(account: Account, operat
     assert len(account.builds()) == 2
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("operation", FIRST_WRITES)
 def test_two_failed_builds_of_one_project_lead_to_one_repair_and_a_retry_of_each(
     account: Account, operation: str

@@ -164,6 +164,7 @@ def test_a_day_on_which_everything_fails_and_every_event_comes_again_comes_to_an
 
 def a_day(account: Account, rng: Random, more: list[Start], capsys: pytest.CaptureFixture[str]) -> None:
     account.world._pull = never
+    account.environment["ALLOW_LIMITED_ACCOUNT"] = "true"
     storm = Storm(account, rng, [f"orders-{number}" for number in range(10)], capsys)
 
     def count_updates(operation: str, request: Json) -> None:
