@@ -57,7 +57,8 @@ class Grants:
 
     def objection(self, role: Role) -> Outcome | None:
         """What would keep the role from reading the secret whatever is granted; None where nothing is seen."""
-        return self._boundary_objection(role) or self._key_objection(role) or self._secret_objection(role)
+        # The key comes first: what a boundary has to allow can be told only where the key can be looked at.
+        return self._key_objection(role) or self._boundary_objection(role) or self._secret_objection(role)
 
     def _boundary_objection(self, role: Role) -> Outcome | None:
         if not role.boundary:
@@ -83,7 +84,7 @@ class Grants:
         )
 
     def _key_objection(self, role: Role) -> Outcome | None:
-        """A key of another account does not show its policy: then the retried build tells."""
+        """A key that can't be looked at, as one of another account, is told: nothing can be promised of it."""
         if not self._sign_in.customer_key:
             return None
         from remediator.core.access_advice import let_key_policy
@@ -118,7 +119,7 @@ class Grants:
             return None
         try:
             document = json.loads(self._services.secret.policy() or "{}")
-        except ValueError:
+        except (ValueError, RecursionError):
             return None  # the grant will say so
         if not denies_reading(document, role.arn, self._sign_in.secret_arn):
             return None
