@@ -10,6 +10,7 @@ import pytest
 
 from remediator.core.build import Build
 from remediator.core.case import Case, make_case, refuse_build, replan
+from remediator.core.change import GrantBy, GrantSecretAccess
 from remediator.core.diagnosis import diagnose
 from remediator.core.history import NEW, History
 from remediator.core.outcome import Ending, Outcome
@@ -241,6 +242,73 @@ def test_a_role_is_granted_the_secret_for_an_overridden_image_alone() -> None:
     assert case.refusal is None
     assert case.plan.grant is not None
     assert case.plan.project_changes == ()
+
+
+# Grants, and who is in scope at all
+
+
+def by(mode: GrantBy, snapshot: Snapshot | None = None, build: Build | None = None) -> Case:
+    build, terms = build or given.build(), replace(given.TERMS, sign_in=replace(given.SIGN_IN, grant_by=mode))
+    return make_case(build, diagnose(build.failure), snapshot or given.snapshot(), terms)
+
+
+def test_where_grants_are_left_to_a_person_nothing_is_planned_but_told() -> None:
+    case = by("none")
+
+    assert case.refusal is not None
+    assert case.refusal.ending is Ending.ADVISED
+    assert case.refusal.reason.startswith("PolicyMode is none")
+    assert "aws iam attach-role-policy" in case.refusal.advice[0]
+    assert (case.plan.changes, case.cause) == ((), "anonymous-limit")
+
+
+def test_a_role_that_a_person_has_granted_the_secret_is_repaired_where_grants_are_left_to_people() -> None:
+    case = by("none", given.snapshot(attached=(given.POLICY,)))
+
+    assert case.refusal is None
+    assert case.plan.grant is None
+    assert case.plan.project_changes
+
+
+def test_without_its_role_read_nobody_can_tell_whether_a_person_has_granted_it() -> None:
+    assert by("none", Snapshot(given.project())).refusal is None
+
+
+@pytest.mark.parametrize("mode", ["managed", "secret", "inline"])
+def test_the_plan_grants_in_the_way_that_the_stack_does(mode: GrantBy) -> None:
+    case = by(mode)
+
+    assert case.refusal is None
+    assert case.plan.grant == GrantSecretAccess(given.ROLE, given.POLICY, given.SECRET, mode)
+
+
+@pytest.mark.parametrize(("mode", "word"), [("managed", "detach"), ("inline", "delete-role-policy"), ("secret", "")])
+def test_the_stack_that_owns_the_role_is_told_of_a_grant_that_is_in_the_role(mode: GrantBy, word: str) -> None:
+    role = replace(given.role(), tags={"aws:cloudformation:stack-name": "orders"})
+
+    told = [line for line in by(mode, Snapshot(given.project(), role)).plan.advice if line.startswith("Run this")]
+
+    assert bool(told) is bool(word)
+    assert all(word in line for line in told)
+
+
+@pytest.mark.parametrize("cause", ["anonymous-limit", *WAITED_FOR])
+def test_a_project_out_of_scope_is_neither_repaired_nor_waited_for(cause: str) -> None:
+    build = throttled_by(cause) if cause in WAITED_FOR else given.build()
+
+    case = case_of(build, given.snapshot(tags=[{"key": "DockerHubRemediation", "value": "off"}]))
+
+    assert case.refusal is not None
+    assert (case.refusal.ending, case.cause, case.waits) == (Ending.SKIPPED, cause, False)
+
+
+def test_a_project_that_left_the_scope_meanwhile_is_planned_nothing() -> None:
+    out = given.snapshot(tags=[{"key": "DockerHubRemediation", "value": "off"}])
+
+    again = replan(case_of(given.build()), given.build(), out, given.TERMS)
+
+    assert again.refusal is not None
+    assert again.plan.changes == ()
 
 
 # The project's past

@@ -9,6 +9,7 @@ import pytest
 from remediator import commands
 from remediator.aws.journal import Entry
 from remediator.core.bad_input import BadInput
+from remediator.core.build import Build
 from tests.unit import given
 from tests.unit.fakes import NOW, FakeServices
 
@@ -72,6 +73,31 @@ def test_plan_for_a_project_that_never_failed_goes_by_the_project(
     services.codebuild_fake.builds = []
 
     assert commands.run({"command": "plan", "project": given.PROJECT}, services)["outcome"] == outcome
+
+
+OFF = [{"key": "DockerHubRemediation", "value": "off"}]
+OWN = [{"key": "aws:cloudformation:stack-name", "value": "docker-hub"}]
+
+
+@pytest.mark.parametrize("builds", [[given.build()], []])
+@pytest.mark.parametrize(
+    ("tags", "settings", "word"),
+    [
+        (OFF, {}, "is not `on`"),
+        ([], {"TAGGED_PROJECTS_ONLY": "true"}, "lacks the tag"),
+        (OWN, {"STACK_NAME": "docker-hub"}, "belongs to this stack"),
+    ],
+)
+def test_plan_tells_that_a_project_is_out_of_scope(
+    builds: list[Build], tags: list[dict[str, str]], settings: dict[str, str], word: str
+) -> None:
+    services = FakeServices(**settings)
+    services.codebuild_fake.projects, services.codebuild_fake.builds = [given.project(tags=tags)], builds
+
+    answer = commands.run({"command": "plan", "project": given.PROJECT}, services)
+
+    assert (answer["outcome"], answer["changes"]) == ("skipped", [])
+    assert word in answer["reason"]
 
 
 def test_plan_of_a_repaired_project_shows_no_change_of_the_project(services: FakeServices) -> None:
@@ -207,3 +233,26 @@ def test_while_everything_is_stopped_no_remediation_is_started() -> None:
 
     assert "nothing was started" in answer["error"]
     assert services.executions_fake.started == []
+
+
+def test_while_everything_is_stopped_people_may_still_ask_what_would_be_changed() -> None:
+    services = FakeServices()
+    commands.run({"command": "stop"}, services)
+
+    assert commands.run({"command": "plan", "project": given.PROJECT}, services)["outcome"] == "planned"
+
+
+def test_a_stop_without_a_reason_is_a_stop_too() -> None:
+    services = FakeServices()
+
+    commands.run({"command": "stop"}, services)
+
+    assert services.switch_fake.turned == [("", NOW, True)]
+
+
+def test_the_longest_reason_stops_everything() -> None:
+    services = FakeServices()
+
+    commands.run({"command": "stop", "reason": "x" * 200}, services)
+
+    assert services.switch_fake.turned == [("x" * 200, NOW, True)]

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from remediator.core.change import GrantSecretAccess, SetEnvironmentVariables, SetRegistryCredential
+from remediator.core.change import GrantBy, GrantSecretAccess, SetEnvironmentVariables, SetRegistryCredential
 from remediator.core.difference import difference
 from remediator.core.plan import Plan, make_plan, takes_registry_credential
 from remediator.core.snapshot import Snapshot
@@ -43,6 +43,22 @@ def test_a_role_that_has_the_policy_is_granted_nothing() -> None:
 
 def test_a_role_with_other_policies_is_granted_ours() -> None:
     assert make_plan(given.snapshot(attached=(f"{given.POLICY}-other",)), given.SIGN_IN).grant == GRANT
+
+
+@pytest.mark.parametrize(
+    ("mode", "line"),
+    [
+        ("managed", f"attach the policy {given.POLICY} to the role {given.ROLE_NAME}"),
+        ("secret", f"name the role {given.ROLE_NAME} in the resource policy of the secret {given.SECRET}"),
+        ("inline", f"put an inline policy that may read the secret {given.SECRET} into the role {given.ROLE_NAME}"),
+    ],
+)
+def test_a_grant_is_planned_shown_and_kept_in_the_way_that_the_stack_grants(mode: GrantBy, line: str) -> None:
+    plan = make_plan(given.snapshot(), replace(given.SIGN_IN, grant_by=mode))
+
+    assert plan.grant == replace(GRANT, by=mode)
+    assert plan.show()[0] == line
+    assert Plan.from_json(json.loads(json.dumps(plan.to_json()))) == plan
 
 
 def test_a_repaired_project_is_planned_no_change() -> None:

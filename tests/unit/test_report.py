@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import io
 import json
+from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from typing import Any
 
 import pytest
 from aws_lambda_powertools import Logger
 from aws_lambda_powertools.metrics import Metrics
-from botocore.exceptions import EndpointConnectionError
+from botocore.exceptions import ClientError, EndpointConnectionError
 
 from remediator.aws.report import Report
 from remediator.core.failure import BuildArn
@@ -53,8 +54,10 @@ class FakeNotices:
 
     published: list[dict[str, Any]] = field(default_factory=list)
     fails: Exception | None = None
+    before_publishing: Callable[[], None] = lambda: None
 
     def publish(self, entry: dict[str, Any]) -> None:
+        self.before_publishing()
         if self.fails:
             raise self.fails
         self.published.append(entry)
@@ -109,6 +112,43 @@ def test_a_topic_that_can_not_be_reached_is_logged_and_fails_nothing(told: Told)
     assert len(told.metrics()) == 1
 
 
+def test_a_topic_that_refuses_is_logged_by_the_kind_of_error_alone(told: Told) -> None:
+    told.notices.fails = ClientError({"Error": {"Code": "AuthorizationError", "Message": "AWS says no"}}, "Publish")
+
+    told.report.outcome(ORDER, OUTCOME, NOW)
+
+    assert told.lines()[1]["why"] == "ClientError"
+    assert "AWS says no" not in told.stream.getvalue()
+
+
+def test_what_nobody_foresaw_is_an_error(told: Told) -> None:
+    told.notices.fails = KeyError("outcome")
+
+    with pytest.raises(KeyError):
+        told.report.outcome(ORDER, OUTCOME, NOW)
+    assert len(told.journal.outcomes) == 1
+
+
+def test_an_outcome_is_published_when_it_is_in_the_journal_and_the_log(told: Told) -> None:
+    seen: list[tuple[int, int]] = []
+    told.notices.before_publishing = lambda: seen.append((len(told.journal.outcomes), len(told.lines())))
+
+    told.report.outcome(ORDER, OUTCOME, NOW)
+
+    assert seen == [(1, 1)]
+
+
+def test_each_outcome_is_published_once(told: Told) -> None:
+    told.report.outcome(ORDER, OUTCOME, NOW)
+    told.journal.kept = False
+    told.report.outcome(ORDER, OUTCOME, NOW)
+    told.report.triage(given.BUILD_ARN, OUTCOME, NOW)
+    told.journal.triaged = False
+    told.report.triage(given.BUILD_ARN, OUTCOME, NOW)
+
+    assert [entry["outcome"] for entry in told.notices.published] == ["remediated", "remediated"]
+
+
 def test_each_outcome_is_counted_by_its_own_name(told: Told) -> None:
     told.report.outcome(ORDER, OUTCOME, NOW)
     told.report.outcome(ORDER, Outcome(Ending.GAVE_UP, "no"), NOW)
@@ -132,6 +172,7 @@ def test_a_quiet_outcome_is_in_the_journal_and_the_log_and_counts_for_no_alarm(t
     assert (entry["outcome"], entry["quiet"]) == ("remediated", True)
     assert [line["outcome"] for line in told.lines()] == ["remediated"]
     assert told.metrics() == []
+    assert told.notices.published == []
     assert told.notices.published == []
 
 
@@ -166,6 +207,7 @@ def test_what_could_not_be_written_down_is_not_logged_as_an_outcome(told: Told) 
 
     assert told.lines() == []
     assert told.metrics() == []
+    assert told.notices.published == []
 
 
 def test_an_outcome_that_the_journal_does_not_keep_is_not_told(told: Told) -> None:

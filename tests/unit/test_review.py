@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -62,6 +63,30 @@ def test_a_role_that_is_not_of_this_account_is_left_alone(role: str | None) -> N
 
     assert found is not None
     assert found.ending is Ending.ADVISED
+
+
+@pytest.mark.parametrize(
+    "secret",
+    [
+        given.SECRET.replace(given.ACCOUNT, "999999999999"),
+        given.SECRET.replace(given.REGION, "us-east-1"),
+    ],
+)
+@pytest.mark.parametrize("build", [given.build(), given.throttled_command()])
+def test_a_secret_of_another_account_or_region_is_not_given_to_anybody(build: Build, secret: str) -> None:
+    snapshot = given.of_commands() if build.failure.of_command else given.snapshot()
+
+    found = objection(build, snapshot, replace(given.SIGN_IN, secret_arn=secret), "repair", BEFORE)
+
+    assert found is not None
+    assert found.ending is Ending.ADVISED
+    assert f"the secret {secret} is not of this account and region, {given.ACCOUNT} in {given.REGION}" in found.reason
+
+
+def test_another_secret_of_this_account_and_region_meets_no_objection() -> None:
+    sign_in = replace(given.SIGN_IN, secret_arn=given.OTHER_SECRET)
+
+    assert objection(given.build(), given.snapshot(), sign_in, "advise", BEFORE) is None
 
 
 OTHER_IMAGE = "bitnami/node:20"

@@ -9,6 +9,7 @@ import pytest
 
 from remediator.core.build import Build
 from remediator.core.buildspec import add_login
+from remediator.core.change import GrantBy
 from remediator.core.diagnosis import Diagnosis
 from remediator.core.evidence import Cause
 from remediator.core.outcome import Ending, Outcome
@@ -114,6 +115,18 @@ def test_a_role_that_lost_its_grant_is_told_with_the_command_that_attaches_it() 
 
     assert f"{given.ROLE_NAME} has lost the policy {given.POLICY}" in outcome.reason
     assert "aws iam attach-role-policy" in outcome.advice[0]
+
+
+@pytest.mark.parametrize(
+    ("mode", "lost"), [("secret", "lost its place in the secret's policy"), ("inline", "lost its inline policy")]
+)
+def test_a_role_that_lost_another_kind_of_grant_is_told_of_that(mode: GrantBy, lost: str) -> None:
+    sign_in = replace(given.SIGN_IN, grant_by=mode)
+    build, snapshot = given.build(env=REPAIRED), given.snapshot(env=REPAIRED)
+
+    outcome = why_unused(build, snapshot, diagnosis("PROVISIONING"), sign_in)
+
+    assert f"{given.ROLE_NAME} has {lost}, which lets it read the secret" in outcome.reason
 
 
 def test_nothing_is_said_of_a_role_that_was_not_read() -> None:
