@@ -7,42 +7,49 @@ from typing import Any
 
 import pytest
 
-from tests.workflow.account import OWNER, Account
+from tests.workflow.account import Account
 from tests.workflow.commands import inline
 
 LIMIT = (
     "toomanyrequests: You have reached your unauthenticated pull rate limit. https://www.docker.com/increase-rate-limit"
 )
-SAYS_SO = f"version: 0.2\nphases:\n  build:\n    commands:\n      - echo '{LIMIT}'; exit 1\n"
-OVERRIDES: dict[str, dict[str, Any]] = {
-    "another buildspec": {"buildspecOverride": SAYS_SO},
-    "another source": {"sourceTypeOverride": "GITHUB", "sourceLocationOverride": "https://github.com/evil/fork.git"},
-    "another image": {"imageOverride": "aws/codebuild/standard:6.0"},
-    "a variable that bash reads first": {
-        "environmentVariablesOverride": [{"name": "BASH_ENV", "value": f"$(echo {LIMIT})", "type": "PLAINTEXT"}]
-    },
+SAYS_SO = f"version: 0.2\nphases:\n  build:\n    commands:\n      - |\n        echo '{LIMIT}'; exit 1\n"
+EVIL = "https://github.com/evil/fork.git"
+OVERRIDES: dict[str, tuple[dict[str, Any], str]] = {
+    "another buildspec": ({"buildspecOverride": SAYS_SO}, "another buildspec"),
+    "another source": ({"sourceTypeOverride": "GITHUB", "sourceLocationOverride": EVIL}, "another source"),
+    "another image": ({"imageOverride": "aws/codebuild/standard:6.0"}, "another image"),
+    "a variable that bash reads first": (
+        {"environmentVariablesOverride": [{"name": "BASH_ENV", "value": "x", "type": "PLAINTEXT"}]},
+        "BASH_ENV",
+    ),
 }
 
 
 @pytest.fixture
 def throttled(account: Account) -> Account:
-    account.run_commands()
-    inline(account, SAYS_SO)
+    """A project whose own builds are throttled in a command, and would be repaired for that."""
+    account.agent = account.run_commands()
+    account.agent.repositories[EVIL] = {}
+    inline(account)
     return account
+
+
+def test_the_same_build_without_an_override_is_repaired(throttled: Account) -> None:
+    """So that what stands against the others is the override."""
+    assert throttled.remediate(throttled.builds()[0])["outcome"] == "remediated"
 
 
 @pytest.mark.parametrize("case", OVERRIDES)
 def test_a_log_of_a_build_that_ran_something_else_attaches_the_secret_to_nothing(throttled: Account, case: str) -> None:
-    account = throttled
-    started = account.simulator.call("StartBuild", {"projectName": "orders", **OVERRIDES[case]}, OWNER)["build"]
-    account.world.finish(started["id"])
-    build = account.build(started["id"])
+    overrides, word = OVERRIDES[case]
+    build = throttled.failed_build(**overrides)
     assert build["buildStatus"] == "FAILED"
-    account.calls.clear()
-    outcome = account.remediate(build)
-    assert outcome["outcome"] in ("advised", "skipped"), outcome
-    assert account.writes() == []
-    assert account.attached() == []
+    outcome = throttled.remediate(build)
+    assert (outcome["outcome"], outcome["cause"]) == ("advised", "anonymous-limit"), outcome
+    assert word in outcome["reason"]
+    assert throttled.writes() == []
+    assert throttled.attached() == []
 
 
 def test_the_build_of_another_account_or_region_is_not_taken_for_one_of_here(account: Account) -> None:
@@ -78,11 +85,15 @@ def test_a_forged_command_is_answered_with_what_is_wrong_and_starts_nothing(acco
     assert account.calls == []
 
 
-@pytest.mark.parametrize("image", ["evil/img:\x1b[31m", "hub.evil/" + "a" * 100_000, "docker.io/%s%n{0}"])
-def test_a_crafted_image_ends_in_a_short_harmless_outcome(account: Account, image: str) -> None:
+@pytest.mark.parametrize("image", ["evil/img:\x1b[31m", "hub.evil/" + "a" * 1_000_000, "docker.io/%s%n{0}", "a\nb"])
+@pytest.mark.parametrize("whose", ["build", "project"])
+def test_a_crafted_image_ends_in_a_short_harmless_outcome(account: Account, image: str, whose: str) -> None:
     account.create_project()
     build = account.failed_build()
-    account.simulator._builds.find(build["id"]).document["environment"]["image"] = image
+    if whose == "project":
+        account.edit(environment={"image": image})
+    else:
+        account.simulator._builds.find(build["id"]).document["environment"]["image"] = image
     outcome = account.remediate(build)
     assert account.writes() == []
     assert outcome["reason"].isprintable()
