@@ -100,6 +100,8 @@ hub, http = os.environ["DOCKER_HUB_ENDPOINT"], urllib3.PoolManager()
 assert http.request("GET", hub + "/token", headers=headers).status == 200
 assert http.request("HEAD", hub + "/v2/ratelimitpreview/test/manifests/latest").status == 200
 dynamodb.update_item(**update)
+dynamodb.get_item(TableName="journal", Key=key)
+iam.get_role(RoleName="orders-build")
 iam.attach_role_policy(RoleName="orders-build", PolicyArn=answers.POLICY)
 dynamodb.get_item(TableName="journal", Key=key)
 project = codebuild.batch_get_projects(names=["orders"])["projects"][0]

@@ -16,7 +16,7 @@ from remediator.core.history import started_by
 from remediator.core.outcome import Ending, Outcome
 from remediator.core.plan import make_plan, takes_registry_credential
 from remediator.core.redaction import harmless
-from remediator.core.review import stranger_objection
+from remediator.core.review import pull_request_objection, stranger_objection
 from remediator.core.scope import out_of_scope
 from remediator.core.snapshot import Snapshot
 from remediator.inspection import inspect_build, pushes_by_itself
@@ -121,6 +121,9 @@ def _case(build: Build | None, snapshot: Snapshot, services: Services) -> Case:
     refused = refuse_build(build, diagnosis)
     if refused:
         return refused
+    foreign = pull_request_objection(build)
+    if foreign:
+        return Case(foreign, diagnosis.cause)
     case = make_case(build, diagnosis, snapshot, terms, pushes=pushes_by_itself(build, snapshot.project, services))
     # A person who asks what would be changed is told what there is to do instead.
     return Case(diagnosis.refusal, case.cause) if case.waits else case

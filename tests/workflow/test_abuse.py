@@ -18,6 +18,11 @@ EVIL = "https://github.com/evil/fork.git"
 OVERRIDES: dict[str, tuple[dict[str, Any], str]] = {
     "another buildspec": ({"buildspecOverride": SAYS_SO}, "another buildspec"),
     "another source": ({"sourceTypeOverride": "GITHUB", "sourceLocationOverride": EVIL}, "another source"),
+    "a pull request": ({"sourceVersion": "pr/7"}, "pr/7"),
+    "another secondary source": (
+        {"secondarySourcesOverride": [{"sourceIdentifier": "x", "type": "GITHUB", "location": EVIL}]},
+        "secondarySources",
+    ),
     "another image": ({"imageOverride": "aws/codebuild/standard:6.0"}, "another image"),
     "a variable that bash reads first": (
         {"environmentVariablesOverride": [{"name": "BASH_ENV", "value": "x", "type": "PLAINTEXT"}]},

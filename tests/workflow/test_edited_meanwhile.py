@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from typing import Any
 
 from tests.workflow.account import OWNER, Account, Json
@@ -121,3 +122,18 @@ def test_tags_that_come_back_in_another_order_are_the_same_tags(account: Account
     build = account.failed_build()
     account.after.append(once("UpdateProject", lambda: account.plant(tags=tags[::-1])))
     assert account.remediate(build)["outcome"] == "remediated"
+
+
+def test_a_role_that_others_may_assume_by_now_is_granted_nothing(account: Account) -> None:
+    account.create_project()
+    build = account.failed_build()
+    trust = {"Effect": "Allow", "Principal": {"AWS": "*"}, "Action": "sts:AssumeRole"}
+    document = json.dumps({"Version": "2012-10-17", "Statement": [trust]})
+
+    def open_it() -> None:
+        account.boto("iam").update_assume_role_policy(RoleName="orders-build", PolicyDocument=document)
+
+    account.after.append(once("GetSecretValue", open_it))
+    outcome = account.remediate(build)
+    assert (outcome["outcome"], account.writes()) == ("advised", [])
+    assert "may also be assumed by *" in outcome["reason"]

@@ -65,3 +65,12 @@ def test_plans_are_answered_all_the_same(account: Account) -> None:
     account.failed_build()
     account.ask(STOP)
     assert account.ask({"command": "plan", "project": "orders"})["outcome"] == "planned"
+
+
+def test_a_stop_while_docker_hub_is_asked_keeps_the_role_from_being_granted_anything(account: Account) -> None:
+    account.create_project()
+    account.after.append(once("GetSecretValue", lambda: account.ask(STOP)))
+    outcome = account.remediate(account.failed_build())
+    assert (outcome["outcome"], account.writes()) == ("skipped", [])
+    assert account.attached() == []
+    assert "something is odd" in outcome["reason"]

@@ -11,6 +11,8 @@ from remediator.core.failure import BuildFailure
 
 _COMMIT = re.compile(r"[0-9a-f]{40}")
 _PULL_REQUEST = re.compile(r"pr/\d+")
+_WEBHOOK = re.compile(r"(?:github-hookshot|bitbucket|gitlab)\b", re.IGNORECASE)
+"""How the initiator of a webhook's build begins. GitHub's is `GitHub-Hookshot/<x>`; the others' are not documented."""
 _REFERENCE_AND_COMMIT = ("CODECOMMIT", "GITHUB", "GITHUB_ENTERPRISE", "BITBUCKET")
 _PAST_PULL = (
     "DOWNLOAD_SOURCE",
@@ -62,6 +64,10 @@ class Build:
     @property
     def initiator(self) -> str:
         return str(self.document.get("initiator", ""))
+
+    @property
+    def of_webhook(self) -> bool:
+        return _WEBHOOK.match(self.initiator) is not None
 
     @property
     def pipeline(self) -> str:

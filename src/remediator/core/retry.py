@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import StrEnum
@@ -12,9 +11,6 @@ from remediator.core.build import Build
 from remediator.core.overrides import overrides_of
 from remediator.core.plan import SignIn, takes_registry_credential
 from remediator.core.snapshot import Snapshot
-
-_WEBHOOK = re.compile(r"(?:github-hookshot|bitbucket|gitlab)\b", re.IGNORECASE)
-"""How the initiator of a webhook's build begins. GitHub's is `GitHub-Hookshot/<x>`; the others' are not documented."""
 
 
 class Way(StrEnum):
@@ -71,7 +67,7 @@ def decide_retry(build: Build, snapshot: Snapshot, sign_in: SignIn, edited_at: f
         return Retry(Way.RETRY_BATCH, _not_as_batch(build, snapshot))
     # The variables of a webhook (CODEBUILD_WEBHOOK_…) exist in RetryBuild's build only.
     ours = _start(build, snapshot, sign_in, edited_at)
-    if _WEBHOOK.match(build.initiator):
+    if build.of_webhook:
         ours = Retry(Way.RETRY_BUILD, overrides=ours.overrides, then=ours)
     return Retry(Way.AUTO_RETRY, overrides=ours.overrides, then=ours) if build.auto_retry_due else ours
 
