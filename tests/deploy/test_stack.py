@@ -427,12 +427,20 @@ def test_without_any_one_statement_that_the_functions_used_a_call_would_be_missi
 def test_nothing_of_what_the_stacks_wrote_holds_a_credential(
     aws: LocalAws, stack: Deployed, hasty: Deployed, keyed: Deployed, begun: Begun
 ) -> None:
-    """Logs, journals, histories of executions and dead letters, for the values that these stacks really have."""
+    """Logs, journals, histories of executions, dead letters and requests, for the values that these stacks have, and a
+    project of theirs."""
+    location = f"https://{canaries.SOURCE_TOKEN}@github.com/example/told.git"
+    stack.scene.commit(location, buildspec_yml="version: 0.2\nphases:\n  build:\n    commands: [echo built]\n")
+    source = {"type": "GITHUB", "location": location}
+    told = stack.case("told", source=source, environmentVariables=[canaries.PLAINTEXT])
+    stack.fail(told)
+    of_the_project = {"variable": (canaries.VARIABLE,), "token": (canaries.SOURCE_TOKEN,)}
+    assert stack.outcome(told)["outcome"] == "remediated"
     for one, case in ((stack, begun.hooked), (hasty, begun.hasty), (keyed, begun.keyed)):
         one.outcome(case)
-        finder = canaries.Finder({"password": (one.names.password,), "user": (one.names.user,)})
-        written = list(one.written())
-        assert {place for place, _ in written} >= {"log", "journal", "history"}
+        finder = canaries.Finder({"password": (one.names.password,), "user": (one.names.user,), **of_the_project})
+        written = [*one.written(), *(("request", json.dumps(line)) for line in aws.read_requests())]
+        assert {place for place, _ in written} >= {"log", "journal", "history", "request"}
         leaks = [leak for place, text in written for leak in finder.find(place, text)]
         assert leaks == [], [str(leak) for leak in leaks]
     found = canaries.Finder({"password": (stack.names.password,)}).find("a log", f"tried {stack.names.password}")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import json
+import re
 import subprocess
 import sys
 from collections.abc import Callable
@@ -12,7 +13,11 @@ from urllib.parse import quote
 
 import pytest
 
+from remediator.aws.secret import Credentials
+from remediator.core.build import Build
+from remediator.core.snapshot import Snapshot
 from tests import canaries
+from tests.unit import given
 
 ROOT = Path(__file__).parents[2]
 
@@ -54,6 +59,41 @@ def test_where_a_canary_has_to_be_it_is_no_leak_and_elsewhere_it_is() -> None:
         assert capture.taken()[1]
 
 
+def test_what_holds_the_credentials_does_not_show_them() -> None:
+    told = f"{Credentials(canaries.USER, canaries.PASSWORD, canaries.AUTH)!r}"
+    with canaries.apart() as capture:
+        canaries.saw("an exception", told)
+    assert capture.taken() == (1, ())
+
+
+def told_of_a_project(snapshot: Snapshot, build: Build) -> str:
+    """All that a diagnosis and its plan tell of a project: what a checkpoint keeps, and what a person is shown."""
+    found = given.case(build, snapshot, given.throttled(), pushes=False)
+    shown = [change.show() for change in found.plan.changes]
+    return json.dumps([found.to_json(), shown, found.plan.advice])
+
+
+@pytest.mark.parametrize("image", [given.IMAGE, given.STANDARD_IMAGE])
+@pytest.mark.parametrize("buildspec", [given.BUILDSPEC, "", "ci/build.yml"])
+def test_nothing_that_a_plan_tells_holds_what_is_the_projects_own(image: str, buildspec: str) -> None:
+    webhook = {"secret": canaries.WEBHOOK_SECRET, "url": "https://x"}
+    source = {
+        "type": "GITHUB",
+        "location": f"https://{canaries.SOURCE_TOKEN}@github.com/x/y.git",
+        "buildspec": buildspec,
+    }
+    own = {"image": image, "environmentVariables": [canaries.PLAINTEXT]}
+    more = {"image": image, "environmentVariables": [{**canaries.PLAINTEXT, "name": "OTHER"}]}
+    snapshot = given.snapshot(env=own, source=source, webhook=webhook)
+    with canaries.apart() as capture:
+        for env in (own, more):
+            pulled = given.build(env=env, source=source)
+            command = given.throttled_command(image=image, buildspec=buildspec, env=env)
+            for build in (pulled, command):
+                canaries.saw("a plan", told_of_a_project(snapshot, build))
+    assert capture.taken() == (4, ())
+
+
 LEAKING = """
 import logging, sys
 from tests import canaries
@@ -75,10 +115,23 @@ def test_nothing():
 """
 
 
-def test_a_test_in_which_a_canary_comes_out_fails(tmp_path: Path) -> None:
-    """A run of its own, with the hooks of this one."""
+@pytest.mark.parametrize("processes", ["0", "2"])
+def test_a_test_in_which_a_canary_comes_out_fails(tmp_path: Path, processes: str) -> None:
+    """A run of its own, with the hooks of this one; what several processes looked through is added up."""
     (tmp_path / "test_leaks.py").write_text(LEAKING)
-    command = [sys.executable, "-m", "pytest", "-p", "tests.conftest", "-p", "no:cacheprovider", "-p", "no:randomly"]
+    command = [
+        sys.executable,
+        "-m",
+        "pytest",
+        "-p",
+        "tests.conftest",
+        "-p",
+        "no:cacheprovider",
+        "-p",
+        "no:randomly",
+        "-n",
+        processes,
+    ]
     ran = subprocess.run(
         [*command, "-c", str(ROOT / "pyproject.toml"), "--rootdir", str(tmp_path), str(tmp_path)],
         cwd=ROOT,
@@ -89,6 +142,7 @@ def test_a_test_in_which_a_canary_comes_out_fails(tmp_path: Path) -> None:
     )
     assert ran.returncode == 1, ran.stdout + ran.stderr
     assert "4 failed, 1 passed" in ran.stdout
+    assert re.search(r"canaries: [0-9]+ texts of 5 tests were looked through", ran.stdout), ran.stdout
     told = ran.stdout.partition("What came out held what must never come out")[2]
     assert canaries.SOURCE_TOKEN not in told
     assert "the checkpoint of patch" in ran.stdout

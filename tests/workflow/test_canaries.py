@@ -112,6 +112,32 @@ def test_an_answer_that_leaks_is_found(account: Account, monkeypatch: pytest.Mon
     assert leaks
 
 
+@pytest.mark.parametrize("function", ["Intake", "Remediator"])
+def test_an_exception_that_leaves_a_function_is_looked_through(
+    account: Account, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], function: str
+) -> None:
+    def fails(*_: Any) -> Json:
+        raise ValueError(f"can't use {PASSWORD}")
+
+    account.create_project()
+    build = account.failed_build()
+    monkeypatch.setattr("remediator.commands.run", fails)
+    monkeypatch.setattr("tests.workflow.account.remediate", fails)
+    with canaries.apart() as capture:
+        if function == "Intake":
+            with pytest.raises(ValueError, match="can't use"):
+                account.ask({"command": "plan", "project": "orders"})
+        else:
+            logging.disable(logging.CRITICAL)
+            try:
+                account.run(build)
+            finally:
+                logging.disable(logging.NOTSET)
+        capsys.readouterr()
+        _, leaks = capture.taken()
+    assert any(leak.place in (f"an exception of {function}", f"an answer of {function}") for leak in leaks), leaks
+
+
 def test_a_whole_remediation_without_one_is_looked_through_in_every_place(
     account: Account, monkeypatch: pytest.MonkeyPatch
 ) -> None:
