@@ -71,20 +71,15 @@ class Batches:
     def look(self, state: Json, case: Case) -> Json:
         """Look at the retried batch once: the gravest of what its failed builds tell, else what the build that the
         batch is retried for has become."""
-        try:
-            batch = self._services.codebuild.batch(state["batch"])
-            if batch is None:
-                return {**state, **not_shown(state)}
-            if not batch.ended:
-                return state
-            stale = batch.id == case.batch and batch.build_of(state["group"]) == case.build
-            if stale and state["late"] < LATE_LOOKS:
-                return {**state, "late": state["late"] + 1}
-            return self._result(batch, state, case)
-        except Exception as error:
-            if not is_transient(error):
-                raise
+        batch = self._services.codebuild.batch(state["batch"])
+        if batch is None:
+            return {**state, **not_shown(state)}
+        if not batch.ended:
             return state
+        stale = batch.id == case.batch and batch.build_of(state["group"]) == case.build
+        if stale and state["late"] < LATE_LOOKS:
+            return {**state, "late": state["late"] + 1}
+        return self._result(batch, state, case)
 
     def _result(self, batch: Batch, state: Json, case: Case) -> Json:
         codebuild = self._services.codebuild

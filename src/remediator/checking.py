@@ -6,7 +6,6 @@ from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
 
-from remediator.aws.client import is_transient
 from remediator.core.case import Case
 from remediator.core.order import Order
 from remediator.core.outcome import Ending, Outcome
@@ -33,8 +32,8 @@ class Checking:
 
         After a lockout its own word is wanted: it `trusts` nothing earlier then.
         """
-        look = (lambda: self._with_trust(self._steps.check(case))) if trusts else (lambda: self._steps.check(case))
-        seen = self._told("check", look)
+        trusts = trusts and self._trusts
+        seen = self._told("check", lambda: _with_trust(self._steps.check(case), trusts=trusts))
         if isinstance(seen, Outcome):
             return seen
         if seen["state"] == TRUSTED:
@@ -50,7 +49,7 @@ class Checking:
         seconds, which is then this one's too."""
         seen = self._durable.step(name, look)
         if seen["state"] in NOT_TOLD:
-            seen = self._durable.wait_for(f"{name}-again", lambda last: _again(look, last), seen, while_not_told)
+            seen = self._durable.wait_for(f"{name}-again", lambda _: look(), seen, while_not_told)
         if seen["state"] == "refused":
             return Outcome.from_json(seen["refusal"])
         if seen["state"] in NOT_TOLD:
@@ -59,16 +58,7 @@ class Checking:
             return Outcome(Ending.GAVE_UP, f"{reason}; nothing was written", advice=advice)
         return seen
 
-    def _with_trust(self, seen: Json) -> Json:
-        trusted = seen["state"] == "unreachable" and seen["earlier"] and self._trusts
-        return {**seen, "state": TRUSTED} if trusted else seen
 
-
-def _again(look: Callable[[], Json], last: Json) -> Json:
-    """A look that AWS does not answer tells nothing new."""
-    try:
-        return look()
-    except Exception as error:
-        if not is_transient(error):
-            raise
-        return last
+def _with_trust(seen: Json, *, trusts: bool) -> Json:
+    trusted = trusts and seen["state"] == "unreachable" and seen["earlier"]
+    return {**seen, "state": TRUSTED} if trusted else seen

@@ -14,9 +14,10 @@ from remediator.core.diagnosis import diagnose
 from remediator.core.failure import FAILED_STATUSES
 from remediator.core.history import started_by
 from remediator.core.outcome import Ending, Outcome
+from remediator.core.own_commands import pull_request_objection
 from remediator.core.plan import make_plan, takes_registry_credential
 from remediator.core.redaction import harmless
-from remediator.core.review import pull_request_objection, stranger_objection
+from remediator.core.review import stranger_objection
 from remediator.core.scope import out_of_scope
 from remediator.core.snapshot import Snapshot
 from remediator.inspection import inspect_build, pushes_by_itself

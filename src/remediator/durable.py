@@ -10,6 +10,7 @@ from aws_durable_execution_sdk_python.config import Duration, StepConfig, StepSe
 from aws_durable_execution_sdk_python.serdes import JsonSerDes
 from aws_durable_execution_sdk_python.waits import WaitForConditionConfig
 
+from remediator.aws.client import is_transient
 from remediator.rerun import NotStarted
 from remediator.waiting import Strategy, never, when_transient
 
@@ -50,9 +51,21 @@ class Durable:
         return self.step(name, start, once=True)
 
     def wait_for(self, name: str, look: Callable[[Json], Json], state: Json, strategy: Strategy) -> Json:
-        """Look again and again, with waits in between that cost nothing, until the strategy says that it is enough."""
+        """Look again and again, with waits in between that cost nothing, until the strategy says that it is enough.
+
+        A look that AWS does not answer tells nothing new.
+        """
+
+        def look_patiently(seen: Json) -> Json:
+            try:
+                return look(seen)
+            except Exception as error:
+                if not is_transient(error):
+                    raise
+                return seen
+
         config = WaitForConditionConfig(wait_strategy=strategy, initial_state=state, serdes=JsonSerDes())
-        return self._context.wait_for_condition(lambda seen, _: look(seen), config, name=name)
+        return self._context.wait_for_condition(lambda seen, _: look_patiently(seen), config, name=name)
 
     def pause(self, name: str, seconds: int) -> None:
         if seconds > 0:

@@ -21,7 +21,8 @@ from remediator.core.failure import BuildArn
 from remediator.core.history import History, belongs_to_watcher, retry_of_ours, stopped, too_often, with_another
 from remediator.core.order import Order
 from remediator.core.outcome import Ending, Outcome
-from remediator.core.review import another_image, other_images, pull_request_objection
+from remediator.core.own_commands import pull_request_objection
+from remediator.core.review import another_image, other_images
 from remediator.core.snapshot import Document, Role, Snapshot
 from remediator.grants import Grants
 from remediator.inspection import inspect_build, pushes_by_itself
@@ -109,13 +110,14 @@ class Examination:
         carried = diagnosis.cause is Cause.ANONYMOUS_LIMIT and signed_in(build, build.failure.phase, terms.sign_in)
         if case.refusal and not carried:
             return case
-        role = self._role(project)
+        grants = Grants(self._services)
+        role = _role(project, grants)
         if isinstance(role, Outcome):
             return Case(role, case.cause)
         if carried:
             return Case(self._unused(build, Snapshot(project, role), diagnosis), case.cause)
         case = make_case(build, diagnosis, Snapshot(project, role), terms, history, pushes)
-        refused = self._other_images(build, project, case) or self._unreadable(role, case)
+        refused = self._other_images(build, project, case) or _unreadable(role, case, grants)
         if refused:
             return Case(refused, case.cause)
         case = shared_role(case, project, self._services)
@@ -130,20 +132,6 @@ class Examination:
             return None
         builds = self._services.codebuild.latest_builds(str(project["name"]))
         return other_images(builds, Snapshot(project), case.plan)
-
-    def _role(self, project: Document) -> Role | Outcome:
-        try:
-            return Grants(self._services).role(str(project.get("serviceRole", "")))
-        except ClientError as error:
-            if is_transient(error):
-                raise
-            return Outcome(Ending.ADVISED, f"the project's service role can't be read: {message_of(error)}")
-
-    def _unreadable(self, role: Role, case: Case) -> Outcome | None:
-        """What would keep the role from the secret, where something is to refer to it or does already."""
-        if case.refusal or case.waits:
-            return None
-        return Grants(self._services).objection(role)
 
     def _unused(self, build: Build, snapshot: Snapshot, diagnosis: Diagnosis) -> Outcome:
         """Throttled as an anonymous although it was repaired: why, with the evidence."""
@@ -179,3 +167,17 @@ class Examination:
         if entrance.stopped:
             return replace(case, refusal=stopped(entrance.stopped).with_facts(cause=case.cause), counts=False)
         return case
+
+
+def _role(project: Document, grants: Grants) -> Role | Outcome:
+    try:
+        return grants.role(str(project.get("serviceRole", "")))
+    except ClientError as error:
+        if is_transient(error):
+            raise
+        return Outcome(Ending.ADVISED, f"the project's service role can't be read: {message_of(error)}")
+
+
+def _unreadable(role: Role, case: Case, grants: Grants) -> Outcome | None:
+    """What would keep the role from the secret, where something is to refer to it or does already."""
+    return None if case.refusal or case.waits else grants.objection(role)

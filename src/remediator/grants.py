@@ -34,6 +34,8 @@ _REFUSED = (
 
 
 class Grants:
+    """What it has read of the secret it reads once: make one for each look."""
+
     def __init__(self, services: Services) -> None:
         self._services = services
         self._sign_in = services.settings.sign_in
@@ -48,7 +50,7 @@ class Grants:
         match sign_in.grant_by:
             case "secret":
                 try:
-                    return names_role(self._services.secret.policy(), role.arn)
+                    return names_role(self._secret_policy, role.arn)
                 except SecretPolicyFault:
                     return False
             case "inline":
@@ -119,7 +121,7 @@ class Grants:
         if self._sign_in.grant_by != "secret":
             return None
         try:
-            document = json.loads(self._services.secret.policy() or "{}")
+            document = json.loads(self._secret_policy or "{}")
         except (ValueError, RecursionError):
             return None  # the grant will say so
         if not denies_reading(document, role.arn, self._sign_in.secret_arn):
@@ -169,6 +171,10 @@ class Grants:
         return True
 
     @cached_property
+    def _secret_policy(self) -> str | None:
+        return self._services.secret.policy()
+
+    @cached_property
     def _key_arn(self) -> str:
         """The secret's customer key; empty where it is Secrets Manager's own."""
         if not self._sign_in.customer_key:
@@ -178,8 +184,7 @@ class Grants:
 
     @cached_property
     def _inline_policy(self) -> Mapping[str, Any]:
-        secret_arn = self._sign_in.secret_arn
-        return inline_policy(secret_arn, self._key_arn)
+        return inline_policy(self._sign_in.secret_arn, self._key_arn)
 
 
 _ADVICE = {

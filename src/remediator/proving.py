@@ -61,6 +61,12 @@ class Proving:
             return _refused(credentials)
         return self._proven(credentials, anew=True)
 
+    def lock_out(self) -> float:
+        """Nobody signs in with the secret for a while, since asking again would prolong a lockout; until when."""
+        until = self._services.now() + self._settings.limits.minutes * 60
+        self._services.secret_record.lock_out(until)
+        return until
+
     def _read(self) -> Credentials | Outcome:
         try:
             return self._services.secret.read()
@@ -95,9 +101,7 @@ class Proving:
                 record.refused(credentials.version, self._execution, now)
                 return _refused(_not_accepted(now + REFUSED_FOR))
             case Answer.NOT_NOW:
-                # Asking again would prolong a lockout.
-                until = now + self._settings.limits.minutes * 60
-                record.lock_out(until)
+                until = self.lock_out()
                 record.not_told(self._execution)
                 return _refused(_not_now(until))
         record.not_told(self._execution)

@@ -7,10 +7,8 @@ from typing import Any
 
 from aws_durable_execution_sdk_python import DurableOperationError
 
-from remediator.aws.client import is_transient
 from remediator.checking import Checking
 from remediator.core.case import Case
-from remediator.core.change import GrantSecretAccess
 from remediator.core.order import Order
 from remediator.core.outcome import Ending, Outcome
 from remediator.core.plan import Plan
@@ -70,7 +68,7 @@ class Repairing:
             return None, None
         granted = self._durable.step("grant", lambda: self._steps.grant(grant))
         if granted.get("busy"):
-            granted = self._durable.wait_for("grant-again", lambda _: self._grant_again(grant), granted, while_busy)
+            granted = self._durable.wait_for("grant-again", lambda _: self._steps.grant(grant), granted, while_busy)
         if granted.get("busy"):
             reason = f"other executions edited the policy of the secret for {EDIT_PATIENCE // 60} minutes"
             return None, Outcome(Ending.GAVE_UP, reason, advice=("use the remediate command later",))
@@ -79,14 +77,6 @@ class Repairing:
         self.changes += (grant.show(),)
         self._durable.pause("settle", self._settings.settle_seconds)
         return granted["granted_at"], None
-
-    def _grant_again(self, grant: GrantSecretAccess) -> Json:
-        try:
-            return self._steps.grant(grant)
-        except Exception as error:
-            if not is_transient(error):
-                raise
-            return {"busy": True}
 
     def _patch(self, case: Case) -> Case | Outcome:
         """The case as it was patched: planned anew where somebody edited the project meanwhile."""

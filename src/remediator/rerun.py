@@ -8,7 +8,7 @@ from typing import Any
 
 from botocore.exceptions import ClientError, ParamValidationError
 
-from remediator.aws.client import code_of, is_transient, message_of
+from remediator.aws.client import code_of, message_of
 from remediator.core.build import Build
 from remediator.core.buildlog import Finding
 from remediator.core.carried import signed_in
@@ -106,22 +106,17 @@ class Rerun:
     def look(self, state: Json, case: Case) -> Json:
         """Look at the build once: its verdict so far, its own retries by CodeBuild followed.
 
-        A look that AWS does not answer tells nothing new. A log that is late gets a few looks more.
+        A log that is late gets a few looks more.
         """
-        try:
-            build = self._services.codebuild.build(BuildArn.parse(state["build"]))
-            if build is None:
-                return {**state, **not_shown(state)}
-            failed = build.ended and build.status in FAILED_STATUSES
-            if failed and build.next_auto_retry:
-                return {**state, "build": build.next_auto_retry, "late": 0}
-            if failed and build.auto_retry_due and state["late"] < LATE_RETRIES:
-                return {**state, "late": state["late"] + 1}
-            return self.judged(build, state, case)
-        except Exception as error:
-            if not is_transient(error):
-                raise
-            return state
+        build = self._services.codebuild.build(BuildArn.parse(state["build"]))
+        if build is None:
+            return {**state, **not_shown(state)}
+        failed = build.ended and build.status in FAILED_STATUSES
+        if failed and build.next_auto_retry:
+            return {**state, "build": build.next_auto_retry, "late": 0}
+        if failed and build.auto_retry_due and state["late"] < LATE_RETRIES:
+            return {**state, "late": state["late"] + 1}
+        return self.judged(build, state, case)
 
     def judged(self, build: Build, state: Json, case: Case) -> Json:
         """The state with what this build tells."""

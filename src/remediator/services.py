@@ -12,6 +12,7 @@ from remediator.aws.codebuild import CodeBuild
 from remediator.aws.executions import Executions
 from remediator.aws.iam import Iam
 from remediator.aws.journal import Journal
+from remediator.aws.notices import Notices
 from remediator.aws.report import Report
 from remediator.aws.secret import Secret
 from remediator.aws.secret_record import SecretRecord
@@ -69,6 +70,10 @@ class Services:
         return self.client("logs")
 
     @cached_property
+    def sns(self) -> Any:
+        return self.client("sns")
+
+    @cached_property
     def executions(self) -> Executions:
         return Executions(self.client("lambda"))
 
@@ -98,9 +103,7 @@ class Services:
     def report(self) -> Report:
         from aws_lambda_powertools.metrics import Metrics
 
-        from remediator.aws.notices import Notices
-
-        notices = Notices(self.client("sns"), self.settings.notices_topic, self.settings.journal_table)
+        notices = Notices(lambda: self.sns, self.settings.notices_topic, self.settings.journal_table)
         return Report(self.journal, self.log, Metrics(), notices)
 
     @property

@@ -51,7 +51,7 @@ class Settings:
             secret_arn=read.matching("SECRET_ARN", _SECRET_ARN, "the complete ARN of a secret"),
             policy_arn=read.matching("GRANT_POLICY_ARN", r"arn:aws[a-z-]*:iam::.+:policy/.+", "the ARN of a policy"),
             grant_by=cast("GrantBy", read.one_of("POLICY_MODE", ("managed", "secret", "inline", "none"))),
-            customer_key=read.one_of("SECRET_HAS_CUSTOMER_KEY", ("false", "true")) == "true",
+            customer_key=read.switch("SECRET_HAS_CUSTOMER_KEY", on=False),
             username_variable=read.variable_name("USERNAME_VARIABLE", "DOCKERHUB_USERNAME"),
             password_variable=read.variable_name("PASSWORD_VARIABLE", "DOCKERHUB_PASSWORD"),
             variables=cast(
@@ -77,10 +77,10 @@ class Settings:
                 minutes=read.number("COOLDOWN_MINUTES", 5, 1440, "60"),
             ),
             untrusted_projects=cast("Untrusted", read.one_of("UNTRUSTED_PROJECTS", ("advise", "repair"))),
-            allow_limited_account=read.one_of("ALLOW_LIMITED_ACCOUNT", ("false", "true")) == "true",
+            allow_limited_account=read.switch("ALLOW_LIMITED_ACCOUNT", on=False),
             trust_earlier_proof=read.one_of("DOCKER_HUB_UNREACHABLE", ("accepted-before", "wait")) == "accepted-before",
             scope=Scope(
-                tagged_only=read.one_of("TAGGED_PROJECTS_ONLY", ("false", "true")) == "true",
+                tagged_only=read.switch("TAGGED_PROJECTS_ONLY", on=False),
                 stack=environment.get("STACK_NAME", ""),
                 own_role=environment.get("OWN_ROLE", ""),
             ),
@@ -121,9 +121,9 @@ class _Reader:
             raise BadInput(name, value, f"it must be one of {', '.join(allowed)}")
         return value
 
-    def switch(self, name: str) -> bool:
-        """On unless it is turned off."""
-        return self.one_of(name, ("true", "false")) == "true"
+    def switch(self, name: str, *, on: bool = True) -> bool:
+        """`on`: unless it is turned off, or else only where it is turned on."""
+        return self.one_of(name, ("true", "false") if on else ("false", "true")) == "true"
 
     def number(self, name: str, least: int, most: int, default: str) -> int:
         value = self.environment.get(name) or default

@@ -93,10 +93,7 @@ class Steps:
 
     def locked_out(self) -> Json:
         """Nobody signs in with the secret for a while; until when."""
-        seconds = self._settings.limits.minutes * 60
-        until = self._services.now() + seconds
-        self._services.secret_record.lock_out(until)
-        return {"until": until, "seconds": seconds}
+        return {"until": self._proving.lock_out(), "seconds": self._settings.limits.minutes * 60}
 
     def leave_alone(self) -> None:
         """For a day: what was taken back would do the same harm at the project's next failure."""

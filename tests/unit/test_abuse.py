@@ -11,8 +11,9 @@ from remediator.core.bad_input import BadInput
 from remediator.core.failure import BuildArn, BuildFailure
 from remediator.core.image import ImageReference
 from remediator.core.outcome import Ending, Outcome
+from remediator.core.own_commands import pull_request_objection
 from remediator.core.plan import takes_registry_credential
-from remediator.core.review import objection, pull_request_objection
+from remediator.core.review import objection
 from remediator.core.secret_policy import SecretPolicyFault, with_role
 from tests.unit import given
 

@@ -26,7 +26,7 @@ def sns() -> Iterator[Stubber]:
 
 def notices(sns: Stubber) -> Notices:
     client: Any = sns.client
-    return Notices(client, TOPIC, TABLE)
+    return Notices(lambda: client, TOPIC, TABLE)
 
 
 def entry(outcome: Outcome) -> dict[str, Any]:

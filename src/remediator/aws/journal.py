@@ -134,9 +134,8 @@ class Journal:
         self._give_back(project, execution, {"left_alone_until": number(int(until))}, "repaired_at", "members")
 
     def _give_back(self, project: str, execution: str, values: Mapping[str, Any], *removed: str) -> None:
-        update = self._table.update(_project_key(project), values, "execution = :me", {":me": text(execution)})
-        update["UpdateExpression"] += f" REMOVE {', '.join(('execution', 'build', *removed))}"
-        self._table.write(update)
+        gone, mine = ("execution", "build", *removed), {":me": text(execution)}
+        self._table.write(self._table.update(_project_key(project), values, "execution = :me", mine, gone))
 
     # A failed build
 
@@ -169,9 +168,8 @@ class Journal:
         items = [{"Update": self._table.update(_build_key(build), values, mine, compared)}]
         if origin:
             free = f"{mine} OR execution = :evict"
-            taking_over = self._table.update(origin, taken, free, {**compared, ":evict": text(evict or execution)})
-            taking_over["UpdateExpression"] += " REMOVE ended_at"
-            items.append({"Update": taking_over})
+            compared = {**compared, ":evict": text(evict or execution)}
+            items.append({"Update": self._table.update(origin, taken, free, compared, ("ended_at",))})
         taking = len(items)
         failed = self._table.transact([*items, {"ConditionCheck": switch.is_off(self._table)}])
         holders = ["" if item is None else item.get("execution", {}).get("S", "unknown") for item in failed[:taking]]

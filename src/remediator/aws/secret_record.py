@@ -95,7 +95,7 @@ class SecretRecord:
 
     def not_told(self, execution: str) -> None:
         """Docker Hub said nothing of the secret; others may ask."""
-        self._asked(execution, {"asked_until": number(0)})
+        self._asked(execution, {})
 
     def lock_out(self, until: float) -> None:
         """Nobody signs in with the secret until then: Docker Hub refuses it, and each further try prolongs that."""
@@ -107,9 +107,8 @@ class SecretRecord:
 
     def _asked(self, execution: str, values: Mapping[str, Any]) -> None:
         """Unless somebody else asks by now, because this execution took too long."""
-        told = self._table.update(self._secret, values, "asked_by = :me", {":me": text(execution)})
-        told["UpdateExpression"] += " REMOVE asked_by" + ("" if "asked_until" in values else ", asked_until")
-        self._table.write(told)
+        mine, over = {":me": text(execution)}, ("asked_by", "asked_until")
+        self._table.write(self._table.update(self._secret, values, "asked_by = :me", mine, over))
 
     # Who shares it
 

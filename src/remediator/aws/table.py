@@ -31,15 +31,22 @@ class Table:
         return "Item" not in self._told(lambda: self.client.put_item(**request))
 
     def update(
-        self, key: str, values: Mapping[str, Any], condition: str = "", compared: Mapping[str, Any] | None = None
+        self,
+        key: str,
+        values: Mapping[str, Any],
+        condition: str = "",
+        compared: Mapping[str, Any] | None = None,
+        removed: tuple[str, ...] = (),
     ) -> Request:
-        """The request that sets these attributes where the condition holds."""
+        """The request that sets these attributes, and removes those, where the condition holds."""
+        sets = ", ".join(f"#{name} = :{name}" for name in values)
+        parts = (f"SET {sets}" if sets else "", f"REMOVE {', '.join(removed)}" if removed else "")
         return {
             "TableName": self.name,
             "Key": {"pk": text(key)},
-            "UpdateExpression": "SET " + ", ".join(f"#{name} = :{name}" for name in values),
-            "ExpressionAttributeNames": {f"#{name}": name for name in values},
+            "UpdateExpression": " ".join(filter(None, parts)),
             "ExpressionAttributeValues": {**{f":{name}": v for name, v in values.items()}, **(compared or {})},
+            **({"ExpressionAttributeNames": {f"#{name}": name for name in values}} if values else {}),
             **({"ConditionExpression": condition} if condition else {}),
         }
 

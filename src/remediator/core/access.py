@@ -1,7 +1,8 @@
 """Decides what a policy document says about one request: allowed, denied, or nothing.
 
-Two questions need it: does a role's permissions boundary let the role read the secret, and does the policy of the
-secret's KMS key let the role decrypt it? Everything that can't be judged from here says nothing:
+Three questions need it: does a role's permissions boundary let the role read the secret, does the policy of the
+secret's KMS key let the role decrypt it, and does the secret's own policy deny it? Everything that can't be judged from
+here says nothing:
 
 - an Allow whose condition can't be judged does not count, because nothing may be promised that can't be seen;
 - a Deny whose condition can't be judged does not count either: the Deny with aws:PrincipalOrgID that organisations
@@ -22,7 +23,6 @@ from remediator.core.condition import has_variable, holds, like, texts
 
 READ_SECRET = "secretsmanager:GetSecretValue"  # noqa: S105 - the name of an action
 DECRYPT = "kms:Decrypt"
-_DIRECT = 2
 SID = "DockerHubPulls"
 """The name of every statement that a repair needs in somebody else's policy."""
 
@@ -54,12 +54,12 @@ def effect_for(document: Mapping[str, Any], request: Request, role_arn: str, *, 
     for the role, a Deny for it always does.
     https://docs.aws.amazon.com/kms/latest/developerguide/key-policy-default.html
     """
-    names = _names_of(role_arn)
-    allowed = names if iam_decides else names[:_DIRECT]
+    itself, account = _itself(role_arn), _account_of(role_arn)
+    allowed = (*itself, *account) if iam_decides else itself
     return _effect(
         document,
         lambda statement: (
-            _speaks_of(statement, allowed if statement.get("Effect") == "Allow" else names)
+            _speaks_of(statement, allowed if statement.get("Effect") == "Allow" else (*itself, *account))
             and _covers(statement, request, own_resource=True)
         ),
     )
@@ -87,9 +87,8 @@ def key_policy_refuses(
     """
     context = {
         **_through_secrets_manager(secret_arn),
+        **_by(role_arn),
         "kms:CallerAccount": _field(role_arn, 4),
-        "aws:PrincipalAccount": _field(role_arn, 4),
-        "aws:PrincipalArn": role_arn,
     }
     request = Request(DECRYPT, kms_key_arn, context)
     return effect_for(document, request, role_arn, iam_decides=iam_decides) is not Effect.ALLOWED
@@ -97,11 +96,7 @@ def key_policy_refuses(
 
 def denies_reading(document: Any, role_arn: str, secret_arn: str) -> bool:
     """Does a statement of the secret's own policy deny this role to read it?"""
-    context = {
-        "aws:RequestedRegion": _field(secret_arn, 3),
-        "aws:PrincipalAccount": _field(role_arn, 4),
-        "aws:PrincipalArn": role_arn,
-    }
+    context = {"aws:RequestedRegion": _field(secret_arn, 3), **_by(role_arn)}
     return effect_for(document, Request(READ_SECRET, secret_arn, context), role_arn) is Effect.DENIED
 
 
@@ -123,11 +118,20 @@ def _through_secrets_manager(secret_arn: str) -> dict[str, str]:
     }
 
 
-def _names_of(role_arn: str) -> tuple[tuple[str, str], ...]:
-    """What names the role in a Principal: kind and name; the _DIRECT ones first, then its account."""
+def _by(role_arn: str) -> dict[str, str]:
+    return {"aws:PrincipalAccount": _field(role_arn, 4), "aws:PrincipalArn": role_arn}
+
+
+def _itself(role_arn: str) -> tuple[tuple[str, str], ...]:
+    """What names the role in a Principal, everybody included: kind and name."""
+    return ("AWS", role_arn), ("AWS", "*")
+
+
+def _account_of(role_arn: str) -> tuple[tuple[str, str], ...]:
+    """The same for the role's account."""
     account = _field(role_arn, 4)
-    accounts = (account, f"arn:{_field(role_arn, 1)}:iam::{account}:root") if account else ()
-    return tuple(("AWS", name) for name in (role_arn, "*", *accounts))
+    root = f"arn:{_field(role_arn, 1)}:iam::{account}:root"
+    return (("AWS", account), ("AWS", root)) if account else ()
 
 
 def _field(arn: str, number: int) -> str:
