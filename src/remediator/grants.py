@@ -11,12 +11,9 @@ from typing import Any
 from botocore.exceptions import ClientError
 
 from remediator.aws.client import code_of, is_transient, message_of
-from remediator.core.access import boundary_refuses, denies_reading, key_policy_refuses
 from remediator.core.change import GrantSecretAccess
-from remediator.core.inline_policy import inline_policy, inline_policy_name
 from remediator.core.outcome import Ending, Outcome
 from remediator.core.review import stranger_objection
-from remediator.core.secret_policy import SecretPolicyFault, names_role, with_role
 from remediator.core.snapshot import Role, Snapshot
 from remediator.services import Services
 
@@ -34,7 +31,10 @@ _REFUSED = (
 
 
 class Grants:
-    """What it has read of the secret it reads once: make one for each look."""
+    """What it has read of the secret it reads once: make one for each look.
+
+    What only some modes, keys and boundaries need is imported where it is used: every start of the function counts.
+    """
 
     def __init__(self, services: Services) -> None:
         self._services = services
@@ -49,13 +49,14 @@ class Grants:
         name, sign_in = role.arn.rpartition("/")[2], self._sign_in
         match sign_in.grant_by:
             case "secret":
+                from remediator.core.secret_policy import SecretPolicyFault, names_role
+
                 try:
                     return names_role(self._secret_policy, role.arn)
                 except SecretPolicyFault:
                     return False
             case "inline":
-                there = self._services.iam.inline_policy(name, inline_policy_name(sign_in.secret_arn))
-                return there == self._inline_policy
+                return self._services.iam.inline_policy(name, self._inline[0]) == self._inline[1]
         return sign_in.policy_arn in self._services.iam.attached(name)
 
     def objection(self, role: Role) -> Outcome | None:
@@ -66,6 +67,7 @@ class Grants:
     def _boundary_objection(self, role: Role) -> Outcome | None:
         if not role.boundary:
             return None
+        from remediator.core.access import boundary_refuses
         from remediator.core.access_advice import let_boundary
 
         try:
@@ -90,6 +92,7 @@ class Grants:
         """A key that can't be looked at, as one of another account, is told: nothing can be promised of it."""
         if not self._sign_in.customer_key:
             return None
+        from remediator.core.access import key_policy_refuses
         from remediator.core.access_advice import let_key_policy
 
         try:
@@ -120,6 +123,8 @@ class Grants:
         """Only where the secret's policy may be read, which is where the grant is written into it."""
         if self._sign_in.grant_by != "secret":
             return None
+        from remediator.core.access import denies_reading
+
         try:
             document = json.loads(self._secret_policy or "{}")
         except (ValueError, RecursionError):
@@ -141,34 +146,35 @@ class Grants:
             opened = stranger_objection(Snapshot({}, role), self._services.settings.untrusted_projects)
             if opened:
                 return {"refusal": opened.to_json()}
-            if change.by == "secret" and not self._named_in_secret(change, execution):
-                return {"busy": True}
+            if change.by == "secret":
+                return self._name_in_secret(change, execution)
             if change.by == "inline":
-                name = inline_policy_name(change.secret_arn)
-                self._services.iam.put_inline_policy(change.role_name, name, self._inline_policy)
+                self._services.iam.put_inline_policy(change.role_name, *self._inline)
             if change.by == "managed":
                 self._services.iam.attach(change.role_name, change.policy_arn)
-        except SecretPolicyFault as fault:
-            return _refused(change, str(fault))
         except ClientError as error:
             if is_transient(error) or code_of(error) not in _REFUSED:
                 raise
             return _refused(change, message_of(error), code_of(error))
         return {"granted_at": self._services.now()}
 
-    def _named_in_secret(self, change: GrantSecretAccess, execution: str) -> bool:
-        """Read, change and write the secret's policy as the only one who does; False where that is another."""
+    def _name_in_secret(self, change: GrantSecretAccess, execution: str) -> Json:
+        """Read, change and write the secret's policy as the only one who does."""
+        from remediator.core.secret_policy import SecretPolicyFault, with_role
+
         record, secret = self._services.secret_record, self._services.secret
         if not record.begin_edit(execution, self._services.now()):
-            return False
+            return {"busy": True}
         try:
             text = secret.policy()
             wanted = with_role(text, change.role_arn)
             if wanted != text:
                 secret.put_policy(wanted)
+        except SecretPolicyFault as fault:
+            return _refused(change, str(fault))
         finally:
             record.end_edit(execution)
-        return True
+        return {"granted_at": self._services.now()}
 
     @cached_property
     def _secret_policy(self) -> str | None:
@@ -183,8 +189,12 @@ class Grants:
         return self._services.kms.key_arn(key) if key else ""
 
     @cached_property
-    def _inline_policy(self) -> Mapping[str, Any]:
-        return inline_policy(self._sign_in.secret_arn, self._key_arn)
+    def _inline(self) -> tuple[str, Mapping[str, Any]]:
+        """Name and document of the inline policy that reads the secret."""
+        from remediator.core.inline_policy import inline_policy, inline_policy_name
+
+        secret_arn = self._sign_in.secret_arn
+        return inline_policy_name(secret_arn), inline_policy(secret_arn, self._key_arn)
 
 
 _ADVICE = {
