@@ -87,7 +87,7 @@ def remediate(event: Mapping[str, Any], services: Services) -> Answer:
 
 
 def stop(event: Mapping[str, Any], services: Services) -> Answer:
-    """From now on nothing outside the stack is written, until `resume`; what runs stops before its next write."""
+    """From now on nothing is granted, changed or retried, until `resume`; what runs stops before its next such step."""
     _only(event, "command", "reason")
     reason = event.get("reason", "")
     if not isinstance(reason, str) or len(reason) > MOST_REASON:

@@ -1,4 +1,4 @@
-"""The stop switch: an item in the journal that keeps every execution from writing anything outside the stack."""
+"""The stop switch: an item in the journal that keeps every execution from granting, changing or retrying anything."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ KEY = "stop"
 
 
 class StopSwitch:
-    """It takes effect with the next write of every execution, also of those that wait, and has no expiry."""
+    """It takes effect with the next such step of every execution, also of those that wait, and has no expiry."""
 
     def __init__(self, table: Table) -> None:
         self._table = table
