@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 
-from remediator.core.evidence import find_throttle
+from remediator.core.diagnosis.throttle import find_throttle
 
 MB = 1_000_000
 ROUNDS = 5

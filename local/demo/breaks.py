@@ -11,6 +11,7 @@ from pathlib import Path
 
 from local.aws.launch import ROOT
 
+_DIAGNOSIS = "core/diagnosis/diagnosis.py"
 COPIED = ("template.yaml", "samconfig.toml", "src", "artifact", "bootstrap.py", "pyproject.toml", "uv.lock")
 
 
@@ -26,12 +27,12 @@ class Edit:
 BREAKS: dict[str, tuple[Edit, ...]] = {
     "patch-first": (
         Edit(
-            "repairing.py",
+            "workflow/repair.py",
             "        granted_at, refusal = self._grant(case.plan)\n",
             "        self._patch(case)\n        granted_at, refusal = self._grant(case.plan)\n",
         ),
     ),
-    "no-grant": (Edit("grants.py", "self._services.iam.attach(change.role_name, change.policy_arn)", "pass"),),
+    "no-grant": (Edit("steps/grant.py", "self._services.iam.attach(change.role_name, change.policy_arn)", "pass"),),
     "wrong-password": (),
     "drop-member": (Edit("aws/codebuild.py", 'params["body"] = json.dumps(self._whole_request).encode()', "pass"),),
     "no-lease": (
@@ -41,22 +42,26 @@ BREAKS: dict[str, tuple[Edit, ...]] = {
             "DurableExecutionName=f\"{build.uuid}-{__import__('time').time_ns()}\"",
         ),
         Edit(
-            "aws/journal.py",
+            "records/journal.py",
             '"attribute_not_exists(execution) OR execution = :me OR attempt < :attempt"',
             '"attribute_not_exists(execution) OR NOT execution = :me OR attempt < :attempt OR execution = :me"',
         ),
         Edit(
-            "aws/journal.py",
+            "records/journal.py",
             '"(attribute_not_exists(execution) OR execution IN (:me, :evict))"',
             '"(attribute_not_exists(execution) OR execution IN (:me, :evict) OR NOT execution = :me)"',
         ),
     ),
     "other-registry": (
-        Edit("core/diagnosis.py", "    if registry != DOCKER_HUB:\n", "    if False:\n"),
-        Edit("core/diagnosis.py", "    if throttle and registry not in (DOCKER_HUB, None):\n", "    if False:\n"),
-        Edit("core/diagnosis.py", "    if cause is Cause.ANONYMOUS_LIMIT:\n", "    if True:\n"),
+        Edit(_DIAGNOSIS, "    if registry != DOCKER_HUB:\n", "    if False:\n"),
         Edit(
-            "core/plan.py",
+            "core/diagnosis/diagnosis.py",
+            "    if throttle and registry not in (DOCKER_HUB, None):\n",
+            "    if False:\n",
+        ),
+        Edit(_DIAGNOSIS, "    if cause is Cause.ANONYMOUS_LIMIT:\n", "    if True:\n"),
+        Edit(
+            "core/repair/plan.py",
             'return ImageReference.parse(str(environment.get("image", ""))).is_docker_hub',
             "return True",
         ),

@@ -10,7 +10,7 @@ gc.disable()  # what is imported stays: looking for garbage in between only leng
 from aws_durable_execution_sdk_python import DurableContext, durable_execution  # noqa: E402
 
 from remediator.services import Services  # noqa: E402
-from remediator.workflow import remediate  # noqa: E402
+from remediator.workflow.story import remediate  # noqa: E402
 
 gc.freeze()
 gc.enable()

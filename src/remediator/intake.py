@@ -8,12 +8,12 @@ from typing import Any
 from remediator import commands
 from remediator.aws.executions import AlreadyStarted
 from remediator.core.bad_input import BadInput
-from remediator.core.diagnosis import NOT_INSPECTED, WAITED_FOR, diagnose
-from remediator.core.failure import BuildFailure
-from remediator.core.history import retry_of_ours
+from remediator.core.codebuild.failure import BuildFailure
+from remediator.core.diagnosis.diagnosis import NOT_INSPECTED, WAITED_FOR, diagnose
+from remediator.core.guards.history import retry_of_ours
 from remediator.core.outcome import Ending, Outcome
-from remediator.inspection import inspect
 from remediator.services import Services
+from remediator.steps.read_log import inspect
 
 _services = Services()
 

@@ -11,13 +11,13 @@ from remediator.aws.client import client
 from remediator.aws.codebuild import CodeBuild
 from remediator.aws.executions import Executions
 from remediator.aws.iam import Iam
-from remediator.aws.journal import Journal
 from remediator.aws.notices import Notices
-from remediator.aws.report import Report
 from remediator.aws.secret import Secret
-from remediator.aws.secret_record import SecretRecord
-from remediator.aws.switch import StopSwitch
-from remediator.aws.table import Table
+from remediator.records.journal import Journal
+from remediator.records.report import Report
+from remediator.records.secret_record import SecretRecord
+from remediator.records.switch import StopSwitch
+from remediator.records.table import Table
 from remediator.settings import Settings
 
 if TYPE_CHECKING:

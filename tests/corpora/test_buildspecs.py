@@ -7,8 +7,8 @@ from collections.abc import Callable
 import pytest
 import yaml
 
-from remediator.core.buildspec import Buildspec, BuildspecError, add_login, find_insertion, login_command
-from remediator.core.docker import Deed, docker_acts
+from remediator.core.buildspec.docker_commands import Deed, docker_acts
+from remediator.core.buildspec.edit import Buildspec, BuildspecError, add_login, find_insertion, login_command
 from tests.corpora.corpus import SHARED, Case, Corpus
 
 Record = Callable[[str, object], None]

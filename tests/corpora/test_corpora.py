@@ -8,9 +8,9 @@ from pathlib import Path
 
 import pytest
 
-from remediator.core.buildlog import NEAR_END, FailedCommand, LogLine
-from remediator.core.evidence import find_throttle
-from remediator.core.image import ImageReference
+from remediator.core.codebuild.image import ImageReference
+from remediator.core.diagnosis.failed_command import NEAR_END, FailedCommand, LogLine
+from remediator.core.diagnosis.throttle import find_throttle
 from tests.corpora.corpus import OWN, Case, Corpus
 
 Record = Callable[[str, object], None]

@@ -15,7 +15,7 @@ from botocore.exceptions import ClientError
 from local.aws.launch import LocalAws, start
 from local.demo.scene import Case
 from local.stack import MINISTACK, build, client
-from remediator.core.auth_config import fault_in
+from remediator.core.repair.auth_config import fault_in
 from tests import canaries
 from tests.deploy.stack import Deployed, deployed_calls, deployed_policies, record_permissions
 from tests.permissions import compare

@@ -10,10 +10,10 @@ from typing import Any
 
 from botocore.exceptions import ClientError
 
-from remediator.aws.journal import Entry
-from remediator.core.build import Build
-from remediator.core.failure import BuildArn
+from remediator.core.codebuild.build import Build
+from remediator.core.codebuild.failure import BuildArn
 from remediator.core.outcome import Outcome
+from remediator.records.journal import Entry
 from remediator.services import Services
 from remediator.settings import Settings
 from tests.unit import given

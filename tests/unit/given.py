@@ -6,14 +6,14 @@ from typing import Any
 
 import boto3
 
-from remediator.core.build import Build
-from remediator.core.buildlog import Finding
 from remediator.core.case import Case, Terms, make_case
-from remediator.core.diagnosis import NOT_INSPECTED, diagnose
-from remediator.core.evidence import find_throttle
-from remediator.core.failure import BuildArn, BuildFailure
-from remediator.core.plan import SignIn
-from remediator.core.snapshot import Role, Snapshot
+from remediator.core.codebuild.build import Build
+from remediator.core.codebuild.failure import BuildArn, BuildFailure
+from remediator.core.codebuild.project import Role, Snapshot
+from remediator.core.diagnosis.diagnosis import NOT_INSPECTED, diagnose
+from remediator.core.diagnosis.failed_command import Finding
+from remediator.core.diagnosis.throttle import find_throttle
+from remediator.core.repair.plan import SignIn
 from remediator.settings import Settings
 
 Document = dict[str, Any]

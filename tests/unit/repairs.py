@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from remediator.core.owner import Owner
+from remediator.core.advice.owner import Owner
 
 LOGIN = """printf '%s' "$DOCKERHUB_PASSWORD" | docker login --username "$DOCKERHUB_USERNAME" --password-stdin"""
 SECRET = "arn:aws:secretsmanager:eu-west-1:111122223333:secret:dockerhub-AbCdEf"

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from remediator.aws.table import Table
+from remediator.records.table import Table
 from tests.unit import given
 
 NAME = "journal"

@@ -8,13 +8,13 @@ from typing import Any
 import pytest
 
 from remediator.core.bad_input import BadInput
-from remediator.core.failure import BuildArn, BuildFailure
-from remediator.core.image import ImageReference
+from remediator.core.codebuild.failure import BuildArn, BuildFailure
+from remediator.core.codebuild.image import ImageReference
+from remediator.core.guards.own_commands import pull_request_objection
+from remediator.core.guards.review import objection
 from remediator.core.outcome import Ending, Outcome
-from remediator.core.own_commands import pull_request_objection
-from remediator.core.plan import takes_registry_credential
-from remediator.core.review import objection
-from remediator.core.secret_policy import SecretPolicyFault, with_role
+from remediator.core.policies.secret_policy import SecretPolicyFault, with_role
+from remediator.core.repair.plan import takes_registry_credential
 from tests.unit import given
 
 CRAFTED = {

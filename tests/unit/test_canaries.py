@@ -14,8 +14,8 @@ from urllib.parse import quote
 import pytest
 
 from remediator.aws.secret import Credentials
-from remediator.core.build import Build
-from remediator.core.snapshot import Snapshot
+from remediator.core.codebuild.build import Build
+from remediator.core.codebuild.project import Snapshot
 from tests import canaries
 from tests.unit import given
 

@@ -7,9 +7,9 @@ from typing import Any
 import pytest
 
 from remediator import commands
-from remediator.aws.journal import Entry
 from remediator.core.bad_input import BadInput
-from remediator.core.build import Build
+from remediator.core.codebuild.build import Build
+from remediator.records.journal import Entry
 from tests.unit import given
 from tests.unit.fakes import NOW, FakeServices
 

@@ -25,4 +25,4 @@ def test_every_edit_of_a_break_applies_and_leaves_a_module_that_compiles(name: s
 
 def test_an_edit_that_would_break_nothing_is_refused(package: Path) -> None:
     with pytest.raises(ValueError, match=r"hub\.py holds 0 times, not once"):
-        apply(Edit("hub.py", "no such text", "x"), package)
+        apply(Edit("aws/dockerhub.py", "no such text", "x"), package)

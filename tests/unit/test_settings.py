@@ -5,9 +5,9 @@ from __future__ import annotations
 import pytest
 
 from remediator.core.bad_input import BadInput
-from remediator.core.history import Limits
-from remediator.core.plan import SignIn
-from remediator.core.scope import Scope
+from remediator.core.guards.history import Limits
+from remediator.core.guards.scope import Scope
+from remediator.core.repair.plan import SignIn
 from remediator.settings import Settings
 from tests.unit import given
 

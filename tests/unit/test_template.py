@@ -10,7 +10,7 @@ import pytest
 
 from local.permissions import EVERYWHERE, OPEN_RESOURCES
 from local.template import TEMPLATE, Stack, actions, document, resources
-from remediator.core.auth_config import fault_in
+from remediator.core.repair.auth_config import fault_in
 
 TEXT = TEMPLATE.read_text(encoding="utf-8")
 

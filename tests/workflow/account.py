@@ -28,7 +28,7 @@ from local.simulator.transport import attach
 from remediator import intake
 from remediator.services import Services
 from remediator.settings import Settings
-from remediator.workflow import remediate
+from remediator.workflow.story import remediate
 from tests import canaries
 from tests.canaries import saw
 from tests.permissions import INTAKE, RECORDED, acting_as

@@ -9,8 +9,8 @@ from typing import Any
 
 import pytest
 
-from remediator.core.failure import BuildArn
-from remediator.steps import Steps
+from remediator.core.codebuild.failure import BuildArn
+from remediator.steps.steps import Steps
 from tests import canaries
 from tests.workflow.account import PASSWORD, Account, Json
 from tests.workflow.watched import once

@@ -1,1 +1,1 @@
-"""One thin module for each AWS service that the functions talk to; none of them decides anything."""
+"""Talks to one AWS service, or to Docker Hub, in each module; decides nothing."""

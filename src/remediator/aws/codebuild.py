@@ -6,10 +6,10 @@ import json
 from collections.abc import Callable
 from typing import Any
 
-from remediator.core.batch import Batch
-from remediator.core.build import Build
-from remediator.core.failure import BuildArn
-from remediator.core.snapshot import Document
+from remediator.core.codebuild.batch import Batch
+from remediator.core.codebuild.build import Build
+from remediator.core.codebuild.failure import BuildArn
+from remediator.core.codebuild.project import Document
 
 
 class CodeBuild:

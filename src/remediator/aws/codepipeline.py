@@ -7,7 +7,7 @@ from typing import Any
 from botocore.exceptions import ClientError
 
 from remediator.aws.client import code_of
-from remediator.core.pipeline import Document
+from remediator.core.codebuild.pipeline import Document
 
 _PAGES = 10
 

@@ -8,7 +8,7 @@ from typing import Any
 from botocore.exceptions import ClientError
 
 from remediator.aws.client import code_of
-from remediator.core.failure import BuildArn
+from remediator.core.codebuild.failure import BuildArn
 
 ENDED = ("SUCCEEDED", "FAILED", "TIMED_OUT", "STOPPED")
 

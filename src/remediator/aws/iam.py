@@ -9,7 +9,7 @@ from typing import Any
 from botocore.exceptions import ClientError
 
 from remediator.aws.client import code_of
-from remediator.core.snapshot import Role
+from remediator.core.codebuild.project import Role
 
 
 class Iam:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from remediator.core.notice import notice_of
+from remediator.aws.notice import notice_of
 
 
 class Notices:

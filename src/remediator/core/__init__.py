@@ -1,1 +1,1 @@
-"""Decisions about builds, projects and images: plain values in, plain values out."""
+"""Decides: plain values in, plain values out; no AWS, no clock, no logger."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from remediator.core.redaction import harmless
+from remediator.core.wording import harmless
 
 SHOWN = 120
 """How many characters of a wrong value are shown: enough to recognise it, too few to flood a log."""

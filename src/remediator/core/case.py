@@ -6,20 +6,20 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
-from remediator.core.build import Build
-from remediator.core.carried import signed_in
-from remediator.core.change import GrantSecretAccess
-from remediator.core.diagnosis import WAITED_FOR, Diagnosis, mirrors_of
-from remediator.core.evidence import Cause
-from remediator.core.failure import FAILED_STATUSES
-from remediator.core.history import NEW, History, undone_again
-from remediator.core.image import DOCKER_HUB
+from remediator.core.codebuild.build import Build
+from remediator.core.codebuild.failure import FAILED_STATUSES
+from remediator.core.codebuild.image import DOCKER_HUB
+from remediator.core.codebuild.project import Snapshot
+from remediator.core.diagnosis.diagnosis import WAITED_FOR, Diagnosis, mirrors_of
+from remediator.core.diagnosis.throttle import Cause
+from remediator.core.guards.history import NEW, History, undone_again
+from remediator.core.guards.review import Untrusted, another_image, objection
+from remediator.core.guards.scope import EVERYTHING, Scope, out_of_scope
 from remediator.core.outcome import Ending, Outcome
-from remediator.core.plan import Plan, SignIn, make_plan
-from remediator.core.retry import Retry, Way, decide_retry
-from remediator.core.review import Untrusted, another_image, objection
-from remediator.core.scope import EVERYTHING, Scope, out_of_scope
-from remediator.core.snapshot import Snapshot
+from remediator.core.repair.carried import signed_in
+from remediator.core.repair.change import GrantSecretAccess
+from remediator.core.repair.plan import Plan, SignIn, make_plan
+from remediator.core.retry.way import Retry, Way, decide_retry
 
 NO_PLAN = Plan()
 START_AGAIN = Retry(Way.START_BUILD)
@@ -189,7 +189,7 @@ def _waiting(build: Build, diagnosis: Diagnosis, snapshot: Snapshot, terms: Term
 def _with_commands_signed_in(
     case: Case, build: Build, diagnosis: Diagnosis, snapshot: Snapshot, terms: Terms, pushes: bool | None
 ) -> Case:
-    from remediator.core.command_sign_in import Observed, way_to_sign_in
+    from remediator.core.repair.command_sign_in import Observed, way_to_sign_in
 
     observed = Observed(diagnosis.excerpt, pushes)
     way = way_to_sign_in(build, snapshot, terms.sign_in, observed, terms.edit_buildspecs)
@@ -213,7 +213,7 @@ def replan(case: Case, build: Build, snapshot: Snapshot, terms: Terms) -> Case:
 
 
 def _left_to_a_person(grant: GrantSecretAccess) -> Outcome:
-    from remediator.core.advice import attach_policy
+    from remediator.core.advice.sign_in import attach_policy
 
     return Outcome(
         Ending.ADVISED,
@@ -224,15 +224,15 @@ def _left_to_a_person(grant: GrantSecretAccess) -> Outcome:
 
 def _with_advice_to_keep(case: Case, snapshot: Snapshot) -> Case:
     """What the project's owner has to do so that the next deploy does not undo the repair, or stumble over it."""
-    from remediator.core.definition import keep_in_definition
-    from remediator.core.owner import owner_of
+    from remediator.core.advice.definition import keep_in_definition
+    from remediator.core.advice.owner import owner_of
 
     plan, told = case.plan, []
     if plan.project_changes:
         told.append(keep_in_definition(owner_of(snapshot.tags), snapshot.name, plan.settings()))
     owner = owner_of(snapshot.role.tags) if snapshot.role else None
     if plan.grant and owner and owner.certain and owner.tool == "cloudformation":
-        from remediator.core.advice import take_grant_before_delete
+        from remediator.core.advice.sign_in import take_grant_before_delete
 
         told += take_grant_before_delete(plan.grant, owner.name)
     return replace(case, plan=replace(plan, advice=(*plan.advice, *told)))

@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from enum import StrEnum
 from typing import Any
 
-from remediator.core.redaction import harmless
+from remediator.core.wording import harmless
 
 LINE_LENGTH = 2_000
 """Characters of a reason, and of a change."""

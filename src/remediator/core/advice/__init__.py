@@ -1,0 +1,1 @@
+"""Writes what a person has to do, with the lines to paste."""

@@ -1,0 +1,145 @@
+"""Writes a repair down in the form of the tool that the project is defined with: its next deploy would undo it."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from remediator.core.advice.layout import NAME_LENGTH, VALUE_LENGTH, artefact, as_item, one_line
+from remediator.core.advice.owner import Owner, Tool
+from remediator.core.codebuild.project import Document
+
+_TITLES: dict[Tool, str] = {"cloudformation": "CloudFormation", "terraform": "Terraform", "pulumi": "Pulumi"}
+
+# What stands for a name that no tag tells.
+_NO_NAME = "PROJECT_RESOURCE"
+
+
+def keep_in_definition(owner: Owner, project: str, changes: Document) -> str:
+    """For a project that was changed here and is defined elsewhere: the changes, in the form of the tool that owns it.
+
+    `changes` is what was set, in the form of CodeBuild's API: documents in documents, lists of documents, and plain
+    values; references, never values of secrets. `source.buildspec` is the command that was added to the buildspec.
+    """
+    login = str((changes.get("source") or {}).get("buildspec") or "")
+    definition = {key: _without_buildspec(key, value) for key, value in changes.items()}
+    members = {key: value for key, value in definition.items() if value}
+    # Terraform and Pulumi put values in place of ${…} in every text of a definition.
+    item = as_item(login if owner.tool == "cloudformation" else login.replace("${", "$${"))
+    parts = ["\n".join(_FORMS[owner.tool](owner, members)) if members else "", item]
+    project = one_line(project)
+    return artefact(
+        _what_to_keep(owner.tool, bool(members), item),
+        where=_where_defined(owner, project),
+        why=f"the project {project} was changed through CodeBuild's API, and the next deploy of its definition would "
+        "undo that",
+        paste="\n\n".join(part for part in parts if part),
+    )
+
+
+def _without_buildspec(key: str, value: Any) -> Any:
+    return {k: v for k, v in value.items() if k != "buildspec"} if key == "source" else value
+
+
+def _what_to_keep(tool: Tool, has_members: bool, item: str) -> str:
+    asked = []
+    if has_members:
+        asked.append(f"add these {'blocks' if tool == 'terraform' else 'properties'} to those of the project")
+    if item:
+        asked.append("add the login to its buildspec, as the first command of the first phase")
+    text = " and ".join(asked) or "nothing has to be added"
+    note = (
+        " (in a buildspec that is a file of its own, $${ is written ${)"
+        if tool != "cloudformation" and "$${" in item
+        else ""
+    )
+    return f"Keep the change in {_TITLES[tool]}: {text}{note}."
+
+
+def _where_defined(owner: Owner, project: str) -> str:
+    if not owner.certain:
+        return (
+            f"what the project {project} is deployed from; no tag tells what that is, so this is CloudFormation's form"
+        )
+    name, logical_id = one_line(owner.name), one_line(owner.logical_id)
+    if owner.tool == "cloudformation":
+        stack = f"the template of the stack {name}" if name else "the stack's template"
+        return stack + (f", resource {logical_id}" if logical_id else f", the resource of the project {project}")
+    if owner.tool == "terraform":
+        workspace = f" (workspace {name})" if name else ""
+        return f"the resource aws_codebuild_project of the project {project}{workspace}"
+    return f"the resource aws:codebuild:Project of the project {project}" + (f" (stack {name})" if name else "")
+
+
+def _cloudformation(owner: Owner, definition: Document) -> list[str]:
+    logical_id = re.sub(r"[^A-Za-z0-9]", "", owner.logical_id)[:NAME_LENGTH] or _NO_NAME
+    document = {"Resources": {_json(logical_id): {"Properties": definition}}}
+    return _yaml(document, _capitalised, _json)
+
+
+def _pulumi(_: Owner, definition: Document) -> list[str]:
+    document = {"resources": {_json(_NO_NAME): {"type": "aws:codebuild:Project", "properties": definition}}}
+    return _yaml(document, str, lambda value: _json(value).replace("${", "$${"))
+
+
+def _terraform(_: Owner, definition: Document) -> list[str]:
+    return _hcl(definition)
+
+
+_FORMS: dict[Tool, Callable[[Owner, Document], list[str]]] = {
+    "cloudformation": _cloudformation,
+    "terraform": _terraform,
+    "pulumi": _pulumi,
+}
+
+
+def _yaml(document: Document, spelt: Callable[[str], str], quoted: Callable[[Any], str]) -> list[str]:
+    """Lines of YAML, every string of it in double quotes: JSON's strings are YAML's too."""
+    lines = []
+    for key, value in document.items():
+        if isinstance(value, Mapping):
+            lines += [f"{spelt(key)}:", *_indented(_yaml(dict(value), spelt, quoted))]
+        elif isinstance(value, list):
+            lines += [f"{spelt(key)}:"]
+            for item in value:
+                first, *rest = _yaml(item, spelt, quoted)
+                lines += [f"  - {first}", *(f"    {line}" for line in rest)]
+        else:
+            lines.append(f"{spelt(key)}: {quoted(value)}")
+    return lines
+
+
+def _hcl(document: Document) -> list[str]:
+    """Lines of HCL: arguments first, then a block for each document, also for each one of a list."""
+    blocks: list[tuple[str, Document]] = []
+    arguments: dict[str, str] = {}
+    for key, value in document.items():
+        if isinstance(value, Mapping):
+            blocks.append((_snake(key), dict(value)))
+        elif isinstance(value, list):
+            blocks += [(_snake(key).removesuffix("s"), item) for item in value]
+        else:
+            arguments[_snake(key)] = _json(value).replace("${", "$${").replace("%{", "%%{")
+    width = max(map(len, arguments), default=0)
+    lines = [f"{key:<{width}} = {value}" for key, value in arguments.items()]
+    for name, block in blocks:
+        lines += [""] * bool(lines) + [f"{name} {{", *_indented(_hcl(block)), "}"]
+    return lines
+
+
+def _indented(lines: list[str]) -> list[str]:
+    return [f"  {line}" if line else line for line in lines]
+
+
+def _capitalised(key: str) -> str:
+    return key[:1].upper() + key[1:]
+
+
+def _snake(key: str) -> str:
+    return re.sub(r"(?=[A-Z])", "_", key).lower()
+
+
+def _json(value: Any) -> str:
+    return json.dumps(one_line(value, VALUE_LENGTH) if isinstance(value, str) else value, ensure_ascii=False)

@@ -1,0 +1,195 @@
+"""Writes advice on how the commands of a build can sign in to Docker Hub where that can't be done from here."""
+
+from __future__ import annotations
+
+import json
+import re
+import shlex
+from collections.abc import Mapping
+
+from remediator.core.advice.layout import NAME_LENGTH, VALUE_LENGTH, artefact, as_item, one_line
+from remediator.core.policies.inline_policy import inline_policy_name
+from remediator.core.repair.change import GrantSecretAccess
+from remediator.core.wording import redact
+
+USERNAME = "DOCKERHUB_USERNAME"
+PASSWORD = "DOCKERHUB_PASSWORD"  # noqa: S105 - the name of a variable
+
+
+def edit_buildspec(where: str, login: str, reason: str, references: Mapping[str, str], commands: str = "") -> str:
+    """For a buildspec that is not edited from here: `where` it is, and the `reason`.
+
+    `login` is the command that signs in. `references` are name and reference of the variables that it uses: the
+    buildspec brings them, because the project was not changed. `commands` fetch the file and put it back.
+    """
+    variables = [f"    {_variable(name)}: {json.dumps(one_line(value))}" for name, value in references.items()]
+    env = "\n".join(["env:", "  secrets-manager:", *variables])
+    return artefact(
+        "Add the variables to the buildspec, and the login as the first command of its first phase.",
+        where=where,
+        why=one_line(reason, VALUE_LENGTH),
+        paste="\n\n".join(part for part in (commands, env, as_item(login)) if part),
+    )
+
+
+def edit_buildspec_in_repository(path: str, login: str, reason: str, references: Mapping[str, str]) -> str:
+    """For a buildspec beside the source code; without a path it is buildspec.yml."""
+    where = f"{one_line(path) or 'buildspec.yml'} in the project's source"
+    return edit_buildspec(where, login, reason, references)
+
+
+def edit_buildspec_in_s3(location: str, login: str, references: Mapping[str, str]) -> str:
+    """For a buildspec that is an object in S3: `location` is its ARN."""
+    location = one_line(location, VALUE_LENGTH)
+    url = shlex.quote("s3://" + location.rpartition(":::")[2].removeprefix("s3://"))
+    commands = f"aws s3 cp {url} buildspec.yml   # edit it, then\naws s3 cp buildspec.yml {url}"
+    reason = "the buildspec is kept in S3, where nothing but its owner writes to it"
+    return edit_buildspec(location, login, reason, references, commands)
+
+
+def attach_policy(role_name: str, policy_arn: str) -> str:
+    """For a role whose builds are to read the secret by a change that somebody makes by hand."""
+    role, policy = shlex.quote(one_line(role_name)), shlex.quote(one_line(policy_arn, VALUE_LENGTH))
+    return artefact(
+        "Let the project's builds read the credentials, before anything refers to them.",
+        where=f"the service role {one_line(role_name)}",
+        why="a build whose role may not read a secret that it refers to fails before its first command",
+        paste=f"aws iam attach-role-policy --role-name {role} --policy-arn {policy}",
+    )
+
+
+def sign_in_in_workflow(username: str = USERNAME, password: str = PASSWORD) -> str:
+    """For a project that runs the jobs of GitHub Actions: names of the two secrets that the repository has to have."""
+    return artefact(
+        f"Add this step before the first one that pulls an image, and the secrets {_variable(username)} and "
+        f"{_variable(password)} to the repository.",
+        where="the job in .github/workflows that runs on this project",
+        why="CodeBuild runs the job's steps in place of the buildspec's commands, so only a step can sign in",
+        paste=f"""\
+- name: Sign in to Docker Hub
+  uses: docker/login-action@v4
+  with:
+    username: ${{{{ secrets.{_variable(username)} }}}}
+    password: ${{{{ secrets.{_variable(password)} }}}}""",
+    )
+
+
+def use_another_compute() -> str:
+    """For a project on Lambda compute. https://docs.aws.amazon.com/codebuild/latest/userguide/lambda.html"""
+    return artefact(
+        "Move the project from Lambda compute to EC2 compute (on Arm: ARM_CONTAINER and "
+        "aws/codebuild/amazonlinux-aarch64-standard:3.0).",
+        where="the project's environment, in the form of CloudFormation",
+        why="Lambda compute has no docker daemon and takes images from ECR only, so no Docker Hub login helps there",
+        paste="""\
+Environment:
+  Type: LINUX_CONTAINER
+  ComputeType: BUILD_GENERAL1_SMALL
+  Image: aws/codebuild/standard:7.0
+  PrivilegedMode: true""",
+    )
+
+
+# Clients that don't sign in as the docker CLI does: what to do, why, and the lines. USER and PASS stand for the
+# variables, whose names are parameters.
+# https://github.com/GoogleContainerTools/kaniko#pushing-to-docker-hub
+# https://docs.podman.io/en/latest/markdown/podman-login.1.html
+# https://github.com/google/go-containerregistry/blob/main/cmd/crane/doc/crane_auth_login.md
+# https://github.com/GoogleContainerTools/jib/tree/master/jib-maven-plugin#system-properties
+_BEFORE = "add these lines before its first pull"
+_AUTH_FILE = "reads the file that REGISTRY_AUTH_FILE names, not DOCKER_AUTH_CONFIG"
+_DOCKER_FILE = "reads the docker CLI's config.json, not DOCKER_AUTH_CONFIG"
+_PIPED = """printf '%s' "$PASS" | """
+_LOGIN = ' --username "$USER" --password-stdin'
+_DOCKER_LOGIN = (_BEFORE, _DOCKER_FILE, f"{_PIPED}docker login{_LOGIN}")
+_JIB_LINES = """\
+mvn compile jib:build -Djib.from.auth.username="$USER" -Djib.from.auth.password="$PASS"
+./gradlew jib -Djib.from.auth.username="$USER" -Djib.from.auth.password="$PASS"
+"""
+_KANIKO_LINES = """\
+mkdir -p /kaniko/.docker
+auth=$(printf '%s:%s' "$USER" "$PASS" | base64 | tr -d '\\n')
+printf '{"auths":{"https://index.docker.io/v1/":{"auth":"%s"}}}' "$auth" > /kaniko/.docker/config.json
+"""
+_CLIENTS = {
+    "buildah": (_BEFORE, _AUTH_FILE, f"{_PIPED}buildah login{_LOGIN} docker.io"),
+    "crane": (_BEFORE, _DOCKER_FILE, f"{_PIPED}crane auth login index.docker.io{_LOGIN}"),
+    "docker-compose": _DOCKER_LOGIN,
+    "jib": ("build with the line of your build tool", "pulls its base image itself, without docker", _JIB_LINES),
+    "kaniko": (_BEFORE, "reads /kaniko/.docker/config.json, not DOCKER_AUTH_CONFIG", _KANIKO_LINES),
+    "podman": (_BEFORE, _AUTH_FILE, f"{_PIPED}podman login{_LOGIN} docker.io"),
+    "skopeo": (_BEFORE, _AUTH_FILE, f"{_PIPED}skopeo login{_LOGIN} docker.io"),
+    "testcontainers": _DOCKER_LOGIN,
+}
+
+
+def other_client(name: str, username: str = USERNAME, password: str = PASSWORD) -> str:
+    """For a build that pulls with something else than the docker CLI; `username` and `password` name variables.
+
+    A client that is not in the table is taken for one that reads the docker CLI's config.json, as most do.
+    """
+    name = one_line(name)
+    what, reads, lines = _CLIENTS.get(name.lower(), _DOCKER_LOGIN)
+    return artefact(
+        f"Let {name} sign in to Docker Hub: {what}.",
+        where=f"the buildspec or the script that runs {name}",
+        why=f"{name} {reads}",
+        paste=lines.replace('"$USER"', f'"${_variable(username)}"').replace('"$PASS"', f'"${_variable(password)}"'),
+    )
+
+
+_FAULTS = {
+    "misses": (
+        "Sign in to Docker Hub without naming a host: replace the login that is there with this one.",
+        "the docker CLI keeps each host's login apart, and pulls from Docker Hub use only the one without a host",
+    ),
+    "late": (
+        "Move the login up: make it the first command of the first phase.",
+        "images are pulled before the login runs, and those pulls are anonymous",
+    ),
+    "undone": (
+        "Keep the login until the last pull: remove what undoes it, or sign in again after that with this command.",
+        "a docker logout, a removed config.json or another user's home leaves the pulls after it anonymous",
+    ),
+}
+
+
+def fix_login(fault: str, login: str, found: str = "") -> str:
+    """For a buildspec that signs in already, in vain. `login` is what works, `found` what is there.
+
+    `fault` is `misses` (signs in to another name than Docker Hub's), `late` (after the first pull) or `undone`; or a
+    sentence that says what else is wrong.
+    """
+    what, why = _FAULTS.get(fault, ("Change the login so that it serves every pull, with this command.", fault))
+    seen = one_line(redact(found))
+    return artefact(
+        what,
+        where="the buildspec" + (f", where it says: {seen}" if seen else ""),
+        why=why,
+        paste=as_item(login),
+    )
+
+
+def take_grant_before_delete(grant: GrantSecretAccess, stack: str) -> tuple[str, ...]:
+    """For a role that a stack owns; nothing where the grant is not in the role.
+
+    https://docs.aws.amazon.com/IAM/latest/APIReference/API_DeleteRole.html
+    """
+    if grant.by == "secret":
+        return ()
+    role, stack = one_line(grant.role_name), one_line(stack)
+    command = f"detach-role-policy --policy-arn {shlex.quote(one_line(grant.policy_arn, VALUE_LENGTH))}"
+    if grant.by == "inline":
+        command = f"delete-role-policy --policy-name {shlex.quote(inline_policy_name(grant.secret_arn))}"
+    text = artefact(
+        f"Run this before the stack {stack} is deleted or replaces the role {role}.",
+        where=f"the role {role} of the stack {stack}",
+        why="IAM deletes no role that has a policy, and the stack does not know of this one",
+        paste=f"aws iam {command} --role-name {shlex.quote(role)}",
+    )
+    return (text,)
+
+
+def _variable(name: str) -> str:
+    """The name of a variable has letters, digits and underscores; anything else is left out."""
+    return re.sub(r"[^A-Za-z0-9_]", "", name)[:NAME_LENGTH]

@@ -1,0 +1,1 @@
+"""Reads a buildspec and adds one docker login to its text."""

@@ -1,0 +1,225 @@
+"""Tells what a command does to docker's sign-in: login, logout, pull, push, or throwing the configuration away."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, replace
+from enum import StrEnum
+
+from remediator.core.buildspec.shell_commands import Command, commands_in, program_name
+from remediator.core.codebuild.image import DOCKER_HUB, ImageReference
+
+ECR = "ecr"
+VARIABLE = "variable"
+MISSES = frozenset(
+    {"registry-1.docker.io", "index.docker.io", "registry.hub.docker.com", "hub.docker.com", "https://docker.io"}
+)
+"""Hosts of Docker Hub under which a login is kept apart: pulls look for `https://index.docker.io/v1/` only."""
+
+_HUB_KEY = "https://index.docker.io/v1/"
+_HUB_NAMES = frozenset({"", DOCKER_HUB, _HUB_KEY})
+_ECR_HOST = re.compile(r"\.dkr[.-]ecr")
+_CONFIGURATION = re.compile(
+    r"(?:~|\$HOME|\$\{HOME\}|/root|/home/[^/]+|\$env:USERPROFILE|\$\{?DOCKER_CONFIG\}?)[/\\]"
+    r"(?:\.docker(?:[/\\](?:config\.json|\*)?)?|config\.json)|\$\{?DOCKER_CONFIG\}?"
+)
+_AS_AWS = re.compile(r"(?:^| )(?:-u|--username)[ =]AWS(?: |$)")
+_HUB_CREDENTIAL = re.compile(rf'"{re.escape(_HUB_KEY)}"\s*:\s*\{{[^{{}}]*"(?:auth|identitytoken)"\s*:\s*"[^"]')
+
+# Options with a value: of docker itself, of `docker login`, of `docker compose`.
+_OF_DOCKER = frozenset(
+    {"--config", "-c", "--context", "-H", "--host", "-l", "--log-level", "--tlscacert", "--tlscert", "--tlskey"}
+)
+_OF_LOGIN = frozenset({"-u", "--username", "-p", "--password", "-e", "--email"})
+_OF_PULL = frozenset({"--platform"})
+_OF_COMPOSE = frozenset(
+    {"-f", "--file", "-p", "--project-name", "--profile", "--env-file", "--project-directory", "--ansi", "--parallel"}
+)
+# Options of `docker run` without a value; every other one takes the word that follows it.
+_RUN_SWITCHES = re.compile(
+    r"-[diPqt]+|--(?:rm|detach|interactive|tty|privileged|init|read-only|quiet|publish-all|no-healthcheck"
+    r"|oom-kill-disable|sig-proxy|disable-content-trust|help)"
+)
+_COMPOSE_PULLS = frozenset({"pull", "build", "up", "run", "create"})
+_GROUPED = frozenset({"image pull", "image push", "image build", "container run", "container create", "builder build"})
+_HELP = frozenset({"--help", "-h"})
+
+
+class Deed(StrEnum):
+    LOGIN = "login"
+    LOGOUT = "logout"
+    PULL = "pull"
+    PUSH = "push"
+    FORGET = "forget"
+
+
+@dataclass(frozen=True, slots=True)
+class DockerAct:
+    """What is done, and with which registry.
+
+    `registry` is `docker.io`, `ecr` for a private registry of AWS, another host as it is written, `variable` when
+    only a variable tells, or None when the command does not tell: a build pulls what its Dockerfile names.
+    """
+
+    deed: Deed
+    registry: str | None = None
+
+
+def docker_acts(script: str) -> tuple[DockerAct, ...]:
+    """What the commands of a script do to the sign-in and with it, in the order in which they run."""
+    acts: list[DockerAct] = []
+    before: Command | None = None
+    for command in commands_in(script):
+        acts += _acts(command, before)
+        before = command
+    return tuple(acts)
+
+
+def signs_in_to_docker_hub(script: str) -> bool:
+    return DockerAct(Deed.LOGIN, DOCKER_HUB) in docker_acts(script)
+
+
+def _acts(command: Command, before: Command | None) -> Iterable[DockerAct]:
+    match command.program:
+        case "docker":
+            return _of_docker_command(command)
+        case "docker-compose":
+            return _of_compose(command.words[1:])
+        case "aws" if command.words[1:3] == ("ecr", "get-login"):
+            # What it prints is a `docker login`, and nobody calls it for anything else.
+            return [DockerAct(Deed.LOGIN, ECR)]
+        case "rm" | "remove-item" | "del":
+            return [DockerAct(Deed.FORGET)] if any(map(_is_configuration, command.words[1:])) else []
+        case "tee":
+            source = before if before is not None and before.piped else command
+            return _written(_printed(source), command.words[1:])
+        case _:
+            return _written(_printed(command), command.written)
+
+
+def _is_configuration(word: str) -> bool:
+    return _CONFIGURATION.fullmatch(word) is not None
+
+
+def _printed(command: Command) -> str:
+    """What a command prints that only prints, as far as the script tells."""
+    if command.program == "tee":
+        return command.heredoc
+    return " ".join(command.words[1:]) + command.heredoc if command.program in {"echo", "printf", "cat"} else ""
+
+
+def _written(content: str, files: tuple[str, ...]) -> list[DockerAct]:
+    """A docker configuration written by hand: with a login of Docker Hub in it, or in place of one."""
+    read_by_docker = [file for file in files if file.endswith("config.json") and _is_configuration(file)]
+    if (read_by_docker or "config.json" in files) and _HUB_CREDENTIAL.search(content):
+        return [DockerAct(Deed.LOGIN, DOCKER_HUB)]
+    if not read_by_docker:
+        return []
+    if "$" in content:
+        return [DockerAct(Deed.LOGIN, VARIABLE)]
+    return [DockerAct(Deed.FORGET)] if content.lstrip().startswith("{") else []
+
+
+def _behind_options(words: tuple[str, ...], takes_value: Callable[[str], bool]) -> tuple[str, ...]:
+    """The words from the first on that is neither an option nor the value of one."""
+    position = 0
+    while position < len(words) and words[position].startswith("-"):
+        position += 2 if takes_value(words[position]) else 1
+    return words[position:]
+
+
+def _takes_value_in_run(option: str) -> bool:
+    return "=" not in option and not _RUN_SWITCHES.fullmatch(option)
+
+
+def _of_docker_command(command: Command) -> list[DockerAct]:
+    """With a configuration of its own, a sign-in is kept where other commands do not look for it."""
+    # What `xargs` reads and appends can't be told.
+    words = (*command.words[1:], *(["$@"] if "xargs" in map(program_name, command.before) else []))
+    behind = _behind_options(words, _OF_DOCKER.__contains__)
+    options = words[: len(words) - len(behind)]
+    if behind[:1] == ("login",) and _HELP.intersection(words):
+        return []
+    own = any(word.startswith("DOCKER_CONFIG=") for word in command.before)
+    own = own or any(option.partition("=")[0] == "--config" for option in options)
+    return [
+        replace(act, registry=VARIABLE) if own and act.deed in {Deed.LOGIN, Deed.LOGOUT} else act
+        for act in _of_docker(behind)
+    ]
+
+
+def _of_docker(words: tuple[str, ...]) -> Iterable[DockerAct]:
+    if " ".join(words[:2]) in _GROUPED:
+        words = words[1:]
+    if not words:
+        return []
+    verb, arguments = words[0], words[1:]
+    match verb:
+        case "login":
+            return [DockerAct(Deed.LOGIN, _login_registry(arguments))]
+        case "logout":
+            return [DockerAct(Deed.LOGOUT, _registry(*arguments[:1]))]
+        case "pull" | "push":
+            images = _behind_options(arguments, _OF_PULL.__contains__)
+            return [DockerAct(Deed(verb), _image_registry(image)) for image in images[:1]]
+        case "run" | "create":
+            images = _behind_options(arguments, _takes_value_in_run)
+            return [DockerAct(Deed.PULL, _image_registry(image)) for image in images[:1]]
+        case "build":
+            return [DockerAct(Deed.PULL)]
+        case "buildx":
+            return [DockerAct(Deed.PULL)] if {"build", "bake", "b"} & set(arguments) else []
+        case "compose":
+            return _of_compose(arguments)
+        case _:
+            return []
+
+
+def _of_compose(words: tuple[str, ...]) -> list[DockerAct]:
+    verb = _behind_options(words, _OF_COMPOSE.__contains__)[:1]
+    if _COMPOSE_PULLS.intersection(verb):
+        return [DockerAct(Deed.PULL)]
+    return [DockerAct(Deed.PUSH)] if verb == ("push",) else []
+
+
+def _login_registry(words: tuple[str, ...]) -> str:
+    registry = _registry(*_behind_options(words, _OF_LOGIN.__contains__)[:1])
+    # `AWS` is the name under which ECR's passwords sign in, whatever variable holds the host.
+    return ECR if registry == VARIABLE and _AS_AWS.search(" ".join(words)) else registry
+
+
+def _registry(host: str = "") -> str:
+    """The name under which the docker CLI keeps a sign-in to this host.
+
+    Only no host, `docker.io` and exactly `https://index.docker.io/v1/` mean what pulls from Docker Hub look for.
+    https://github.com/docker/cli/blob/master/cli/command/registry/login.go
+    """
+    if host in _HUB_NAMES:
+        return DOCKER_HUB
+    if _ECR_HOST.search(host):
+        return ECR
+    if _has_variable(host):
+        return VARIABLE
+    name = host.partition("://")[2] if "://" in host else host
+    name = name.partition("/")[0]
+    if name != DOCKER_HUB:
+        return name
+    return host.rstrip("/") if "://" in host else host
+
+
+def _image_registry(image: str) -> str | None:
+    try:
+        return ImageReference.parse(image).registry
+    except ValueError:
+        pass
+    if _ECR_HOST.search(image):
+        return ECR
+    first, slash, _ = image.partition("/")
+    if slash and "." in first and not _has_variable(first):
+        return first
+    return VARIABLE if _has_variable(image) else None
+
+
+def _has_variable(word: str) -> bool:
+    return any(sign in word for sign in "$`%")

@@ -1,0 +1,97 @@
+"""Tells what CodeBuild runs of a buildspec: its phases, their commands and users, and the shell."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Literal
+
+from remediator.core.buildspec.yaml_text import BuildspecError, Node, read_yaml
+
+Shell = Literal["posix", "powershell"]
+
+PHASES = ("install", "pre_build", "build", "post_build")
+"""In the order in which they run."""
+
+
+@dataclass(frozen=True, slots=True)
+class Phase:
+    """`run_as` is the user that the buildspec names, for the phase or for all; empty where it names none."""
+
+    name: str
+    commands: tuple[str, ...]
+    finally_: tuple[str, ...]
+    run_as: str
+
+    @property
+    def scripts(self) -> tuple[str, ...]:
+        """All commands in the order in which they run."""
+        return self.commands + self.finally_
+
+
+@dataclass(frozen=True, slots=True)
+class Buildspec:
+    """What CodeBuild runs of a buildspec: the phases that it has, in the order in which they run.
+
+    https://docs.aws.amazon.com/codebuild/latest/userguide/build-spec-ref.html
+    """
+
+    version: str
+    shell: str
+    phases: tuple[Phase, ...]
+    variables: tuple[tuple[str, str], ...] = ()
+    """Of `env`: names with what they are resolved from or say; exported ones, which have neither, with nothing."""
+
+    @classmethod
+    def parse(cls, text: str) -> Buildspec:
+        """Read a buildspec; BuildspecError when the text is none. One without phases, as of a batch, has none."""
+        return cls.of(read_mapping(text))
+
+    @classmethod
+    def of(cls, root: Node) -> Buildspec:
+        phases = root.get("phases")
+        found = [(name, phases.get(name)) for name in PHASES] if phases else []
+        run_as = _text(root, "run-as")
+        return cls(
+            _text(root, "version"),
+            _text(root.get("env"), "shell"),
+            tuple(
+                Phase(name, _texts(node, "commands"), _texts(node, "finally"), _text(node, "run-as") or run_as)
+                for name, node in found
+                if node
+            ),
+            tuple(_variables(root.get("env"))),
+        )
+
+
+def read_mapping(text: str) -> Node:
+    """A buildspec's outermost mapping; BuildspecError when the text has none."""
+    if not text.strip():
+        raise BuildspecError("the buildspec is empty")
+    if text.lstrip().startswith("arn:"):
+        raise BuildspecError("this is the ARN of a buildspec in S3, not its text")
+    root = read_yaml(text)
+    if root is None or root.kind != "Mapping":
+        raise BuildspecError("a buildspec is a mapping with version and phases; this is something else")
+    return root
+
+
+def _variables(env: Node | None) -> Iterator[tuple[str, str]]:
+    if env is None:
+        return
+    for kind in ("variables", "parameter-store", "secrets-manager"):
+        group = env.get(kind)
+        for key, value in group.pairs if group else []:
+            yield key.value, value.resolved.text
+    for name in _texts(env, "exported-variables"):
+        yield name, ""
+
+
+def _text(parent: Node | None, name: str) -> str:
+    node = parent.get(name) if parent else None
+    return node.text if node else ""
+
+
+def _texts(parent: Node, name: str) -> tuple[str, ...]:
+    node = parent.get(name)
+    return node.texts if node else ()

@@ -1,0 +1,1 @@
+"""Reads what the records of CodeBuild and CodePipeline say."""

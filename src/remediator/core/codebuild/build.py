@@ -1,0 +1,185 @@
+"""What a build's own record tells about it: its settings, how it was started, and how far it came."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from remediator.core.codebuild.failure import BuildFailure
+
+_COMMIT = re.compile(r"[0-9a-f]{40}")
+_PULL_REQUEST = re.compile(r"pr/\d+")
+_WEBHOOK = re.compile(r"(?:github-hookshot|bitbucket|gitlab)\b", re.IGNORECASE)
+"""How the initiator of a webhook's build begins. GitHub's is `GitHub-Hookshot/<x>`; the others' are not documented."""
+_REFERENCE_AND_COMMIT = ("CODECOMMIT", "GITHUB", "GITHUB_ENTERPRISE", "BITBUCKET")
+_PAST_PULL = (
+    "DOWNLOAD_SOURCE",
+    "INSTALL",
+    "PRE_BUILD",
+    "BUILD",
+    "POST_BUILD",
+    "UPLOAD_ARTIFACTS",
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Build:
+    """One of the `builds` of BatchGetBuilds. Times are seconds since 1970, as CodeBuild tells them."""
+
+    document: Mapping[str, Any]
+
+    @property
+    def failure(self) -> BuildFailure:
+        return BuildFailure.from_build(self.document)
+
+    @property
+    def ended(self) -> bool:
+        return bool(self.document.get("buildComplete"))
+
+    @property
+    def status(self) -> str:
+        return str(self.document.get("buildStatus", ""))
+
+    @property
+    def started_at(self) -> float:
+        """To the millisecond, as what it is compared with."""
+        return round(float(self.document.get("startTime") or 0.0), 3)
+
+    @property
+    def service_role(self) -> str:
+        return str(self.document.get("serviceRole", ""))
+
+    @property
+    def environment(self) -> Mapping[str, Any]:
+        environment: Mapping[str, Any] = self.document.get("environment") or {}
+        return environment
+
+    @property
+    def buildspec(self) -> str:
+        """The buildspec itself, its path, its ARN in S3, or nothing for buildspec.yml."""
+        return str((self.document.get("source") or {}).get("buildspec") or "")
+
+    @property
+    def initiator(self) -> str:
+        return str(self.document.get("initiator", ""))
+
+    @property
+    def of_webhook(self) -> bool:
+        return _WEBHOOK.match(self.initiator) is not None
+
+    @property
+    def pipeline(self) -> str:
+        """The pipeline that started it, empty for none: `Build.initiator` of CodeBuild's API."""
+        kind, _, name = self.initiator.partition("/")
+        return name if kind == "codepipeline" else ""
+
+    @property
+    def batch(self) -> str:
+        """The id of the batch that it belongs to, `<project>:<uuid>`; empty for none."""
+        return str(self.document.get("buildBatchArn") or "").rpartition("/")[2]
+
+    @property
+    def auto_retry_due(self) -> bool:
+        """Does CodeBuild run it again by itself, or has it done so already?
+
+        https://docs.aws.amazon.com/codebuild/latest/userguide/auto-retry-build.html
+        """
+        return bool(self.next_auto_retry) or self.auto_retries_left > 0
+
+    @property
+    def auto_retries_left(self) -> int:
+        """How often CodeBuild will run it, or what follows it, again by itself."""
+        config = self._auto_retry
+        return max(0, int(config.get("autoRetryLimit") or 0) - int(config.get("autoRetryNumber") or 0))
+
+    @property
+    def next_auto_retry(self) -> str:
+        """The ARN of the build that repeats it by CodeBuild's own doing; empty while there is none."""
+        return str(self._auto_retry.get("nextAutoRetry") or "")
+
+    @property
+    def previous_auto_retry(self) -> str:
+        """The ARN of the build that it repeats by CodeBuild's own doing; empty for one that it does not."""
+        return str(self._auto_retry.get("previousAutoRetry") or "")
+
+    @property
+    def _auto_retry(self) -> Mapping[str, Any]:
+        config: Mapping[str, Any] = self.document.get("autoRetryConfig") or {}
+        return config
+
+    @property
+    def why_no_log(self) -> str:
+        """Why nothing can be read of its log, by its own record; only asked where that names no log stream."""
+        logs: Mapping[str, Any] = self.document.get("logs") or {}
+        if (logs.get("s3Logs") or {}).get("status") == "ENABLED" or logs.get("s3LogsArn"):
+            return "its log is kept in S3 only, which is not read"
+        if (logs.get("cloudWatchLogs") or {}).get("status") == "DISABLED":
+            return "its logs are turned off"
+        return "its record names no log"
+
+    @property
+    def minutes_allowed(self) -> int:
+        """How long the build may wait in the queue and then run, in minutes."""
+        return int(self.document.get("queuedTimeoutInMinutes") or 480) + int(
+            self.document.get("timeoutInMinutes") or 60
+        )
+
+    @property
+    def past_pull(self) -> bool:
+        """Did it get past the pull of its image? PROVISIONING passed, or a later phase was entered."""
+        return any(
+            (phase.get("phaseType") == "PROVISIONING" and phase.get("phaseStatus") == "SUCCEEDED")
+            or phase.get("phaseType") in _PAST_PULL
+            for phase in self.document.get("phases") or []
+        )
+
+    @property
+    def cannot_read_secret(self) -> bool:
+        """Did it fail because its role could not read a secret that it names?
+
+        An environment variable fails in DOWNLOAD_SOURCE with the status code "Secrets Manager Error"
+        (aws/aws-codebuild-docker-images#475); a registry credential fails in PROVISIONING.
+        """
+        failure = self.failure
+        if failure.phase == "DOWNLOAD_SOURCE":
+            return failure.context.startswith("Secrets Manager Error")
+        return failure.phase == "PROVISIONING" and (
+            "secretsmanager:GetSecretValue" in failure.context or "Secrets Manager" in failure.context
+        )
+
+    def names_other_secret(self, secret_arn: str) -> bool:
+        """Does its failure name a secret that is not this one? The refusal says on which resource it was."""
+        named = re.findall(r"arn:aws[a-z-]*:secretsmanager:[^\s\"']+:secret:[^\s\"':]+", self.failure.context)
+        return bool(named) and secret_arn not in [arn.rstrip(".,;)") for arn in named]
+
+    @property
+    def cannot_read_buildspec(self) -> bool:
+        """Did it fail because CodeBuild could not read its buildspec? That fails in DOWNLOAD_SOURCE.
+
+        https://docs.aws.amazon.com/codebuild/latest/userguide/troubleshooting.html
+        """
+        return self.failure.phase == "DOWNLOAD_SOURCE" and self.failure.context.startswith("YAML_FILE_ERROR")
+
+    @property
+    def source_version(self) -> str | None:
+        """The source version that builds the same commit again, None where the build names none.
+
+        `<reference>^{<commit>}` keeps both what was asked for and what was built. It takes a full reference and is
+        documented for CodeCommit, GitHub, GitHub Enterprise and Bitbucket, not for GitLab; a short branch or tag name
+        does not tell which of the two it is, so there the commit alone is exact.
+        https://docs.aws.amazon.com/codebuild/latest/userguide/sample-source-version.html
+        """
+        asked: str | None = self.document.get("sourceVersion") or None
+        commit: str | None = self.document.get("resolvedSourceVersion") or None
+        if commit is None or not _COMMIT.fullmatch(commit):
+            return asked
+        if asked is None or asked.endswith("^{" + commit + "}"):
+            return asked or commit
+        asked = asked.partition("^{")[0]
+        source_type = (self.document.get("source") or {}).get("type")
+        reference = f"refs/pull/{asked[3:]}/head" if _PULL_REQUEST.fullmatch(asked) else asked
+        if reference.startswith("refs/") and source_type in _REFERENCE_AND_COMMIT:
+            return f"{reference}^{{{commit}}}"
+        return commit

@@ -1,0 +1,153 @@
+"""Reads a failure, which build failed, where and with which words, from an event or from CodeBuild's own record."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from remediator.core.bad_input import BadInput
+from remediator.core.diagnosis.failed_command import LogPlace
+
+COMMAND_PHASES = ("INSTALL", "PRE_BUILD", "BUILD", "POST_BUILD")
+"""The phases in which a buildspec's commands run, in their order."""
+
+FAILED_STATUSES = ("FAILED", "FAULT", "TIMED_OUT")
+
+_BUILD_ARN = re.compile(
+    r"arn:(?P<partition>aws[a-z-]*):codebuild:(?P<region>[a-z0-9-]+):(?P<account>\d{12}):build/"
+    r"(?P<project>[A-Za-z0-9][A-Za-z0-9_-]{1,254}):(?P<uuid>[A-Za-z0-9-]{1,50})"
+)
+
+
+@dataclass(frozen=True, slots=True)
+class BuildArn:
+    """The ARN of a build: `arn:aws:codebuild:<region>:<account>:build/<project>:<uuid>`."""
+
+    partition: str
+    region: str
+    account: str
+    project: str
+    uuid: str
+
+    @classmethod
+    def parse(cls, text: object, field: str = "build-id") -> BuildArn:
+        """Read `text`; BadInput names `field` when it is not the ARN of a build."""
+        match = _BUILD_ARN.fullmatch(text) if isinstance(text, str) else None
+        if match is None:
+            raise BadInput(
+                field,
+                text,
+                "it must be the ARN of a build, arn:aws:codebuild:REGION:ACCOUNT:build/PROJECT:UUID",
+            )
+        return cls(**match.groupdict())
+
+    @property
+    def id(self) -> str:
+        """The id that CodeBuild's API takes, `<project>:<uuid>`."""
+        return f"{self.project}:{self.uuid}"
+
+    def __str__(self) -> str:
+        return f"arn:{self.partition}:codebuild:{self.region}:{self.account}:build/{self.id}"
+
+
+@dataclass(frozen=True, slots=True)
+class BuildFailure:
+    """A build that failed: `phase` is the phase that failed, `context` its message with the status code in front.
+
+    Both are empty when nothing tells them. `image` is the build environment's image as written. `log` is where the
+    log is in CloudWatch Logs; None when it is not there, or not told. `initiator` is who started it.
+    """
+
+    build: BuildArn
+    status: str
+    phase: str
+    context: str
+    image: str
+    log: LogPlace | None = None
+    initiator: str = ""
+
+    @property
+    def of_command(self) -> bool:
+        """Did a command of the buildspec fail? Then the context names the command and its exit status only.
+
+        https://docs.aws.amazon.com/codebuild/latest/userguide/troubleshooting.html
+        """
+        return self.phase in COMMAND_PHASES and self.context.startswith("COMMAND_EXECUTION_ERROR")
+
+    @classmethod
+    def from_event(cls, event: Any) -> BuildFailure:
+        """Read a "CodeBuild Build State Change" event.
+
+        https://docs.aws.amazon.com/codebuild/latest/userguide/sample-build-notifications-ref.html
+        Raises BadInput for another kind of event, and for a build that did not fail.
+        """
+        if not isinstance(event, Mapping):
+            raise BadInput("event", event, "it must be an object: an event of CodeBuild, or a command")
+        _expect(event, "source", "aws.codebuild")
+        _expect(event, "detail-type", "CodeBuild Build State Change")
+        detail = _object(event, "detail", "detail")
+        build = BuildArn.parse(detail.get("build-id"), "detail.build-id")
+        status = detail.get("build-status")
+        if status not in FAILED_STATUSES:
+            raise BadInput("detail.build-status", status, f"it must be one of {', '.join(FAILED_STATUSES)}")
+        more = _object(detail, "additional-information", "detail.additional-information")
+        environment = more.get("environment")
+        image = environment.get("image") if isinstance(environment, Mapping) else None
+        phase, context = _failed_phase(more.get("phases"), "phase-type", "phase-status", _event_context)
+        log = _log_place(more.get("logs"), "group-name", "stream-name")
+        initiator = str(more.get("initiator") or "")
+        return cls(build, str(status), phase, context, image if isinstance(image, str) else "", log, initiator)
+
+    @classmethod
+    def from_build(cls, document: Mapping[str, Any]) -> BuildFailure:
+        """Read one of the `builds` that BatchGetBuilds returns; the build may also have passed or still run."""
+        phase, context = _failed_phase(document.get("phases"), "phaseType", "phaseStatus", _api_context)
+        return cls(
+            build=BuildArn.parse(document.get("arn"), "arn"),
+            status=str(document.get("buildStatus", "")),
+            phase=phase,
+            context=context,
+            image=str((document.get("environment") or {}).get("image") or ""),
+            log=_log_place(document.get("logs"), "groupName", "streamName"),
+            initiator=str(document.get("initiator") or ""),
+        )
+
+
+def _failed_phase(phases: object, type_key: str, status_key: str, read_context: Any) -> tuple[str, str]:
+    for phase in phases if isinstance(phases, list) else []:
+        if isinstance(phase, Mapping) and phase.get(status_key) in (*FAILED_STATUSES, "CLIENT_ERROR"):
+            return str(phase.get(type_key, "")), read_context(phase)
+    return "", ""
+
+
+def _log_place(logs: object, group_key: str, stream_key: str) -> LogPlace | None:
+    """Both names are null or absent until PROVISIONING has made the stream, and where CloudWatch Logs are off."""
+    if not isinstance(logs, Mapping):
+        return None
+    group, stream = logs.get(group_key), logs.get(stream_key)
+    return LogPlace(group, stream) if isinstance(group, str) and isinstance(stream, str) and group and stream else None
+
+
+def _event_context(phase: Mapping[str, Any]) -> str:
+    """Contexts in events are an array of strings "CODE: message", or null, or absent."""
+    contexts = phase.get("phase-context")
+    return "\n".join(c for c in contexts if isinstance(c, str)) if isinstance(contexts, list) else ""
+
+
+def _api_context(phase: Mapping[str, Any]) -> str:
+    """Contexts in the API are an array of {statusCode, message}; an event joins them with ": "."""
+    return "\n".join(f"{c.get('statusCode', '')}: {c.get('message', '')}" for c in phase.get("contexts") or [])
+
+
+def _expect(event: Mapping[str, Any], field: str, wanted: str) -> None:
+    if event.get(field) != wanted:
+        raise BadInput(field, event.get(field), f"it must be {wanted!r}")
+
+
+def _object(parent: Mapping[str, Any], key: str, field: str) -> Mapping[str, Any]:
+    value = parent.get(key)
+    if not isinstance(value, Mapping):
+        raise BadInput(field, value, "it must be an object")
+    return value

@@ -1,0 +1,89 @@
+"""The project, its role and its tags as they were read, and who besides their owner could come to use them."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from remediator.core.guards.strangers import principals_besides
+
+S3_OBJECT = r"arn:aws[a-z-]*:s3:::\S+"
+
+Document = dict[str, Any]
+"""A raw JSON document as CodeBuild keeps it, members that no SDK knows included."""
+
+CODEBUILD = ("codebuild.amazonaws.com", "codebuild.amazonaws.com.cn")
+
+
+def is_inline(buildspec: str) -> bool:
+    """Is it a buildspec itself? A path and an ARN are one line, and a buildspec on one line is JSON or a flow map."""
+    return "\n" in buildspec or "\r" in buildspec or buildspec.lstrip().startswith("{")
+
+
+def in_repository(buildspec: str) -> bool:
+    """Is it a path in the source, or nothing, which stands for buildspec.yml?"""
+    return not is_inline(buildspec) and not re.fullmatch(S3_OBJECT, buildspec)
+
+
+@dataclass(frozen=True, slots=True)
+class Role:
+    """A project's service role: who may assume it, its tags, and the ARN of its permissions boundary, empty for none.
+
+    `granted`: may it read the secret already, in the way in which this stack grants that?
+    """
+
+    arn: str
+    trust: Mapping[str, Any]
+    tags: Mapping[str, str] = field(default_factory=dict)
+    boundary: str = ""
+    granted: bool = False
+
+    @property
+    def strangers(self) -> tuple[str, ...]:
+        """The principals, besides CodeBuild, that the trust policy lets assume the role."""
+        return principals_besides(CODEBUILD, self.trust)
+
+
+@dataclass(frozen=True, slots=True)
+class Snapshot:
+    """A project's raw document, and its role where it could be read (Intake may not read roles)."""
+
+    project: Document
+    role: Role | None = None
+
+    @property
+    def name(self) -> str:
+        return str(self.project["name"])
+
+    @property
+    def environment(self) -> Document:
+        environment: Document = self.project.get("environment") or {}
+        return environment
+
+    @property
+    def last_modified(self) -> float:
+        """Seconds since 1970, by CodeBuild's own clock; to the millisecond, as the journal keeps it."""
+        return round(float(self.project.get("lastModified") or 0.0), 3)
+
+    @property
+    def buildspec(self) -> str:
+        return str((self.project.get("source") or {}).get("buildspec") or "")
+
+    @property
+    def is_runner(self) -> bool:
+        """Do its builds run the jobs of GitHub's or GitLab's workflows? Then its buildspec is ignored.
+
+        https://docs.aws.amazon.com/codebuild/latest/userguide/action-runner-overview.html
+        """
+        webhook = self.project.get("webhook") or {}
+        if str(webhook.get("buildType", "")).startswith("RUNNER"):
+            return True
+        return any(
+            "WORKFLOW_JOB_QUEUED" in str(f.get("pattern", "")) for g in webhook.get("filterGroups") or [] for f in g
+        )
+
+    @property
+    def tags(self) -> dict[str, str]:
+        return {tag["key"]: tag["value"] for tag in self.project.get("tags") or []}

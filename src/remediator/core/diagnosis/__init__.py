@@ -1,0 +1,1 @@
+"""Decides whether Docker Hub's pull limit failed a build."""

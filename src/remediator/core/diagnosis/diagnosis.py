@@ -1,0 +1,172 @@
+"""Decides what throttled a build, and whether Docker Hub credentials can help, from the failure's own words and log."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass, replace
+
+from remediator.core.codebuild.failure import BuildFailure
+from remediator.core.codebuild.image import CURATED, DOCKER_HUB, ImageReference
+from remediator.core.diagnosis.failed_command import Finding
+from remediator.core.diagnosis.throttle import Cause, find_throttle, is_pull_failure
+from remediator.core.outcome import Ending, Outcome
+
+_OTHER_REASON = re.compile(
+    r"unauthorized|denied|not found|manifest unknown|no such host|timeout|timed out|x509|refused|no matching manifest"
+    r"|invalid reference|no space left",
+    re.IGNORECASE,
+)
+"""Reasons that Docker Hub or the daemon give in full: where one is told, nothing was cut and nothing throttled."""
+
+_NO_CURE = {
+    Cause.ACCOUNT_LIMIT: (
+        Ending.ADVISED,
+        "the build was signed in already and that account's own pull limit is used up; signing in again can't help",
+        "wait until the account's six-hour window is over, or use an account with a larger allowance",
+    ),
+    Cause.LOGIN_LOCKOUT: (
+        Ending.ADVISED,
+        "Docker Hub has locked sign-ins out after too many failed ones, and every further one prolongs that",
+        "find what signs in with a wrong password, mend it, and start the build again when the lockout is over",
+    ),
+    Cause.ABUSE_LIMIT: (
+        Ending.ADVISED,
+        "Docker Hub's abuse limit counts every request from an address, signed in or not; credentials can't help",
+        "start the build again later, from another address, or with fewer pulls at once",
+    ),
+    Cause.OTHER_REGISTRY: (
+        Ending.SKIPPED,
+        "another registry than Docker Hub throttled the pull; Docker Hub's credentials have no business there",
+        "",
+    ),
+    Cause.UNKNOWN: (
+        Ending.ADVISED,
+        "the pull was throttled, but the message does not tell which limit it was",
+        "if it was Docker Hub's limit for the anonymous, make the changes that the plan command shows by hand",
+    ),
+}
+
+WAITED_FOR = (Cause.ACCOUNT_LIMIT, Cause.LOGIN_LOCKOUT, Cause.ABUSE_LIMIT)
+"""Causes that no change cures and that pass with time."""
+
+
+@dataclass(frozen=True, slots=True)
+class Diagnosis:
+    """What throttled, in which phase, of which registry; `refusal` says why credentials can't help, if they can't.
+
+    `excerpt` holds the decisive lines, redacted.
+    """
+
+    cause: Cause | None
+    registry: str | None
+    phase: str
+    excerpt: str
+    refusal: Outcome | None
+
+
+NOT_INSPECTED = Finding(unread="InspectBuildLogs is off")
+
+
+def diagnose(failure: BuildFailure, finding: Finding = NOT_INSPECTED) -> Diagnosis:
+    """Decide before any project is read: from the failing phase's context and the image, or from a command's log.
+
+    `finding` is what the log says; it counts where a command failed, because there the context does not tell.
+    """
+    diagnosis = _of_command(failure, finding) if failure.of_command else _of_image(failure)
+    return replace(diagnosis, refusal=_with_mirrors(diagnosis, failure))
+
+
+def _of_image(failure: BuildFailure) -> Diagnosis:
+    registry = _registry(failure.image)
+    throttle = find_throttle(failure.context)
+    cause = throttle.cause if throttle else None
+    if throttle and registry not in (DOCKER_HUB, None):
+        cause = Cause.OTHER_REGISTRY
+    refusal = _refusal(failure, registry, cause)
+    return Diagnosis(cause, registry, failure.phase, throttle.excerpt if throttle else "", refusal)
+
+
+def _of_command(failure: BuildFailure, finding: Finding) -> Diagnosis:
+    throttle, phase = finding.throttle, failure.phase
+    if throttle:
+        refusal = _no_cure(throttle.cause)
+        return Diagnosis(throttle.cause, throttle.registry, phase, throttle.excerpt, refusal)
+    if finding == NOT_INSPECTED:
+        refusal = Outcome(Ending.SKIPPED, f"a command failed in {phase}, and InspectBuildLogs is off")
+    elif finding.denied:
+        # Perhaps on purpose (LogGroupPattern), and true of every failed build of the project.
+        refusal = Outcome(Ending.SKIPPED, f"a command failed in {phase}, and {finding.unread}")
+    elif finding.unread:
+        refusal = Outcome(
+            Ending.ADVISED,
+            f"a command failed in {phase}, and whether a pull was throttled can't be told: {finding.unread}",
+            advice=("look at the build yourself; with CloudWatch Logs turned on for the project this is done for you",),
+        )
+    else:
+        refusal = Outcome(Ending.SKIPPED, f"a command failed in {phase}, and what it said shows no throttled pull")
+    return Diagnosis(None, None, phase, "", refusal)
+
+
+def _with_mirrors(diagnosis: Diagnosis, failure: BuildFailure) -> Outcome | None:
+    """Where nothing can be repaired here, the same image from elsewhere is a way out."""
+    refusal = diagnosis.refusal
+    if refusal is None or refusal.ending is not Ending.ADVISED or diagnosis.cause is None:
+        return refusal
+    return refusal.with_facts(advice=(*refusal.advice, *mirrors_of(diagnosis, failure)))
+
+
+def mirrors_of(diagnosis: Diagnosis, failure: BuildFailure) -> tuple[str, ...]:
+    """Advice on where else the throttled image can be had; none where nothing tells which image it was."""
+    from remediator.core.advice.mirrors import image_named, mirror_advice
+
+    try:
+        image = image_named(diagnosis.excerpt) if failure.of_command else ImageReference.parse(failure.image)
+    except ValueError:
+        image = None
+    build = failure.build
+    if image is None or not image.is_docker_hub:
+        return ()
+    return (mirror_advice(image, build.account, build.region, build.partition),)
+
+
+def _registry(image: str) -> str | None:
+    try:
+        return ImageReference.parse(image).registry
+    except ValueError:
+        return None
+
+
+def _refusal(failure: BuildFailure, registry: str | None, cause: Cause | None) -> Outcome | None:
+    if failure.phase != "PROVISIONING":
+        phase = failure.phase or "no phase that is told"
+        return Outcome(
+            Ending.SKIPPED, f"the build failed in {phase}, neither while its image was pulled nor on a command", cause
+        )
+    if registry is None:
+        return Outcome(Ending.SKIPPED, "the build's image is no readable image reference", cause)
+    if registry == CURATED:
+        return Outcome(Ending.SKIPPED, "the image is one of CodeBuild's own, which CodeBuild pulls for itself", cause)
+    if registry != DOCKER_HUB:
+        return Outcome(Ending.SKIPPED, f"the image comes from {registry}, not from Docker Hub", cause)
+    if cause is None:
+        return _not_throttled(failure)
+    return _no_cure(cause)
+
+
+def _no_cure(cause: Cause) -> Outcome | None:
+    if cause is Cause.ANONYMOUS_LIMIT:
+        return None
+    ending, reason, advice = _NO_CURE[cause]
+    return Outcome(ending, reason, cause, advice=(advice,) if advice else ())
+
+
+def _not_throttled(failure: BuildFailure) -> Outcome:
+    if not is_pull_failure(failure.context):
+        return Outcome(Ending.SKIPPED, "the build did not fail because its image could not be pulled")
+    if _OTHER_REASON.search(failure.context):
+        return Outcome(Ending.SKIPPED, "the image could not be pulled for another reason than a pull limit")
+    return Outcome(
+        Ending.ADVISED,
+        "the image could not be pulled from Docker Hub, and the message was cut before the reason",
+        advice=("look at the image's registry; if it was the pull limit, set a registry credential by hand",),
+    )

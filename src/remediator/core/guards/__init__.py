@@ -1,0 +1,1 @@
+"""Decides whether a project may be repaired."""

@@ -1,0 +1,161 @@
+"""A project's past, and the rules by which another failed build of it is not acted on: no loop is possible."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from typing import Any
+
+from remediator.core.codebuild.build import Build
+from remediator.core.codebuild.project import Snapshot
+from remediator.core.moment import moment
+from remediator.core.outcome import Ending, Outcome
+from remediator.core.repair.plan import Plan
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """How often a project, and a failed build, is acted on: so many times within so many minutes."""
+
+    attempts: int
+    minutes: int
+
+
+@dataclass(frozen=True, slots=True)
+class History:
+    """A project's past, as the journal keeps it. Times are seconds since 1970.
+
+    `repaired_at` is the `lastModified` that CodeBuild gave our last UpdateProject, None for a project that is not
+    repaired; `repaired_by` the execution that made it, `members` what it set; `edited_at` the last edit before it that
+    was not ours. `undone` counts repairs that somebody took away. `tries` are the failed builds that were acted on in
+    the window that ends at `window_ends`; `noticed` tells that the project is quiet for the rest of it.
+    """
+
+    repaired_at: float | None = None
+    repaired_by: str = ""
+    edited_at: float = 0.0
+    members: tuple[str, ...] = ()
+    undone: int = 0
+    tries: tuple[str, ...] = ()
+    window_ends: float = 0.0
+    noticed: bool = False
+
+    def to_json(self) -> dict[str, Any]:
+        return {
+            "repaired_at": self.repaired_at,
+            "repaired_by": self.repaired_by,
+            "edited_at": self.edited_at,
+            "members": list(self.members),
+            "undone": self.undone,
+            "tries": list(self.tries),
+            "window_ends": self.window_ends,
+            "noticed": self.noticed,
+        }
+
+    @classmethod
+    def from_json(cls, document: Mapping[str, Any]) -> History:
+        return cls(**{**document, "members": tuple(document["members"]), "tries": tuple(document["tries"])})
+
+    def precedes(self, build: Build) -> bool:
+        """Did the build start after the project was repaired? Both times are by CodeBuild's own clock."""
+        return self.repaired_at is not None and build.started_at > self.repaired_at
+
+    def counts(self, build: Build) -> bool:
+        """Is acting on this build one of the project's attempts? Not for one that started before the repair: it
+        failed as it had to, finds nothing to change, and is run again once."""
+        return self.repaired_at is None or self.precedes(build)
+
+    def edited_before(self, snapshot: Snapshot) -> float:
+        """When somebody else than us last edited the project."""
+        return self.edited_at if snapshot.last_modified == self.repaired_at else snapshot.last_modified
+
+    def was_undone(self, plan: Plan) -> bool:
+        """Does the plan set again what a repair has set before?"""
+        return self.repaired_at is not None and not plan.record().keys().isdisjoint(self.members)
+
+    def with_try(self, build: str, now: float, limits: Limits) -> History:
+        """The same with this build (its uuid) acted on at `now`; a window begins with its first try."""
+        if now < self.window_ends:
+            return replace(self, tries=tuple(dict.fromkeys((*self.tries, build))))
+        return replace(self, tries=(build,), window_ends=now + limits.minutes * 60, noticed=False)
+
+    def with_notice(self) -> History:
+        """The same with its owner told that it goes quiet for the rest of the window."""
+        return replace(self, noticed=True)
+
+
+NEW = History()
+
+
+def with_another(what: str, holder: str, *, runs: bool) -> Outcome:
+    """What is said of a build that belongs to something that another execution has; `what` it is, for people."""
+    if runs:
+        return Outcome(Ending.SKIPPED, f"{what} is with execution {holder}, which still works on it")
+    advice = ("use the remediate command if that outcome leaves something to do",)
+    return Outcome(
+        Ending.SKIPPED, f"{what} was with execution {holder}; its outcome tells what came of it", advice=advice
+    )
+
+
+def retry_of_ours(initiator: str, own_name: str) -> Outcome | None:
+    """A build that this stack started is never acted on by itself: who started it follows it."""
+    if not started_by(initiator, own_name):
+        return None
+    return Outcome(
+        Ending.SKIPPED,
+        "the build is a retry that this stack made; the outcome of the build that it repeats tells what came of it",
+        quiet=True,
+    )
+
+
+def started_by(initiator: str, function: str) -> bool:
+    """CodeBuild shows who started a build as `<role>/<session>`, and the session has the function's name."""
+    return bool(function) and initiator.endswith(f"/{function}")
+
+
+def stopped(told: str) -> Outcome:
+    """What is said while the stop switch is on; `told` is since when, and why."""
+    advice = ("send the command resume, then use the remediate command for this project",)
+    return Outcome(Ending.SKIPPED, f"{told}; nothing was written", advice=advice)
+
+
+def locked_out(until: float) -> Outcome:
+    """What is said while nobody signs in, because Docker Hub has refused that and each further try prolongs it."""
+    reason = f"Docker Hub has locked sign-ins out; none is tried until {moment(until)}"
+    return Outcome(Ending.GAVE_UP, reason, advice=("use the remediate command after that",))
+
+
+def belongs_to_watcher(history: History) -> Outcome:
+    """What is said of a build that started after a repair whose execution still runs."""
+    return Outcome(
+        Ending.SKIPPED,
+        f"the build started after its project was repaired, so it tells about that repair, which execution "
+        f"{history.repaired_by} still follows",
+    )
+
+
+def too_often(history: History, build: Build, limits: Limits, now: float) -> Outcome | None:
+    """The project keeps failing: one notice, then quiet until the window ends."""
+    tried = build.failure.build.uuid in history.tries
+    if now >= history.window_ends or tried or len(history.tries) < limits.attempts or not history.counts(build):
+        return None
+    until = moment(history.window_ends)
+    if history.noticed:
+        return Outcome(Ending.SKIPPED, f"the project keeps failing and is left alone until {until}", quiet=True)
+    return Outcome(
+        Ending.GAVE_UP,
+        f"the project keeps failing: {len(history.tries)} of its builds were acted on within {limits.minutes} minutes, "
+        f"and no more is tried until {until}; its next failures are in the journal only",
+        advice=("look at the outcomes of its builds in the journal, mend what they name, then use remediate",),
+    )
+
+
+def undone_again(history: History, plan: Plan) -> Outcome | None:
+    """A repair that was taken away twice is not made a third time: its owner's deploys would go on doing that."""
+    if not history.was_undone(plan) or history.undone < 1:
+        return None
+    return Outcome(
+        Ending.ADVISED,
+        "the repair was undone twice, most likely by deployments of the project's own definition; it is left alone",
+        advice=plan.advice,
+    )

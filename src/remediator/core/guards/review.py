@@ -1,0 +1,182 @@
+"""Decides whether a project may be repaired after this failure: every guard between a diagnosis and a change."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Literal
+
+from remediator.core.codebuild.build import Build
+from remediator.core.codebuild.project import Snapshot
+from remediator.core.guards.strangers import builds_pull_requests_of_strangers
+from remediator.core.outcome import Ending, Outcome
+from remediator.core.repair.carried import signed_in
+from remediator.core.repair.change import SetRegistryCredential
+from remediator.core.repair.plan import Plan, SignIn, takes_registry_credential
+
+Untrusted = Literal["advise", "repair"]
+
+
+def objection(
+    build: Build, snapshot: Snapshot, sign_in: SignIn, untrusted: Untrusted, edited_at: float
+) -> Outcome | None:
+    """The reason to leave the project alone, None when there is none; the first of these guards that objects.
+
+    `edited_at` is when somebody else than us last edited the project, by CodeBuild's clock.
+    """
+    if build.failure.of_command:
+        from remediator.core.guards.own_commands import other_commands
+
+        of_its_kind = other_commands(build, snapshot, sign_in) or _commands_signed_in(build, sign_in)
+    else:
+        of_its_kind = _image_not_ours(build, snapshot, edited_at) or _image_signed_in(build, snapshot, sign_in)
+    return (
+        _another_role(build, snapshot)
+        or _foreign_role(build)
+        or _foreign_secret(build, sign_in)
+        or of_its_kind
+        or stranger_objection(snapshot, untrusted)
+    )
+
+
+def _another_role(build: Build, snapshot: Snapshot) -> Outcome | None:
+    """The build is not the project: StartBuild may override role, image, buildspec and credential."""
+    project_role = snapshot.project.get("serviceRole")
+    if build.service_role != project_role:
+        return Outcome(
+            Ending.ADVISED,
+            f"the build ran with the service role {build.service_role}, the project has {project_role}: an override, "
+            "or the project was edited since",
+            advice=("start the build without the override, or give that role access to the secret by hand",),
+        )
+    return None
+
+
+def _commands_signed_in(build: Build, sign_in: SignIn) -> Outcome | None:
+    """A build that carried the sign-in has shown what it does here: a verdict, and the end of any loop."""
+    if not signed_in(build, build.failure.phase, sign_in):
+        return None
+    return Outcome(
+        Ending.GAVE_UP,
+        "the build's commands carried the credentials already and Docker Hub throttled them all the same",
+        advice=(
+            "look in the build's log for what its docker login says, and for a pull by something else than docker",
+        ),
+    )
+
+
+def another_image(build: Build, snapshot: Snapshot) -> bool:
+    """Did the build run in another image than the project has: an override, or the project was edited since?"""
+    return build.environment.get("image") != snapshot.environment.get("image")
+
+
+def _image_not_ours(build: Build, snapshot: Snapshot, edited_at: float) -> Outcome | None:
+    """An override of the image can be given its own credential, as long as it is surely an override."""
+    if another_image(build, snapshot):
+        if edited_at <= build.started_at and takes_registry_credential(build.environment):
+            return None
+        image, project_image = build.environment.get("image"), snapshot.environment.get("image")
+        return Outcome(
+            Ending.ADVISED,
+            f"the build's image {image} is not the project's, {project_image}: an override, or the project was edited "
+            "since",
+            advice=("give the start of that build a registryCredentialOverride, or set the image in the project",),
+        )
+    if not takes_registry_credential(snapshot.environment):
+        return Outcome(Ending.SKIPPED, "this build environment takes no Docker Hub credential")
+    return None
+
+
+def other_images(builds: Sequence[Build], snapshot: Snapshot, plan: Plan) -> Outcome | None:
+    """A project's registry credential goes with every image that its builds bring along: to any other registry, and
+    CodeBuild refuses it with an image of its own or of ECR, where no override takes it away.
+
+    `builds` are the project's newest.
+    """
+    if not any(isinstance(change, SetRegistryCredential) for change in plan.changes):
+        return None
+    images = {
+        str(build.environment.get("image"))
+        for build in builds
+        if another_image(build, snapshot) and not takes_registry_credential(build.environment)
+    }
+    if not images:
+        return None
+    return Outcome(
+        Ending.ADVISED,
+        f"builds of the project bring images of their own, {', '.join(sorted(images)[:5])}, with which a registry "
+        "credential of the project would go to other registries or be refused",
+        advice=("give the builds in Docker Hub's images a project of their own, or set the credential by hand",),
+    )
+
+
+def _foreign_role(build: Build) -> Outcome | None:
+    """IAM is asked by a role's name: a role of another account would be mistaken for one of that name here."""
+    account = build.failure.build.account
+    if f":iam::{account}:role/" in build.service_role:
+        return None
+    return Outcome(
+        Ending.ADVISED,
+        f"the project's service role {build.service_role} is not of this account, {account}",
+        advice=("let that role read the secret in its own account, then set the registry credential by hand",),
+    )
+
+
+def _foreign_secret(build: Build, sign_in: SignIn) -> Outcome | None:
+    """Whether a service role may read another account's secret is decided there, where nobody here can look."""
+    region, account = sign_in.secret_arn.split(":")[3:5]
+    own = build.failure.build
+    if (region, account) == (own.region, own.account):
+        return None
+    return Outcome(
+        Ending.ADVISED,
+        f"the secret {sign_in.secret_arn} is not of this account and region, {own.account} in {own.region}: whether "
+        "the project's builds could read it can't be told from here",
+        advice=("keep the credentials in a secret of this account and region, and deploy with its ARN",),
+    )
+
+
+def _image_signed_in(build: Build, snapshot: Snapshot, sign_in: SignIn) -> Outcome | None:
+    """A build that carried a credential has shown what credentials do here: a verdict, and the end of any loop."""
+    used = (build.environment.get("registryCredential") or {}).get("credential")
+    now = (snapshot.environment.get("registryCredential") or {}).get("credential")
+    if used == sign_in.secret_arn:
+        return Outcome(
+            Ending.GAVE_UP,
+            "the build carried the credentials already and Docker Hub throttled it all the same",
+            advice=("check which account the secret names and what that account may pull",),
+        )
+    if used is not None:
+        return Outcome(
+            Ending.ADVISED,
+            f"the build signs in already, with the credential {used}",
+            advice=("check that account's allowance, or remove the credential and start the build again",),
+        )
+    if now not in (None, sign_in.secret_arn):
+        return Outcome(
+            Ending.ADVISED,
+            f"the project has had a credential of its own, {now}, since this build; it was kept",
+            advice=("start the build again",),
+        )
+    return None
+
+
+def stranger_objection(snapshot: Snapshot, untrusted: Untrusted) -> Outcome | None:
+    """A repair lets every command of every build read the secret, so strangers must have no say in the commands."""
+    if untrusted == "repair":
+        return None
+    reasons = []
+    if snapshot.project.get("projectVisibility") == "PUBLIC_READ":
+        reasons.append("its builds are public (projectVisibility PUBLIC_READ)")
+    if builds_pull_requests_of_strangers(snapshot.project.get("webhook")):
+        reasons.append(
+            "its webhook builds pull requests of anybody, without a comment's approval or an ACTOR_ACCOUNT_ID filter"
+        )
+    if snapshot.role is not None and snapshot.role.strangers:
+        reasons.append(f"its service role may also be assumed by {', '.join(snapshot.role.strangers)}")
+    if not reasons:
+        return None
+    return Outcome(
+        Ending.ADVISED,
+        "strangers could read the secret through this project: " + "; ".join(reasons),
+        advice=("close that, or deploy with UntrustedProjects=repair if those people may have the credentials",),
+    )

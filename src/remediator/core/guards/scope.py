@@ -1,0 +1,47 @@
+"""Decides whether a project is in scope at all: its owner's tag, and never this stack's own."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from remediator.core.advice.owner import owner_of
+from remediator.core.codebuild.project import Snapshot
+from remediator.core.outcome import Ending, Outcome
+
+TAG = "DockerHubRemediation"
+"""The tag by which a project's owner has a say: `on`, and every other value keeps the project out."""
+
+
+@dataclass(frozen=True, slots=True)
+class Scope:
+    """`tagged_only`: a project needs the tag to be in scope. `stack` is this stack's name, `own_role` the ARN of
+    Remediator's role; empty where it is not told."""
+
+    tagged_only: bool = False
+    stack: str = ""
+    own_role: str = ""
+
+
+EVERYTHING = Scope()
+
+
+def out_of_scope(snapshot: Snapshot, scope: Scope) -> Outcome | None:
+    """Why the project is none to look at; None where it is in scope.
+
+    A tag that was mistyped keeps the project out, because whoever sets it mostly means that.
+    """
+    says = {value.strip().lower() for key, value in snapshot.tags.items() if key.lower() == TAG.lower()}
+    if says - {"on"}:
+        return Outcome(Ending.SKIPPED, f"the project's tag {TAG} is not `on`, so it is left alone")
+    if scope.tagged_only and not says:
+        return Outcome(Ending.SKIPPED, f"the project lacks the tag {TAG}=on, which TaggedProjectsOnly asks for")
+    if _is_own(snapshot, scope):
+        return Outcome(Ending.SKIPPED, "the project belongs to this stack, which never acts on itself")
+    return None
+
+
+def _is_own(snapshot: Snapshot, scope: Scope) -> bool:
+    if scope.own_role and snapshot.project.get("serviceRole") == scope.own_role:
+        return True
+    owner = owner_of(snapshot.tags)
+    return bool(scope.stack) and owner.tool == "cloudformation" and owner.name == scope.stack

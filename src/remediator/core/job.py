@@ -1,0 +1,39 @@
+"""What Remediator is asked to do: which failed build to look at, and whether a person wants no retry."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from remediator.core.bad_input import BadInput
+from remediator.core.codebuild.failure import BuildArn
+
+_EXECUTION = re.compile(r"/durable-execution/[^/]+-(\d{1,6})/")
+
+
+@dataclass(frozen=True, slots=True)
+class Order:
+    """The build, the execution that looks at it, its attempt (1 for the event's), and a person's word on the retry."""
+
+    build: BuildArn
+    execution: str
+    attempt: int
+    retry: bool = True
+
+    @classmethod
+    def read(cls, payload: Any, execution_arn: str) -> Order:
+        """Read the payload that Intake sends: a build's ARN, or an object of that and `retry`.
+
+        An execution's name is `<build uuid>-<attempt>` and stands in its ARN:
+        `arn:aws:lambda:…:function:<name>:<version>/durable-execution/<execution name>/<id>`.
+        """
+        named = _EXECUTION.search(execution_arn)
+        attempt = int(named[1]) if named else 1
+        if not isinstance(payload, Mapping):
+            return cls(BuildArn.parse(payload, "payload"), execution_arn, attempt)
+        retry = payload.get("retry", True)
+        if not isinstance(retry, bool):
+            raise BadInput("retry", retry, "it must be true or false")
+        return cls(BuildArn.parse(payload.get("build"), "build"), execution_arn, attempt, retry)

@@ -1,0 +1,1 @@
+"""Decides what IAM policy documents allow."""

@@ -1,0 +1,195 @@
+"""Decides what a policy document says about one request: allowed, denied, or nothing.
+
+Three questions need it: does a role's permissions boundary let the role read the secret, does the policy of the
+secret's KMS key let the role decrypt it, and does the secret's own policy deny it? Everything that can't be judged from
+here says nothing:
+
+- an Allow whose condition can't be judged does not count, because nothing may be promised that can't be seen;
+- a Deny whose condition can't be judged does not count either: the Deny with aws:PrincipalOrgID that organisations
+  put into their policies would make the tool useless, and where such a Deny does apply, the retried build shows it;
+- a statement that can't be read is no reason to fail: a document is whatever somebody wrote.
+
+https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_policies_evaluation-logic.html
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Any
+
+from remediator.core.policies.condition import has_variable, holds, like, texts
+
+READ_SECRET = "secretsmanager:GetSecretValue"  # noqa: S105 - the name of an action
+DECRYPT = "kms:Decrypt"
+SID = "DockerHubPulls"
+"""The name of every statement that a repair needs in somebody else's policy."""
+
+
+class Effect(StrEnum):
+    ALLOWED = "allowed"
+    DENIED = "denied"
+    SILENT = "silent"
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """`resource` is an ARN; `context` holds the condition keys that the request is known to have, with their values."""
+
+    action: str
+    resource: str
+    context: Mapping[str, str]
+
+
+def effect(document: Mapping[str, Any], request: Request) -> Effect:
+    """What a policy without principals says: one that is attached to a role, or is its boundary."""
+    return _effect(document, lambda statement: _covers(statement, request, own_resource=False))
+
+
+def effect_for(document: Mapping[str, Any], request: Request, role_arn: str, *, iam_decides: bool = True) -> Effect:
+    """What a policy with principals, one that belongs to a key or a secret, says to this role.
+
+    To name the role's account is to let IAM decide there: with `iam_decides` an Allow for the account counts as one
+    for the role, a Deny for it always does.
+    https://docs.aws.amazon.com/kms/latest/developerguide/key-policy-default.html
+    """
+    itself, account = _itself(role_arn), _account_of(role_arn)
+    allowed = (*itself, *account) if iam_decides else itself
+    return _effect(
+        document,
+        lambda statement: (
+            _speaks_of(statement, allowed if statement.get("Effect") == "Allow" else (*itself, *account))
+            and _covers(statement, request, own_resource=True)
+        ),
+    )
+
+
+def boundary_refuses(document: Mapping[str, Any], secret_arn: str, kms_key_arn: str = "") -> tuple[str, ...]:
+    """The actions of reading the secret that a role's permissions boundary does not allow; empty when it is fine.
+
+    `document` is the boundary's. Without a customer key (`kms_key_arn` empty) there is nothing to decrypt with. A
+    boundary also limits what a secret's or a key's own policy gives to the role by its ARN.
+    https://docs.aws.amazon.com/IAM/latest/UserGuide/access_policies_boundaries.html
+    """
+    requests = [Request(READ_SECRET, secret_arn, {"aws:RequestedRegion": _field(secret_arn, 3)})]
+    if kms_key_arn:
+        requests.append(Request(DECRYPT, kms_key_arn, _through_secrets_manager(secret_arn)))
+    return tuple(request.action for request in requests if effect(document, request) is not Effect.ALLOWED)
+
+
+def key_policy_refuses(
+    document: Mapping[str, Any], role_arn: str, secret_arn: str, kms_key_arn: str, *, iam_decides: bool = True
+) -> bool:
+    """Does the policy of the secret's key keep this role from decrypting the secret? Grants are not looked at.
+
+    `iam_decides`: a policy that names the role's account is enough, because the role's own policies allow it then.
+    """
+    context = {
+        **_through_secrets_manager(secret_arn),
+        **_by(role_arn),
+        "kms:CallerAccount": _field(role_arn, 4),
+    }
+    request = Request(DECRYPT, kms_key_arn, context)
+    return effect_for(document, request, role_arn, iam_decides=iam_decides) is not Effect.ALLOWED
+
+
+def denies_reading(document: Any, role_arn: str, secret_arn: str) -> bool:
+    """Does a statement of the secret's own policy deny this role to read it?"""
+    context = {"aws:RequestedRegion": _field(secret_arn, 3), **_by(role_arn)}
+    return effect_for(document, Request(READ_SECRET, secret_arn, context), role_arn) is Effect.DENIED
+
+
+def via_service(secret_arn: str) -> str:
+    """What kms:ViaService is in a request that Secrets Manager makes for the reader of this secret.
+
+    https://docs.aws.amazon.com/kms/latest/developerguide/conditions-kms.html#conditions-kms-via-service
+    """
+    suffix = "amazonaws.com.cn" if _field(secret_arn, 1) == "aws-cn" else "amazonaws.com"
+    return f"secretsmanager.{_field(secret_arn, 3)}.{suffix}"
+
+
+def _through_secrets_manager(secret_arn: str) -> dict[str, str]:
+    """https://docs.aws.amazon.com/secretsmanager/latest/userguide/security-encryption.html"""
+    return {
+        "aws:RequestedRegion": _field(secret_arn, 3),
+        "kms:ViaService": via_service(secret_arn),
+        "kms:EncryptionContext:SecretARN": secret_arn,
+    }
+
+
+def _by(role_arn: str) -> dict[str, str]:
+    return {"aws:PrincipalAccount": _field(role_arn, 4), "aws:PrincipalArn": role_arn}
+
+
+def _itself(role_arn: str) -> tuple[tuple[str, str], ...]:
+    """What names the role in a Principal, everybody included: kind and name."""
+    return ("AWS", role_arn), ("AWS", "*")
+
+
+def _account_of(role_arn: str) -> tuple[tuple[str, str], ...]:
+    """The same for the role's account."""
+    account = _field(role_arn, 4)
+    root = f"arn:{_field(role_arn, 1)}:iam::{account}:root"
+    return (("AWS", account), ("AWS", root)) if account else ()
+
+
+def _field(arn: str, number: int) -> str:
+    """Partition 1, service 2, region 3, account 4; empty for what is no ARN."""
+    fields = arn.split(":", 5)
+    return fields[number] if len(fields) == 6 else ""
+
+
+def _effect(document: Any, applies: Callable[[Mapping[str, Any]], bool]) -> Effect:
+    """An explicit Deny wins over every Allow."""
+    statements = document.get("Statement") if isinstance(document, Mapping) else None
+    listed = statements if isinstance(statements, list) else [statements]
+    effects = [statement.get("Effect") for statement in listed if isinstance(statement, Mapping) and applies(statement)]
+    if "Deny" in effects:
+        return Effect.DENIED
+    return Effect.ALLOWED if "Allow" in effects else Effect.SILENT
+
+
+def _speaks_of(statement: Mapping[str, Any], names: tuple[tuple[str, str], ...]) -> bool:
+    """Is the role one of the statement's principals?
+
+    A Deny with NotPrincipal is for everybody whom it does not list. Whom else an Allow with it lets in is not judged.
+    """
+    if "NotPrincipal" in statement:
+        spared = _principals(statement["NotPrincipal"])
+        return statement.get("Effect") == "Deny" and bool(spared) and not any(name in names for name in spared)
+    return any(name in names for name in _principals(statement.get("Principal")))
+
+
+def _principals(value: Any) -> list[tuple[str, str]]:
+    if value == "*":
+        return [("AWS", "*")]
+    groups = value.items() if isinstance(value, Mapping) else ()
+    return [(kind, name) for kind, group in groups for name in texts(group)]
+
+
+def _covers(statement: Mapping[str, Any], request: Request, *, own_resource: bool) -> bool:
+    """Are action, resource and conditions known to be those of the request?
+
+    `own_resource` tells that a statement without a resource is about the one that the policy belongs to. In a
+    resource's ARN, other than in a condition, a `*` may reach beyond a colon.
+    https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_policies_elements_resource.html
+    """
+    action = request.action.lower()
+    return (
+        _matches(statement, "Action", lambda pattern: like(pattern.lower(), action))
+        and _matches(statement, "Resource", lambda pattern: like(pattern, request.resource), absent=own_resource)
+        and holds(statement.get("Condition", {}), request.context)
+    )
+
+
+def _matches(
+    statement: Mapping[str, Any], element: str, matches: Callable[[str], bool], *, absent: bool = False
+) -> bool:
+    """Does the element, or else its opposite (`NotAction`, `NotResource`), include the request?"""
+    if element in statement:
+        return any(matches(pattern) for pattern in texts(statement[element]))
+    if f"Not{element}" in statement:
+        patterns = texts(statement[f"Not{element}"])
+        return bool(patterns) and not any(has_variable(pattern) or matches(pattern) for pattern in patterns)
+    return absent

@@ -1,0 +1,1 @@
+"""Decides what changes so that a project signs in to Docker Hub."""

@@ -1,0 +1,172 @@
+"""Decides how the commands of a project's builds can sign in to Docker Hub, or what a person has to do instead."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+
+from remediator.core.advice import sign_in as advice
+from remediator.core.buildspec.edit import Buildspec, BuildspecError, find_insertion, sign_in_faults
+from remediator.core.buildspec.shell_commands import commands_in
+from remediator.core.codebuild.build import Build
+from remediator.core.codebuild.project import Snapshot, in_repository, is_inline
+from remediator.core.diagnosis.failed_command import FailedCommand
+from remediator.core.outcome import Ending, Outcome
+from remediator.core.repair.change import AddDockerLogin
+from remediator.core.repair.curated import reads_docker_auth_config
+from remediator.core.repair.plan import SignIn, own_variables
+from remediator.core.repair.signed_in import login_of, shell_of, signs_in
+
+_OTHER_CLIENTS = ("podman", "buildah", "skopeo", "crane", "jib")
+
+
+@dataclass(frozen=True, slots=True)
+class Observed:
+    """What the logs tell, apart from the evidence.
+
+    `excerpt` is the evidence. `signs_in_or_pushes` says whether the failed build, or the last one that passed, signed
+    in to a registry or pushed to Docker Hub; None where a log could not tell.
+    """
+
+    excerpt: str = ""
+    signs_in_or_pushes: bool | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Way:
+    """How the commands can sign in: by a login in the inline buildspec, or by the docker CLI's own variable.
+
+    With a `refusal` there is no way from here, and it says what to do. `otherwise` is the advice for a secret that
+    turns out not to have the key that the variable needs. `advice` goes with the repair.
+    """
+
+    login: AddDockerLogin | None = None
+    auth_config: bool = False
+    refusal: Outcome | None = None
+    otherwise: tuple[str, ...] = ()
+    advice: tuple[str, ...] = ()
+
+
+def way_to_sign_in(build: Build, snapshot: Snapshot, sign_in: SignIn, observed: Observed, edit: bool) -> Way:
+    """The way for this project, after a command of this build was throttled. `edit`: is an inline buildspec edited?"""
+    elsewhere = _without_docker(build, snapshot, sign_in, observed)
+    if elsewhere:
+        return Way(refusal=elsewhere)
+    if signs_in(snapshot.environment, snapshot.buildspec, sign_in):
+        return Way()  # repaired since this build began
+    own = own_variables(snapshot, sign_in.references)
+    if own:
+        reason = f"the environment variable {' and '.join(own)} is the project's own, or its buildspec's"
+        other_names = "deploy with other names in UsernameVariable and PasswordVariable, or remove the project's own"
+        return Way(refusal=_refusal(reason, other_names))
+    text = snapshot.buildspec
+    if is_inline(text):
+        return _inline(snapshot, sign_in, edit)
+    if not in_repository(text):
+        login = login_of(shell_of(snapshot, ""), sign_in)
+        edit_object = advice.edit_buildspec_in_s3(text, login, sign_in.references)
+        return Way(refusal=_refusal("its buildspec is an object in S3", edit_object, *_by_hand(snapshot, sign_in)))
+    return _in_repository(snapshot, sign_in, observed)
+
+
+def _without_docker(build: Build, snapshot: Snapshot, sign_in: SignIn, observed: Observed) -> Outcome | None:
+    """Builds that a login of the docker CLI can't help."""
+    if str(snapshot.environment.get("type", "")).endswith("_LAMBDA_CONTAINER"):
+        return _refusal("Lambda compute has no docker daemon", advice.use_another_compute())
+    if snapshot.is_runner:
+        return _refusal(
+            "the project runs the jobs of a workflow and ignores its buildspec", advice.sign_in_in_workflow()
+        )
+    client = other_client(build, observed.excerpt)
+    if client is None:
+        return None
+    how = advice.other_client(client, sign_in.username_variable, sign_in.password_variable)
+    return _refusal(f"{client} pulls by itself and knows no login of docker", how, *_by_hand(snapshot, sign_in))
+
+
+def other_client(build: Build, excerpt: str) -> str | None:
+    """The client that pulled, where the failed command or the evidence tells of another than docker."""
+    if "com.google.cloud.tools" in excerpt:
+        return "jib"
+    command = FailedCommand.of(build.failure.phase, build.failure.context).text
+    for run in commands_in(command):
+        if run.program in _OTHER_CLIENTS:
+            return run.program
+        if run.words and "kaniko" in run.words[0]:
+            return "kaniko"
+        if any(re.fullmatch(r"(?::?jib|jib:\w+|jib\w*Build\w*)", word) for word in run.words[1:]):
+            return "jib"
+    return None
+
+
+def _inline(snapshot: Snapshot, sign_in: SignIn, edit: bool) -> Way:
+    text = snapshot.buildspec
+    names = sign_in.username_variable, sign_in.password_variable
+    try:
+        buildspec = Buildspec.parse(text)
+        shell = shell_of(snapshot, buildspec.shell)
+        insertion = find_insertion(text, shell=shell, username_variable=names[0], password_variable=names[1])
+        faults = sign_in_faults(buildspec)
+    except BuildspecError as error:
+        return Way(refusal=_refusal(f"its inline buildspec can't be edited: {error}", *_by_hand(snapshot, sign_in)))
+    login = login_of(shell, sign_in)
+    fixes = tuple(advice.fix_login(fault, login) for fault in faults)
+    if insertion is None and login in {command for phase in buildspec.phases for command in phase.commands}:
+        return Way()  # repaired once, and its variables were taken away since
+    if insertion is None:
+        reason = "; ".join(faults) or "its buildspec signs in to Docker Hub, and the pull was anonymous all the same"
+        return Way(refusal=_refusal(reason, *(fixes or ("look at what that login does in the build's log",))))
+    in_vain = sign_in_faults(Buildspec.parse(insertion.apply(text)))
+    if in_vain:
+        reason = f"a login before its commands would not serve its pulls: {'; '.join(in_vain)}"
+        return Way(refusal=_refusal(reason, *(advice.fix_login(fault, login) for fault in in_vain)))
+    if not edit:
+        where = f"the inline buildspec of the project {snapshot.name}"
+        paste = advice.edit_buildspec(where, login, "EditBuildspecs is off", sign_in.references)
+        return Way(refusal=_refusal("EditBuildspecs is off", paste, *_by_hand(snapshot, sign_in)))
+    return Way(login=AddDockerLogin.into(text, insertion, login), advice=fixes)
+
+
+def _in_repository(snapshot: Snapshot, sign_in: SignIn, observed: Observed) -> Way:
+    """By `DOCKER_AUTH_CONFIG`, where the docker CLI reads it and nothing that works today would stop working.
+
+    The variable is stronger than a login, and a read-only token in it would break a push to Docker Hub.
+    https://github.com/docker/cli/pull/6008
+    """
+    reason = _against_auth_config(snapshot, sign_in, observed)
+    path = snapshot.buildspec or "buildspec.yml"
+    login = login_of(shell_of(snapshot, ""), sign_in)
+    why = reason or "the secret has no key docker_auth_config"
+    edit = advice.edit_buildspec_in_repository(path, login, why, sign_in.references)
+    by_hand = (edit, *_by_hand(snapshot, sign_in))
+    if reason:
+        return Way(refusal=_refusal(f"its buildspec is in the repository, and {reason}", *by_hand))
+    return Way(auth_config=True, otherwise=by_hand)
+
+
+def _against_auth_config(snapshot: Snapshot, sign_in: SignIn, observed: Observed) -> str:
+    image = str(snapshot.environment.get("image", ""))
+    if own_variables(snapshot, {sign_in.auth_config_variable: sign_in.auth_config_reference}):
+        return f"the project has a {sign_in.auth_config_variable} of its own"
+    if not reads_docker_auth_config(image):
+        return f"the docker CLI of its image {image} is not known to read {sign_in.auth_config_variable}"
+    if observed.signs_in_or_pushes is None:
+        return "the log of a build that passed could not be read, so it may sign in or push by itself"
+    if observed.signs_in_or_pushes:
+        return (
+            f"its builds sign in to a registry or push to Docker Hub, over which {sign_in.auth_config_variable} "
+            "would take precedence"
+        )
+    return ""
+
+
+def _by_hand(snapshot: Snapshot, sign_in: SignIn) -> tuple[str, ...]:
+    """What a repair would have granted: a person who pastes the lines needs it too."""
+    if snapshot.role is not None and snapshot.role.granted:
+        return ()
+    grant = sign_in.grant(str(snapshot.project.get("serviceRole", "")))
+    return (advice.attach_policy(grant.role_name, grant.policy_arn),)
+
+
+def _refusal(reason: str, *what_to_do: str) -> Outcome:
+    return Outcome(Ending.ADVISED, f"the project's commands can't be signed in from here: {reason}", advice=what_to_do)

@@ -1,0 +1,232 @@
+"""Decides what has to change so that a project signs in to Docker Hub: (Snapshot, SignIn) to a Plan, purely."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Literal
+
+from remediator.core.codebuild.image import ImageReference
+from remediator.core.codebuild.project import Document, Snapshot, is_inline
+from remediator.core.repair.change import (
+    AddDockerLogin,
+    Change,
+    GrantBy,
+    GrantSecretAccess,
+    ProjectChange,
+    SetEnvironmentVariables,
+    SetRegistryCredential,
+    change_from_json,
+    change_to_json,
+    refers,
+)
+
+
+@dataclass(frozen=True, slots=True)
+class SignIn:
+    """How a repaired project signs in: with which secret, granted by which policy or else, in which variables.
+
+    `customer_key`: is the secret encrypted with a key of the account's own?
+    """
+
+    secret_arn: str
+    policy_arn: str
+    grant_by: GrantBy = "managed"
+    customer_key: bool = False
+    username_variable: str = "DOCKERHUB_USERNAME"
+    password_variable: str = "DOCKERHUB_PASSWORD"  # noqa: S105 - the name of a variable
+    variables: Literal["always", "when-needed"] = "always"
+    auth_config_variable: str = "DOCKER_AUTH_CONFIG"
+
+    def grant(self, role_arn: str) -> GrantSecretAccess:
+        return GrantSecretAccess(role_arn, self.policy_arn, self.secret_arn, self.grant_by)
+
+    @property
+    def auth_config_reference(self) -> str:
+        """What the docker CLI's own variable is resolved from: the secret's third key."""
+        return f"{self.secret_arn}:docker_auth_config"
+
+    def signs_in_image(self, environment: Mapping[str, Any]) -> bool:
+        """Is a build environment's own image pulled with this secret?"""
+        return (environment.get("registryCredential") or {}).get("credential") == self.secret_arn
+
+    @property
+    def references(self) -> dict[str, str]:
+        """Variable name to what CodeBuild resolves it from, `<secret ARN>:<JSON key>`; no value of the secret."""
+        return {
+            self.username_variable: f"{self.secret_arn}:username",
+            self.password_variable: f"{self.secret_arn}:password",
+        }
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """The changes, in the order in which they are made, and the advice for what can't be changed from here."""
+
+    changes: tuple[Change, ...] = ()
+    advice: tuple[str, ...] = ()
+
+    @property
+    def grant(self) -> GrantSecretAccess | None:
+        return next((change for change in self.changes if isinstance(change, GrantSecretAccess)), None)
+
+    @property
+    def project_changes(self) -> tuple[ProjectChange, ...]:
+        return tuple(change for change in self.changes if not isinstance(change, GrantSecretAccess))
+
+    def show(self) -> tuple[str, ...]:
+        """The plan for people, a line for each change: the interpreter that changes nothing."""
+        return tuple(change.show() for change in self.changes)
+
+    def apply(self, project: Document) -> Document:
+        """The project's document as it is after the plan: the interpreter that `patch` sends and compares with."""
+        for change in self.project_changes:
+            project = {**project, change.MEMBER: change.apply(project.get(change.MEMBER) or {})}
+        return project
+
+    def revert(self, project: Document) -> Document:
+        """The project's document without what this plan changed, whatever else was changed since."""
+        for change in reversed(self.project_changes):
+            project = {**project, change.MEMBER: change.revert(project.get(change.MEMBER) or {})}
+        return project
+
+    @property
+    def edits_source(self) -> bool:
+        return any(change.MEMBER == "source" for change in self.project_changes)
+
+    def fits(self, project: Document) -> bool:
+        """May it be applied to this project, as far as a place in a text is concerned?"""
+        logins = [change for change in self.project_changes if isinstance(change, AddDockerLogin)]
+        return all(login.fits(project.get(login.MEMBER) or {}) for login in logins)
+
+    def settings(self) -> Document:
+        """What the plan sets, as a part of a project's document: for people who keep the project in a definition."""
+        settings: Document = {}
+        for change in self.project_changes:
+            settings.setdefault(change.MEMBER, {}).update(change.settings())
+        return settings
+
+    def record(self) -> dict[str, Any]:
+        """Old and new value of each member that the plan touches: references, never values of other variables."""
+        return {member: values for change in self.project_changes for member, values in change.record().items()}
+
+    def to_json(self) -> dict[str, Any]:
+        return {"changes": [change_to_json(change) for change in self.changes], "advice": list(self.advice)}
+
+    @classmethod
+    def from_json(cls, document: Mapping[str, Any]) -> Plan:
+        return cls(tuple(change_from_json(c) for c in document["changes"]), tuple(document["advice"]))
+
+
+def make_plan(
+    snapshot: Snapshot,
+    sign_in: SignIn,
+    login: AddDockerLogin | None = None,
+    auth_config: bool = False,
+    *,
+    for_build: bool = False,
+) -> Plan:
+    """What is missing for the project to sign in. A project that lacks nothing gets a plan without changes.
+
+    Grant first: a variable whose secret the role can't read yet fails every build of the project. `login` and
+    `auth_config` are the two ways in which its commands can sign in; both need the variables. `for_build`: a build is
+    started with the credential as an override, so the role has to read the secret whatever the project refers to.
+    """
+    changes: list[Change] = []
+    advice: list[str] = []
+    if snapshot.role is None or not snapshot.role.granted:
+        changes.append(sign_in.grant(str(snapshot.project.get("serviceRole", ""))))
+    credential = _registry_credential(snapshot, sign_in)
+    if credential is not None:
+        changes.append(credential)
+    variables = _environment_variables(snapshot, sign_in, advice, login is not None, auth_config)
+    if variables is not None:
+        changes.append(variables)
+    if login is not None:
+        changes.append(login)
+    if _uses_nothing(snapshot, sign_in) and credential is None and variables is None and not for_build:
+        changes = []
+    return Plan(tuple(changes), tuple(advice))
+
+
+def takes_registry_credential(environment: Mapping[str, Any]) -> bool:
+    """May this build environment carry a Docker Hub credential for its image?
+
+    CodeBuild refuses it for its curated images and ECR's; on any other registry's image it would hand Docker Hub's
+    credentials to that registry; Lambda compute takes images from ECR only.
+    https://docs.aws.amazon.com/codebuild/latest/APIReference/API_RegistryCredential.html
+    """
+    if str(environment.get("type", "")).endswith("_LAMBDA_CONTAINER"):
+        return False
+    try:
+        return ImageReference.parse(str(environment.get("image", ""))).is_docker_hub
+    except ValueError:
+        return False
+
+
+def _registry_credential(snapshot: Snapshot, sign_in: SignIn) -> SetRegistryCredential | None:
+    environment = snapshot.environment
+    if not takes_registry_credential(environment) or environment.get("registryCredential"):
+        return None
+    return SetRegistryCredential(sign_in.secret_arn, environment.get("imagePullCredentialsType"))
+
+
+def own_variables(snapshot: Snapshot, references: Mapping[str, str]) -> tuple[str, ...]:
+    """Those of the names that the project, or its inline buildspec, has taken for variables of its own.
+
+    A project's variable goes before the buildspec's of the same name, and a variable that CodeBuild resolves from a
+    secret can't be exported. https://docs.aws.amazon.com/codebuild/latest/userguide/build-spec-ref.html
+    """
+    there = snapshot.environment.get("environmentVariables") or []
+    taken = [str(v.get("name")) for v in there if v.get("name") in references and not refers(v, references)]
+    if is_inline(snapshot.buildspec) and any(name in snapshot.buildspec for name in references):
+        taken += [name for name, value in _buildspecs_own(snapshot.buildspec) if references.get(name, value) != value]
+    return tuple(dict.fromkeys(taken))
+
+
+def _buildspecs_own(text: str) -> tuple[tuple[str, str], ...]:
+    from remediator.core.buildspec.edit import Buildspec, BuildspecError
+
+    try:
+        return Buildspec.parse(text).variables
+    except BuildspecError:
+        return ()
+
+
+def _environment_variables(
+    snapshot: Snapshot, sign_in: SignIn, advice: list[str], login: bool, auth_config: bool
+) -> SetEnvironmentVariables | None:
+    wanted: dict[str, str] = {}
+    if login or sign_in.variables == "always" or _commands_can_use(snapshot, sign_in):
+        wanted |= sign_in.references
+    foreign = own_variables(snapshot, wanted)
+    if foreign:
+        # Half a pair would mix two accounts, and every login with it would count towards a lockout.
+        advice.append(
+            f"the environment variable {' and '.join(foreign)} is the project's own and was kept, "
+            "so neither of the two variables was set"
+        )
+        wanted = {}
+    if auth_config:
+        wanted[sign_in.auth_config_variable] = sign_in.auth_config_reference
+    there = {v.get("name") for v in snapshot.environment.get("environmentVariables") or []}
+    missing = tuple((name, value) for name, value in wanted.items() if name not in there)
+    return SetEnvironmentVariables(missing) if missing else None
+
+
+def _commands_can_use(snapshot: Snapshot, sign_in: SignIn) -> bool:
+    """Can a command of this build use the variables?
+
+    The docker daemon runs in a build only in privileged mode; without it, only a buildspec that names the variables
+    has a use for them.
+    """
+    if snapshot.environment.get("privilegedMode"):
+        return True
+    return any(name in snapshot.buildspec for name in sign_in.references)
+
+
+def _uses_nothing(snapshot: Snapshot, sign_in: SignIn) -> bool:
+    """Does nothing in the project refer to the secret? Then its role has no need to read it either."""
+    credential = (snapshot.environment.get("registryCredential") or {}).get("credential")
+    values = [str(v.get("value", "")) for v in snapshot.environment.get("environmentVariables") or []]
+    return credential != sign_in.secret_arn and not any(v.startswith(sign_in.secret_arn) for v in values)

@@ -1,0 +1,1 @@
+"""Decides how a failed build is run again."""

@@ -1,0 +1,99 @@
+"""Decides how a failed build is run again, or who has to do that instead."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Any
+
+from remediator.core.codebuild.build import Build
+from remediator.core.codebuild.project import Snapshot
+from remediator.core.repair.plan import SignIn, takes_registry_credential
+from remediator.core.retry.overrides import overrides_of
+
+
+class Way(StrEnum):
+    """How a build is run again; each has its own call, except that CodeBuild makes its automatic retries itself."""
+
+    START_BUILD = "StartBuild"
+    RETRY_BUILD = "RetryBuild"
+    RETRY_STAGE = "RetryStageExecution"
+    RETRY_BATCH = "RetryBuildBatch"
+    AUTO_RETRY = "auto-retry"
+
+
+@dataclass(frozen=True, slots=True)
+class Retry:
+    """`against` is the advice where it would not be this build again, as it was, if it were run from here.
+
+    `overrides` names the members that StartBuild has to be given again; their values stay with CodeBuild. `then` is
+    how it is run again when that is in vain: CodeBuild's own retries are used up, or RetryBuild took the old settings.
+    """
+
+    way: Way
+    against: str | None = None
+    overrides: tuple[str, ...] = ()
+    then: Retry | None = None
+
+    @property
+    def lasting(self) -> Retry:
+        """The way of a second retry: CodeBuild's own come once."""
+        return self.then if self.way is Way.AUTO_RETRY and self.then else self
+
+    def to_json(self) -> dict[str, Any]:
+        return {
+            "way": self.way.value,
+            "against": self.against,
+            "overrides": list(self.overrides),
+            "then": self.then.to_json() if self.then else None,
+        }
+
+    @classmethod
+    def from_json(cls, document: Mapping[str, Any]) -> Retry:
+        then = document["then"]
+        overrides = tuple(document["overrides"])
+        return cls(Way(document["way"]), document["against"], overrides, cls.from_json(then) if then else None)
+
+
+def decide_retry(build: Build, snapshot: Snapshot, sign_in: SignIn, edited_at: float) -> Retry:
+    """The way of this build. `edited_at`: when somebody else than us last edited the project (CodeBuild's clock)."""
+    if snapshot.is_runner:
+        return Retry(Way.RETRY_BUILD, "re-run the job on GitHub: the build was the runner of one queued job")
+    # A pipeline does not notice a build that it did not start; a batch is run again as one.
+    if build.pipeline:
+        return Retry(Way.RETRY_STAGE)
+    if build.batch:
+        return Retry(Way.RETRY_BATCH, _not_as_batch(build, snapshot))
+    # The variables of a webhook (CODEBUILD_WEBHOOK_…) exist in RetryBuild's build only.
+    ours = _start(build, snapshot, sign_in, edited_at)
+    if build.of_webhook:
+        ours = Retry(Way.RETRY_BUILD, overrides=ours.overrides, then=ours)
+    return Retry(Way.AUTO_RETRY, overrides=ours.overrides, then=ours) if build.auto_retry_due else ours
+
+
+def _not_as_batch(build: Build, snapshot: Snapshot) -> str | None:
+    """A batch gives its builds images of their own, but no other credential than the project's."""
+    if build.failure.of_command or takes_registry_credential(snapshot.environment):
+        return None
+    return (
+        f"set the image {build.environment.get('image')} in the project, then retry the failed builds of the batch: "
+        "they pull with the project's credential, and CodeBuild takes none with the image that the project has"
+    )
+
+
+def _start(build: Build, snapshot: Snapshot, sign_in: SignIn, edited_at: float) -> Retry:
+    if (build.document.get("source") or {}).get("type") == "CODEPIPELINE":
+        return Retry(Way.START_BUILD, "retry the failed stage of the pipeline: the build has its source from there")
+    found = overrides_of(build, snapshot, sign_in)
+    if found.lost:
+        lost = ", ".join(found.lost)
+        return Retry(Way.START_BUILD, f"start the build again as it was started; it differs from the project in {lost}")
+    if found.names and edited_at > build.started_at:
+        names = ", ".join(found.names)
+        return Retry(
+            Way.START_BUILD,
+            f"start the build again; it differs from the project in {names}, and the project was edited since, so "
+            "whether these were overrides can't be told",
+        )
+    return Retry(Way.START_BUILD, overrides=found.names)

@@ -1,0 +1,1 @@
+"""Decides what a retried build says about the repair."""

@@ -1,0 +1,72 @@
+"""Tells what shows that a build which passed used its credentials: another address may just have been luckier."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from typing import get_args
+
+from remediator.core.buildspec.edit import Buildspec, Shell, sign_in_faults
+from remediator.core.codebuild.build import Build
+from remediator.core.diagnosis.failed_command import MARKS, LogLine
+from remediator.core.repair.carried import signed_in
+from remediator.core.repair.plan import SignIn, takes_registry_credential
+from remediator.core.repair.signed_in import login_of, signs_in
+
+_ACCEPTED = "Login Succeeded"
+
+LOGIN_MARKS = (_ACCEPTED, *MARKS)
+"""The words to search a log for before `shows_login` is asked."""
+
+_AGENTS_OWN = re.compile(rf"\[Container\] [\d/]+ [\d:.]+ (?=(?:{'|'.join(map(re.escape, MARKS))}))(.*)", re.DOTALL)
+_RUNNING = "Running command "
+
+
+def proof(build: Build, phase: str, sign_in: SignIn, login_shown: bool) -> str:
+    """What shows that this build, which passed, used the credentials, as a sentence; empty when nothing does.
+
+    `phase` is the one whose pull was throttled first, `login_shown` what `shows_login` says of the build's log.
+
+    The image: with a registry credential CodeBuild pulls with that, or fails ("unauthorized: incorrect username or
+    password", https://github.com/davoclock/aws-cicd-pipeline/issues/6); it does not fall back to an anonymous pull.
+    https://docs.aws.amazon.com/codebuild/latest/userguide/sample-private-registry.html
+    Commands: docker pulls with the login that it accepted. DOCKER_AUTH_CONFIG leaves no trace in the log, so a build
+    that signs in with it shows nothing.
+    """
+    if phase == "PROVISIONING":
+        carried = signed_in(build, phase, sign_in) and takes_registry_credential(build.environment)
+        if not carried or not build.past_pull:
+            return ""
+        return f"its image was pulled with the registry credential {sign_in.secret_arn}, which its own record carries"
+    if not login_shown or not _carries_login(build, sign_in):
+        return ""
+    return "its log shows that docker accepted the login of the repair before its pulls"
+
+
+def shows_login(lines: Sequence[LogLine], sign_in: SignIn) -> bool:
+    """Does the log show that the login line of a repair ran, and that docker accepted it?
+
+    `lines` are those that a search for LOGIN_MARKS finds, the oldest first; every other line may be missing. Where the
+    older pages of the search are missing too, a login whose announcement is on one of them is not shown.
+
+    The agent announces each command, and what the command says follows up to the agent's next line; a login of another
+    command, as ECR's, is none of ours.
+    """
+    logins = {login_of(shell, sign_in) for shell in get_args(Shell)}
+    ours = False
+    for line in lines:
+        agents = _AGENTS_OWN.match(line.text)
+        if agents:
+            ours = agents[1].startswith(_RUNNING) and agents[1].removeprefix(_RUNNING).strip() in logins
+        elif ours and _ACCEPTED in line.text:
+            return True
+    return False
+
+
+def _carries_login(build: Build, sign_in: SignIn) -> bool:
+    """Is the login of a repair in its inline buildspec, with its variables, and does it serve the pulls there?"""
+    variables = build.environment.get("environmentVariables") or []
+    rest = [variable for variable in variables if variable.get("name") != sign_in.auth_config_variable]
+    if not signs_in({"environmentVariables": rest}, build.buildspec, sign_in):
+        return False
+    return not sign_in_faults(Buildspec.parse(build.buildspec))

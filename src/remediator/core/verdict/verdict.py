@@ -1,0 +1,125 @@
+"""Decides what the result of a retried build says about the repair."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Any
+
+from remediator.core.case import Case
+from remediator.core.codebuild.build import Build
+from remediator.core.codebuild.failure import COMMAND_PHASES
+from remediator.core.diagnosis.diagnosis import NOT_INSPECTED
+from remediator.core.diagnosis.failed_command import Finding
+from remediator.core.diagnosis.throttle import Cause, find_throttle
+from remediator.core.outcome import Ending, Outcome
+
+_ORDER = ("PROVISIONING", "DOWNLOAD_SOURCE", *COMMAND_PHASES)
+
+
+class Verdict(StrEnum):
+    """What became of a retried build; only the first two say that the credentials work."""
+
+    PASSED = "passed"
+    PAST_PULL = "past-pull"
+    THROTTLED = "throttled"
+    UNTOLD = "untold"
+    BUILDSPEC_UNREADABLE = "buildspec-unreadable"
+    SECRET_UNREADABLE = "secret-unreadable"  # noqa: S105 - the name of a verdict
+    BEFORE_PULL = "before-pull"
+    STOPPED = "stopped"
+    RUNNING = "running"
+
+
+def verdict(
+    build: Build, phase: str = "PROVISIONING", finding: Finding = NOT_INSPECTED, secret_arn: str = ""
+) -> Verdict:
+    """Read one retried build; `phase` is where the first build failed, `finding` what the retried one's log says.
+
+    `secret_arn` is the one that a repair refers to: that its role can't read another is not the repair's doing.
+
+    What our own change may have broken comes first: it fails a build that got past its pull.
+    """
+    if not build.ended:
+        return Verdict.RUNNING
+    if build.status == "SUCCEEDED":
+        return Verdict.PASSED
+    if build.status == "STOPPED":
+        return Verdict.STOPPED
+    if build.cannot_read_secret and not build.names_other_secret(secret_arn):
+        return Verdict.SECRET_UNREADABLE
+    if build.cannot_read_buildspec and phase in COMMAND_PHASES:
+        return Verdict.BUILDSPEC_UNREADABLE
+    if finding.throttle and finding.throttle.cause is not Cause.OTHER_REGISTRY:
+        return Verdict.THROTTLED
+    if not build.past_pull:
+        return Verdict.THROTTLED if find_throttle(build.failure.context) else Verdict.BEFORE_PULL
+    # A command that fails before the phase of the one that pulled tells nothing about the pull.
+    if build.failure.phase in _ORDER[: _ORDER.index(phase)]:
+        return Verdict.BEFORE_PULL
+    if finding.unread and build.failure.phase == phase:
+        return Verdict.UNTOLD
+    return Verdict.PAST_PULL
+
+
+@dataclass(frozen=True, slots=True)
+class Judgement:
+    """How the remediation ends, and whether its changes to the project are taken back first."""
+
+    outcome: Outcome
+    take_back: bool = False
+
+
+def judge(seen: Mapping[str, Any], case: Case) -> Judgement:
+    """What a retried build's result means for the case.
+
+    `seen`: its `verdict`, the `phase` in which it failed, `told` by its log about that, `proof` that the credentials
+    were used, whether it was `denied` something with those of DOCKER_AUTH_CONFIG, and whether it ran with the `old`
+    settings.
+    """
+    verdict, phase = Verdict(seen["verdict"]), seen["phase"]
+    if verdict is Verdict.SECRET_UNREADABLE:
+        reason = "the project's role can't read the secret although it was granted"
+        advice = "look for a permissions boundary, a service control policy or a KMS key that refuses the role"
+        return Judgement(Outcome(Ending.GAVE_UP, reason, advice=(advice,)), take_back=True)
+    if verdict is Verdict.BUILDSPEC_UNREADABLE and case.plan.edits_source:
+        reason = "CodeBuild could not read the buildspec of the retried build"
+        return Judgement(Outcome(Ending.GAVE_UP, reason), take_back=True)
+    if verdict is Verdict.PAST_PULL and seen["denied"]:
+        reason = f"docker was denied something in {phase}, for which DOCKER_AUTH_CONFIG may be the reason"
+        return Judgement(Outcome(Ending.GAVE_UP, reason, advice=case.otherwise), take_back=True)
+    if verdict in (Verdict.PASSED, Verdict.PAST_PULL):
+        return Judgement(_through(verdict, phase, seen["proof"]))
+    return Judgement(_not_through(verdict, seen))
+
+
+def _through(verdict: Verdict, phase: str, proof: str) -> Outcome:
+    """A pass proves little by itself: another address may have had anonymous pulls left."""
+    far = "passed" if verdict is Verdict.PASSED else f"got past the pull; it then failed in {phase} by itself"
+    if proof:
+        return Outcome(Ending.REMEDIATED, f"the build was run again and {far}; {proof}")
+    return Outcome(
+        Ending.UNPROVEN,
+        f"the build was run again and {far}; nothing in its record or log shows that the credentials were used, so it "
+        "may have been lucky with the address that it pulled from",
+    )
+
+
+def _not_through(verdict: Verdict, seen: Mapping[str, Any]) -> Outcome:
+    again, phase, told = "the build was run again", seen["phase"], seen["told"]
+    if seen["old"] and verdict is Verdict.THROTTLED:
+        reason = f"{again} with the settings that it first failed with, and throttled again: {told}"
+        return Outcome(Ending.PATCHED, reason, advice=("start the build anew: the project is signed in",))
+    match verdict:
+        case Verdict.THROTTLED:
+            reason = f"{again} as often as MaxAttempts allows, and throttled in {phase} all the same"
+            return Outcome(Ending.GAVE_UP, f"{reason}: {told}" if told else reason)
+        case Verdict.UNTOLD:
+            reason = f"{again} and failed in {phase}; whether its pull got through is not told: {told}"
+            return Outcome(Ending.PATCHED, reason, advice=("look at the retried build's log",))
+        case Verdict.STOPPED:
+            return Outcome(Ending.PATCHED, f"{again}, and somebody stopped it before its result")
+        case Verdict.RUNNING:
+            return Outcome(Ending.GAVE_UP, f"{again} and had no result within its own time-outs")
+    return Outcome(Ending.GAVE_UP, f"{again} and failed in {phase}, before the pull was through")

@@ -1,0 +1,59 @@
+"""Tells an outcome: to the journal, to the log as one structured line, as a metric and as a notice."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from botocore.exceptions import BotoCoreError, ClientError
+
+from remediator.aws.notices import Notices
+from remediator.core.codebuild.failure import BuildArn
+from remediator.core.job import Order
+from remediator.core.outcome import Ending, Outcome
+from remediator.records.journal import Journal
+
+if TYPE_CHECKING:
+    from aws_lambda_powertools import Logger
+    from aws_lambda_powertools.metrics import Metrics
+
+
+class Report:
+    """Call it inside a step: code outside steps is replayed, and would tell the same outcome again."""
+
+    def __init__(self, journal: Journal, logger: Logger, metrics: Metrics, notices: Notices) -> None:
+        self._journal = journal
+        self._logger = logger
+        self._metrics = metrics
+        self._notices = notices
+
+    def outcome(self, order: Order, outcome: Outcome, now: float) -> None:
+        """Write the outcome of an execution down, then log it: what is logged can be looked up. A later attempt's own,
+        or that of the execution whose retry the build is, stays and is not told over."""
+        entry = outcome.entry(order.build.project, str(order.build))
+        if self._journal.record_outcome(order.build, order.execution, order.attempt, entry, now):
+            self._tell(entry)
+
+    def triage(self, build: BuildArn, outcome: Outcome, now: float) -> dict[str, Any]:
+        """The same for a failure that needed no execution; an event that comes again is not told again.
+
+        A failure that has nothing to do with a pull limit, which most have not, is told and not written down.
+        """
+        entry = outcome.entry(build.project, str(build))
+        unrelated = outcome.ending is Ending.SKIPPED and outcome.cause is None
+        if unrelated or self._journal.record_triage(build, entry, now):
+            self._tell(entry)
+        return entry
+
+    def _tell(self, entry: dict[str, Any]) -> None:
+        """One line; and a count, on which people set alarms, and a notice, unless the same was told before."""
+        self._logger.info("outcome", extra=entry)
+        if entry["quiet"]:
+            return
+        self._metrics.add_dimension(name="outcome", value=entry["outcome"])
+        self._metrics.add_metric(name="Outcomes", unit="Count", value=1)
+        self._metrics.flush_metrics()
+        try:
+            self._notices.publish(entry)
+        except (ClientError, BotoCoreError) as error:
+            # The outcome is in the journal by now, and a step that is tried again would not tell it again.
+            self._logger.warning("no notice", extra={"build": entry["build"], "why": type(error).__name__})

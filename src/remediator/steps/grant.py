@@ -1,0 +1,211 @@
+"""Lets service roles read the secret, in the way that PolicyMode says, and finds what would keep them from it."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import replace
+from functools import cached_property
+from typing import Any
+
+from botocore.exceptions import ClientError
+
+from remediator.aws.client import code_of, is_transient, message_of
+from remediator.core.codebuild.project import Role, Snapshot
+from remediator.core.guards.review import stranger_objection
+from remediator.core.outcome import Ending, Outcome
+from remediator.core.repair.change import GrantSecretAccess
+from remediator.services import Services
+
+Json = dict[str, Any]
+
+_REFUSED = (
+    "AccessDenied",
+    "AccessDeniedException",
+    "LimitExceeded",
+    "MalformedPolicyDocumentException",
+    "NoSuchEntity",
+    "PublicPolicyException",
+    "UnmodifiableEntity",
+)
+
+
+class Grants:
+    """What it has read of the secret it reads once: make one for each look.
+
+    What only some modes, keys and boundaries need is imported where it is used: every start of the function counts.
+    """
+
+    def __init__(self, services: Services) -> None:
+        self._services = services
+        self._sign_in = services.settings.sign_in
+
+    def role(self, role_arn: str) -> Role:
+        """The role as IAM has it, and whether it holds the grant."""
+        role = self._services.iam.role(role_arn)
+        return replace(role, granted=self._holds(role))
+
+    def _holds(self, role: Role) -> bool:
+        name, sign_in = role.arn.rpartition("/")[2], self._sign_in
+        match sign_in.grant_by:
+            case "secret":
+                from remediator.core.policies.secret_policy import SecretPolicyFault, names_role
+
+                try:
+                    return names_role(self._secret_policy, role.arn)
+                except SecretPolicyFault:
+                    return False
+            case "inline":
+                return self._services.iam.inline_policy(name, self._inline[0]) == self._inline[1]
+        return sign_in.policy_arn in self._services.iam.attached(name)
+
+    def objection(self, role: Role) -> Outcome | None:
+        """What would keep the role from reading the secret whatever is granted; None where nothing is seen."""
+        # The key comes first: what a boundary has to allow can be told only where the key can be looked at.
+        return self._key_objection(role) or self._boundary_objection(role) or self._secret_objection(role)
+
+    def _boundary_objection(self, role: Role) -> Outcome | None:
+        if not role.boundary:
+            return None
+        from remediator.core.advice.policies import let_boundary
+        from remediator.core.policies.evaluate import boundary_refuses
+
+        try:
+            document = self._services.iam.policy(role.boundary)
+        except ClientError as error:
+            if is_transient(error):
+                raise
+            reason = (
+                f"the permissions boundary {role.boundary} of the role {role.arn} can't be read: {message_of(error)}"
+            )
+            return Outcome(Ending.ADVISED, reason, advice=("let the stack read it, then use the remediate command",))
+        refused = boundary_refuses(document, self._sign_in.secret_arn, self._key_arn)
+        if not refused:
+            return None
+        return Outcome(
+            Ending.ADVISED,
+            f"the permissions boundary {role.boundary} of the role {role.arn} does not allow {' and '.join(refused)}",
+            advice=(let_boundary(role.arn, role.boundary, self._sign_in.secret_arn, self._key_arn, refused),),
+        )
+
+    def _key_objection(self, role: Role) -> Outcome | None:
+        """A key that can't be looked at, as one of another account, is told: nothing can be promised of it."""
+        if not self._sign_in.customer_key:
+            return None
+        from remediator.core.advice.policies import let_key_policy
+        from remediator.core.policies.evaluate import key_policy_refuses
+
+        try:
+            key = self._key_arn
+            document = self._services.kms.policy(key) if key else None
+        except ClientError as error:
+            if is_transient(error):
+                raise
+            return Outcome(
+                Ending.ADVISED,
+                f"the key of the secret can't be looked at: {message_of(error)}",
+                advice=("deploy with the ARN of the secret's own key as SecretKmsKeyArn",),
+            )
+        # Where the grant is in the secret's policy, nothing in IAM lets the role decrypt: the key itself has to.
+        in_iam = self._sign_in.grant_by != "secret"
+        refused = document is not None and key_policy_refuses(
+            document, role.arn, self._sign_in.secret_arn, key, iam_decides=in_iam
+        )
+        if not refused:
+            return None
+        return Outcome(
+            Ending.ADVISED,
+            f"the policy of the key {key} does not let the role {role.arn} decrypt the secret",
+            advice=(let_key_policy(role.arn, self._sign_in.secret_arn, key),),
+        )
+
+    def _secret_objection(self, role: Role) -> Outcome | None:
+        """Only where the secret's policy may be read, which is where the grant is written into it."""
+        if self._sign_in.grant_by != "secret":
+            return None
+        from remediator.core.policies.evaluate import denies_reading
+
+        try:
+            document = json.loads(self._secret_policy or "{}")
+        except (ValueError, RecursionError):
+            return None  # the grant will say so
+        if not denies_reading(document, role.arn, self._sign_in.secret_arn):
+            return None
+        return Outcome(
+            Ending.ADVISED,
+            f"the secret's own policy denies the role {role.arn} to read it",
+            advice=("leave the role out of that statement of the secret's policy, then use the remediate command",),
+        )
+
+    def make(self, change: GrantSecretAccess, execution: str) -> Json:
+        """Let the project's role read the secret: `granted_at`; or `refusal`, the outcome when AWS refuses; or `busy`
+        while another execution edits the same policy. The role is read again: proving the secret may have taken long.
+        """
+        try:
+            role = self._services.iam.role(change.role_arn)
+            opened = stranger_objection(Snapshot({}, role), self._services.settings.untrusted_projects)
+            if opened:
+                return {"refusal": opened.to_json()}
+            if change.by == "secret":
+                return self._name_in_secret(change, execution)
+            if change.by == "inline":
+                self._services.iam.put_inline_policy(change.role_name, *self._inline)
+            if change.by == "managed":
+                self._services.iam.attach(change.role_name, change.policy_arn)
+        except ClientError as error:
+            if is_transient(error) or code_of(error) not in _REFUSED:
+                raise
+            return _refused(change, message_of(error), code_of(error))
+        return {"granted_at": self._services.now()}
+
+    def _name_in_secret(self, change: GrantSecretAccess, execution: str) -> Json:
+        """Read, change and write the secret's policy as the only one who does."""
+        from remediator.core.policies.secret_policy import SecretPolicyFault, with_role
+
+        record, secret = self._services.secret_record, self._services.secret
+        if not record.begin_edit(execution, self._services.now()):
+            return {"busy": True}
+        try:
+            text = secret.policy()
+            wanted = with_role(text, change.role_arn)
+            if wanted != text:
+                secret.put_policy(wanted)
+        except SecretPolicyFault as fault:
+            return _refused(change, str(fault))
+        finally:
+            record.end_edit(execution)
+        return {"granted_at": self._services.now()}
+
+    @cached_property
+    def _secret_policy(self) -> str | None:
+        return self._services.secret.policy()
+
+    @cached_property
+    def _key_arn(self) -> str:
+        """The secret's customer key; empty where it is Secrets Manager's own."""
+        if not self._sign_in.customer_key:
+            return ""
+        key = self._services.secret.customer_key()
+        return self._services.kms.key_arn(key) if key else ""
+
+    @cached_property
+    def _inline(self) -> tuple[str, Mapping[str, Any]]:
+        """Name and document of the inline policy that reads the secret."""
+        from remediator.core.policies.inline_policy import inline_policy, inline_policy_name
+
+        secret_arn = self._sign_in.secret_arn
+        return inline_policy_name(secret_arn), inline_policy(secret_arn, self._key_arn)
+
+
+_ADVICE = {
+    "LimitExceeded": "detach a policy that the role does not need, have the quota of ten raised, or deploy with "
+    "PolicyMode=secret, which needs no policy in the role",
+    "NoSuchEntity": "give the project a service role that is there",
+}
+
+
+def _refused(change: GrantSecretAccess, why: str, code: str = "") -> Json:
+    where = {"secret": "named in the secret's policy", "inline": "given an inline policy"}
+    reason = f"the role {change.role_name} could not be {where.get(change.by, 'given the policy')}: {why}"
+    advice = (f"{change.show()} by hand", *filter(None, (_ADVICE.get(code),)))
+    return {"refusal": Outcome(Ending.ADVISED, reason, advice=advice).to_json()}

@@ -1,0 +1,169 @@
+"""Sends a plan to its project and sees to it that nothing else has changed: the steps `patch` and `undo`."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+from botocore.exceptions import ClientError
+
+from remediator.aws.client import code_of, is_transient, message_of
+from remediator.core.case import Case, replan
+from remediator.core.codebuild.failure import BuildArn
+from remediator.core.codebuild.project import Document, Snapshot
+from remediator.core.guards.history import History, stopped
+from remediator.core.guards.review import stranger_objection
+from remediator.core.guards.scope import out_of_scope
+from remediator.core.job import Order
+from remediator.core.outcome import Ending, Outcome
+from remediator.core.repair.difference import difference
+from remediator.core.repair.plan import Plan
+from remediator.services import Services
+from remediator.steps.grant import Grants
+
+Json = dict[str, Any]
+
+_CODEBUILDS_OWN = ("lastModified", "environment.dockerServer.status")
+"""Members that CodeBuild itself changes."""
+
+
+EDITS = 3
+"""How often somebody may edit the project between the plan and the change before it is left to them."""
+
+
+class Patch:
+    def __init__(self, order: Order, services: Services) -> None:
+        self._order = order
+        self._services = services
+        self._settings = services.settings
+
+    def apply(self, case: Case, history: History, repaired: Json) -> Json:
+        """Send the planned changes, read back and compare: the lines that were changed, or the outcome.
+
+        What changes was written down before it changes, by `diagnose`. The project is read again just before, after
+        everything else, because CodeBuild has no revisions: the last writer wins. Where it was edited since, the plan
+        is made anew. `repaired` is what this execution has changed before.
+        """
+        stop = self._services.switch.stopped()
+        if stop:
+            return {"refusal": stopped(stop).to_json()}
+        for _ in range(EDITS):
+            project = self._services.codebuild.project(self._order.build.project)
+            refusal = self._objection(project)
+            if project is None or refusal:
+                return {"refusal": refusal}
+            if _still_holds(case, project):
+                return self._apply_to(project, case, history, repaired)
+            again = self._plan_again(project, case)
+            if again.refusal:
+                return {"refusal": again.refusal.to_json(), "changed": _made(case.plan, project)}
+            case = again
+            self._services.journal.record_repair(self._order.build, {**repaired, **case.plan.record()})
+        reason = "the project was edited again and again while it was to be repaired"
+        return {"refusal": _refusal(Ending.GAVE_UP, reason, "use the remediate command when nobody edits it")}
+
+    def _apply_to(self, project: Document, case: Case, history: History, repaired: Json) -> Json:
+        plan = case.plan
+        wanted = plan.apply(project)
+        changed = [change.show() for change in plan.project_changes]
+        edited_at = case.edited_at
+        if difference(project, wanted):
+            edited_at = history.edited_before(Snapshot(project))
+            sent = self._send(wanted, plan)
+            if isinstance(sent, dict):
+                return {"refusal": sent, "changed": changed if sent["outcome"] == Ending.FAILED else []}
+            project = {**project, "lastModified": sent}
+        case = replace(case, last_modified=Snapshot(project).last_modified, edited_at=edited_at)
+        self._keep(case, history, repaired)
+        return {"changed": changed, "case": case.to_json(), "at": self._services.now()}
+
+    def _keep(self, case: Case, history: History, repaired: Json) -> None:
+        """What tells a build that started after the repair from one that started before, and a repair undone."""
+        now_repaired = replace(
+            history,
+            repaired_at=case.last_modified,
+            repaired_by=self._order.execution,
+            edited_at=case.edited_at,
+            undone=history.undone + (case.undone and history.repaired_by != self._order.execution),
+            members=tuple({**dict.fromkeys(history.members), **repaired, **case.plan.record()}),
+        )
+        self._services.journal.record_repaired(self._order.build.project, self._order.execution, now_repaired)
+
+    def _objection(self, project: Document | None) -> Json | None:
+        if project is None:
+            return _refusal(Ending.GAVE_UP, "the project was deleted meanwhile")
+        snapshot, terms = Snapshot(project), self._settings.terms
+        objection = out_of_scope(snapshot, terms.scope) or stranger_objection(snapshot, terms.untrusted)
+        return objection.to_json() if objection else None
+
+    def _plan_again(self, project: Document, case: Case) -> Case:
+        """Somebody edited the project since the diagnosis: decide anew, with the role that has been granted."""
+        build = self._services.codebuild.build(BuildArn.parse(case.build))
+        if build is None:
+            return Case(Outcome(Ending.GAVE_UP, "the build's record is gone"))
+        role = Grants(self._services).role(str(project.get("serviceRole", "")))
+        settings = self._settings
+        again = replan(case, build, Snapshot(project, role), settings.terms)
+        if again.refusal is None and again.plan.grant not in (None, case.plan.grant):
+            return Case(Outcome(Ending.GAVE_UP, "the project was given another service role meanwhile"), case.cause)
+        return again
+
+    def undo(self, plan: Plan) -> Json:
+        """Take back what `patch` changed, where it is still ours. What is gone by now, also by an undo that was
+        interrupted, counts as taken back."""
+        project = self._services.codebuild.project(self._order.build.project)
+        if project is None:
+            return {"undone": False}
+        reverted = plan.revert(project)
+        if not difference(project, reverted):
+            return {"undone": bool(difference(project, plan.apply(project)))}
+        sent = self._send(reverted, plan)
+        return {"refusal": sent} if isinstance(sent, dict) else {"undone": True}
+
+    def _send(self, wanted: Document, plan: Plan) -> Json | float:
+        """UpdateProject, then read back and compare: the `lastModified` of CodeBuild's answer when the project is now
+        exactly as wanted, else the outcome."""
+        try:
+            updated = self._services.codebuild.update(wanted, with_source=plan.edits_source)
+        except ClientError as error:
+            if is_transient(error):
+                raise
+            return _update_refused(error)
+        after = self._services.codebuild.project(str(wanted["name"])) or {}
+        paths = [path for path in difference(_ordered(wanted), _ordered(after)) if not path.startswith(_CODEBUILDS_OWN)]
+        if not paths:
+            return Snapshot(updated).last_modified
+        reason = f"after the update the project differs from what was sent in {', '.join(paths[:20])}"
+        return _refusal(Ending.FAILED, reason, "compare the project with its definition")
+
+
+def _made(plan: Plan, project: Document) -> list[str]:
+    """What of the plan is in the project already, by an attempt that was interrupted before somebody's edit."""
+    return [change.show() for change in plan.project_changes] if difference(project, plan.revert(project)) else []
+
+
+def _still_holds(case: Case, project: Document) -> bool:
+    """Is the project as it was planned for, or with the planned changes made, by an attempt that was interrupted?"""
+    if not case.plan.fits(project):
+        return False
+    return Snapshot(project).last_modified == case.last_modified or not difference(project, case.plan.apply(project))
+
+
+def _ordered(project: Document) -> Document:
+    """Tags are a set: CodeBuild promises no order for them."""
+    return {**project, "tags": sorted(project.get("tags") or [], key=lambda tag: str(tag.get("key")))}
+
+
+def _update_refused(error: ClientError) -> Json:
+    if "iam:PassRole" in message_of(error):
+        return _refusal(
+            Ending.ADVISED,
+            "CodeBuild asked for iam:PassRole on the project's service role, which this stack does not hold",
+            "deploy with GrantPassRole=true, then use the remediate command",
+        )
+    # CodeBuild's message may quote a value of the project, and an outcome is for everybody to read.
+    return _refusal(Ending.ADVISED, f"CodeBuild refused the update ({code_of(error)})", "make the change by hand")
+
+
+def _refusal(ending: Ending, reason: str, *advice: str) -> Json:
+    return Outcome(ending, reason, advice=advice).to_json()

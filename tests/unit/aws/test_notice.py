@@ -1,0 +1,113 @@
+"""What a notice says, and what it never says: it leaves the account."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from remediator.aws.notice import Notice, notice_of
+from remediator.core.outcome import Ending, Outcome
+from tests.unit import given
+from tests.unit.repairs import HOSTILE
+
+TABLE = "stack-Journal-1ABC"
+TOLD = tuple(ending for ending in Ending if ending not in (Ending.SKIPPED, Ending.PLANNED))
+
+
+def entry(outcome: Outcome, project: str = given.PROJECT) -> dict[str, Any]:
+    return outcome.entry(project, f"arn:aws:codebuild:{given.REGION}:{given.ACCOUNT}:build/{project}:{given.UUID}")
+
+
+def notice(outcome: Outcome, project: str = given.PROJECT) -> Notice:
+    found = notice_of(entry(outcome, project), TABLE)
+    assert found is not None
+    return found
+
+
+def test_a_notice_in_full() -> None:
+    outcome = Outcome(
+        Ending.REMEDIATED, "the build passed", "anonymous-limit", ("a change", "another"), ("an advice",), "arn:x"
+    )
+
+    assert notice(outcome) == Notice(
+        "remediated: orders-api",
+        f"""\
+The project was repaired, and its build got past the pull with the credentials.
+
+project: orders-api
+build: {given.BUILD_ARN}
+outcome: remediated
+cause: anonymous-limit
+changes: 2
+advice: 1
+
+Reason, changes and advice:
+aws dynamodb get-item --table-name {TABLE} --key '{{"pk": {{"S": "build#orders-api:{given.UUID}"}}}}' \
+--query Item.report.S --output text""",
+    )
+
+
+def test_without_a_cause_none_is_told() -> None:
+    assert "\ncause: none\n" in notice(Outcome(Ending.FAILED, "x")).message
+
+
+@pytest.mark.parametrize("ending", [Ending.SKIPPED, Ending.PLANNED])
+def test_what_nobody_has_to_see_makes_no_notice(ending: Ending) -> None:
+    assert notice_of(entry(Outcome(ending, "x")), TABLE) is None
+
+
+@pytest.mark.parametrize("ending", Ending)
+def test_a_quiet_outcome_makes_no_notice(ending: Ending) -> None:
+    assert notice_of(entry(Outcome(ending, "x", quiet=True)), TABLE) is None
+
+
+@pytest.mark.parametrize("ending", TOLD)
+def test_each_other_ending_is_told_in_words_of_its_own(ending: Ending) -> None:
+    others = {notice(Outcome(other, "x")).message.splitlines()[0] for other in TOLD if other is not ending}
+
+    assert notice(Outcome(ending, "x")).message.splitlines()[0] not in others
+
+
+PRIVATE = "registry.example/secret-product:1"
+HOSTILE_OUTCOME = Outcome(
+    Ending.ADVISED,
+    f"{HOSTILE} image {PRIVATE}",
+    "anonymous-limit",
+    (f"{HOSTILE} {PRIVATE}",),
+    (f"{HOSTILE} {PRIVATE}",),
+    f"arn:{PRIVATE}",
+)
+
+
+@pytest.mark.parametrize("ending", TOLD)
+def test_nothing_that_a_build_an_image_a_buildspec_or_a_log_said_is_in_a_notice(ending: Ending) -> None:
+    plain = Outcome(ending, "x", "anonymous-limit", ("a",), ("b",))
+
+    assert notice(HOSTILE_OUTCOME.with_facts(ending=ending)) == notice(plain)
+
+
+def test_a_notice_is_plain_ascii_that_no_terminal_obeys() -> None:
+    told = notice(HOSTILE_OUTCOME)
+
+    assert told.message.isascii()
+    assert all(line.isprintable() for line in told.message.split("\n"))
+
+
+LONGEST = "p" * 255
+"""https://docs.aws.amazon.com/codebuild/latest/APIReference/API_CreateProject.html"""
+
+
+@pytest.mark.parametrize("project", ["orders-api", LONGEST])
+@pytest.mark.parametrize("ending", TOLD)
+def test_a_subject_is_one_line_of_ascii_and_not_too_long(project: str, ending: Ending) -> None:
+    subject = notice(HOSTILE_OUTCOME.with_facts(ending=ending), project).subject
+
+    assert len(subject) <= 100
+    assert subject.isascii()
+    assert subject.isprintable()
+    assert subject.startswith(f"{ending.value}: {project[:50]}")
+
+
+def test_the_longest_name_is_whole_in_the_message() -> None:
+    assert f"\nproject: {LONGEST}\n" in notice(HOSTILE_OUTCOME, LONGEST).message

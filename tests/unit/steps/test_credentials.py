@@ -1,0 +1,383 @@
+"""The proof of the credentials: asked at the throttled registry, remembered in moto's DynamoDB."""
+
+from __future__ import annotations
+
+import base64
+import json
+import socket
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from typing import Any
+
+import pytest
+from botocore.exceptions import ClientError
+from moto import mock_aws
+
+from local.registry import Registry
+from remediator.aws.secret import Credentials, MalformedSecret
+from remediator.core.case import Case
+from remediator.core.outcome import Ending, Outcome
+from remediator.records.secret_record import ACCEPTED_FOR, REFUSED_FOR, SecretRecord
+from remediator.services import Services
+from remediator.steps.credentials import NOT_ACCEPTED, Proving
+from tests.unit import given
+from tests.unit.stored import Stored
+
+NOW = 1_795_000_200.0
+ONE, TWO = "execution-one", "execution-two"
+USER, PASSWORD = "hubuser", "dckr_pat_right"
+GOOD = Credentials(USER, PASSWORD, version="version-good")
+WRONG = Credentials(USER, "dckr_pat_4711", version="version-wrong")
+UNLIMITED = {"state": "accepted", "limit": None, "remaining": None, "window": None, "earlier": True}
+LIMITED = {"state": "accepted", "limit": 200, "remaining": 7, "window": 21_600, "earlier": True}
+NEEDS_THE_KEY = Case(None, otherwise=("sign in by hand",))
+
+
+def refusal(code: str) -> ClientError:
+    return ClientError({"Error": {"Code": code, "Message": "AWS says no"}}, "AnyCall")
+
+
+@dataclass
+class FakeSecret:
+    credentials: Credentials | Exception = GOOD
+    key: str | Exception = ""
+
+    def read(self) -> Credentials:
+        if isinstance(self.credentials, Exception):
+            raise self.credentials
+        return self.credentials
+
+    def customer_key(self) -> str:
+        if isinstance(self.key, Exception):
+            raise self.key
+        return self.key
+
+
+class World(Services):
+    """A secret, its record, and Docker Hub, whose accounts have no limit unless they are given one."""
+
+    def __init__(self, record: SecretRecord, registry: Registry) -> None:
+        self.secret_fake = FakeSecret()
+        self.registry = registry
+        self.time = NOW
+        self.__dict__.update(secret=self.secret_fake, secret_record=record)
+        self.with_settings()
+
+    def with_settings(self, **settings: str) -> None:
+        self.__dict__["settings"] = given.settings(**{"DOCKER_HUB_ENDPOINT": self.registry.url, **settings})
+
+    def now(self) -> float:
+        return self.time
+
+    def look(self, execution: str = ONE, case: Case | None = None) -> dict[str, Any]:
+        return Proving(self, execution).look(case)
+
+    def allowance(self, execution: str = ONE) -> dict[str, Any]:
+        return Proving(self, execution).allowance()
+
+    def refused(self, case: Case | None = None) -> Outcome:
+        seen = self.look(case=case)
+        assert (seen["state"], seen["earlier"]) == ("refused", False)
+        return Outcome.from_json(seen["refusal"])
+
+    @property
+    def sign_ins(self) -> int:
+        return sum(entry["method"] == "GET" for entry in self.registry.log)
+
+
+@pytest.fixture
+def world() -> Iterator[World]:
+    with mock_aws(), Registry() as registry:
+        registry.add_account(USER, PASSWORD)
+        yield World(SecretRecord(Stored().table, given.SECRET), registry)
+
+
+@pytest.fixture
+def nowhere() -> Iterator[str]:
+    """An address at which nothing listens."""
+    with socket.socket() as unused:
+        unused.bind(("127.0.0.1", 0))
+        yield f"http://127.0.0.1:{unused.getsockname()[1]}"
+
+
+# The secret itself
+
+
+def test_a_malformed_secret_is_refused_by_what_is_wrong_with_it_and_not_tried(world: World) -> None:
+    world.secret_fake.credentials = MalformedSecret("its key password is missing, empty or no string")
+
+    refused = world.refused()
+
+    assert refused == Outcome(
+        Ending.REJECTED, "the secret can't be used: its key password is missing, empty or no string"
+    )
+    assert world.sign_ins == 0
+
+
+def test_a_secret_that_may_not_be_read_is_refused(world: World) -> None:
+    world.secret_fake.credentials = refusal("AccessDeniedException")
+
+    refused = world.refused()
+
+    assert refused.ending is Ending.REJECTED
+    assert refused.reason.startswith("the secret can't be read: ")
+    assert "AWS says no" in refused.reason
+
+
+def test_a_secret_that_is_not_told_right_now_is_an_error(world: World) -> None:
+    world.secret_fake.credentials = refusal("ThrottlingException")
+
+    with pytest.raises(ClientError, match="Throttling"):
+        world.look()
+
+
+@pytest.mark.parametrize("credentials", [GOOD, refusal("AccessDeniedException")])
+def test_a_customer_key_that_the_stack_does_not_know_is_refused_by_its_name(
+    world: World, credentials: Credentials | Exception
+) -> None:
+    """Also where the secret can't be read because of it."""
+    world.secret_fake.credentials, world.secret_fake.key = credentials, given.KEY
+
+    refused = world.refused()
+
+    assert refused.ending is Ending.REJECTED
+    assert given.KEY in refused.reason
+    assert "SecretKmsKeyArn" in refused.advice[0]
+    assert world.sign_ins == 0
+
+
+def test_an_unknown_key_keeps_nobody_waiting(world: World) -> None:
+    world.secret_fake.key = given.KEY
+    world.refused()
+    world.secret_fake.key = ""
+
+    assert world.look(TWO) == UNLIMITED
+
+
+def test_a_customer_key_that_the_stack_knows_is_no_fault(world: World) -> None:
+    world.secret_fake.key = given.KEY
+    world.with_settings(SECRET_HAS_CUSTOMER_KEY="true")
+
+    assert world.look() == UNLIMITED
+
+
+def test_a_secret_that_can_be_neither_read_nor_described_is_told_as_not_read(world: World) -> None:
+    world.secret_fake.credentials = world.secret_fake.key = refusal("AccessDeniedException")
+
+    assert world.refused().reason.startswith("the secret can't be read: ")
+
+
+def test_a_plan_that_needs_the_third_key_is_advised_where_the_secret_lacks_it(world: World) -> None:
+    refused = world.refused(NEEDS_THE_KEY)
+
+    assert refused.ending is Ending.ADVISED
+    assert "no key docker_auth_config" in refused.reason
+    assert refused.advice == NEEDS_THE_KEY.otherwise
+    assert world.sign_ins == 0
+
+
+def test_a_third_key_that_does_not_sign_in_is_refused_without_a_word_of_it(world: World) -> None:
+    world.secret_fake.credentials = replace(GOOD, auth_config=PASSWORD)
+
+    refused = world.refused(NEEDS_THE_KEY)
+
+    assert refused.ending is Ending.REJECTED
+    assert refused.reason == "the secret's key docker_auth_config can't be used: it is no JSON"
+
+
+def test_a_third_key_that_signs_in_is_accepted(world: World) -> None:
+    auth = base64.b64encode(f"{USER}:{PASSWORD}".encode()).decode()
+    text = json.dumps({"auths": {"https://index.docker.io/v1/": {"auth": auth}}})
+    world.secret_fake.credentials = replace(GOOD, auth_config=text)
+
+    assert world.look(case=NEEDS_THE_KEY) == UNLIMITED
+
+
+def test_a_plan_that_does_not_need_the_third_key_does_not_ask_for_it(world: World) -> None:
+    assert world.look(case=Case(None)) == UNLIMITED
+
+
+# What Docker Hub says
+
+
+def test_credentials_that_docker_hub_takes_are_accepted_and_cost_no_pull(world: World) -> None:
+    assert world.look() == UNLIMITED
+    assert (world.sign_ins, world.registry.pulls()) == (1, [])
+
+
+def test_wrong_credentials_are_refused_and_tried_once_whoever_comes(world: World) -> None:
+    world.secret_fake.credentials = WRONG
+
+    refused = [world.look(execution) for execution in (ONE, TWO, ONE)]
+
+    assert refused[0] == refused[1] == refused[2]
+    outcome = Outcome.from_json(refused[0]["refusal"])
+    assert (outcome.ending, outcome.reason) == (Ending.REJECTED, NOT_ACCEPTED)
+    assert "not before 2026-11-18 12:10 UTC" in outcome.advice[0]
+    assert world.sign_ins == 1
+
+
+def test_wrong_credentials_are_tried_again_after_an_hour(world: World) -> None:
+    world.secret_fake.credentials = WRONG
+    world.look()
+    world.time += REFUSED_FOR + 1
+
+    world.look()
+
+    assert world.sign_ins == 2
+
+
+def test_a_new_version_is_tried_at_once(world: World) -> None:
+    world.secret_fake.credentials = WRONG
+    world.look()
+    world.secret_fake.credentials = GOOD
+
+    assert world.look(TWO) == UNLIMITED
+
+
+def test_an_accepted_version_is_remembered_and_tried_again_after_a_while(world: World) -> None:
+    assert world.look(ONE) == world.look(TWO) == UNLIMITED
+    assert world.sign_ins == 1
+    world.time += ACCEPTED_FOR + 1
+
+    assert world.look(TWO) == UNLIMITED
+    assert world.sign_ins == 2
+
+
+def test_a_token_that_was_revoked_is_found_out_after_a_while(world: World) -> None:
+    world.look()
+    world.registry.add_account(USER, "dckr_pat_4711")
+    world.time += ACCEPTED_FOR + 1
+
+    assert world.refused().reason == NOT_ACCEPTED
+
+
+def test_a_429_locks_everybody_out_for_a_window_and_nobody_asks_again(world: World) -> None:
+    world.registry.accounts.lock(USER)
+
+    first, second = world.look(ONE), world.look(TWO)
+
+    told = Outcome.from_json(first["refusal"])
+    assert told.ending is Ending.GAVE_UP
+    assert "none is tried until 2026-11-18 12:10 UTC" in told.reason
+    assert "none is tried until 2026-11-18 12:10 UTC" in Outcome.from_json(second["refusal"]).reason
+    assert world.allowance(TWO)["state"] == "refused"
+    assert world.sign_ins == 1
+
+
+def test_after_the_lockout_it_is_asked_again(world: World) -> None:
+    world.registry.accounts.lock(USER)
+    world.look()
+    world.registry.accounts.lock(USER, locked=False)
+    world.time += 3601
+
+    assert world.look() == UNLIMITED
+
+
+def test_docker_hub_that_is_not_there_is_unreachable_and_others_may_look_too(world: World, nowhere: str) -> None:
+    world.with_settings(DOCKER_HUB_ENDPOINT=nowhere)
+
+    assert world.look(ONE) == {"state": "unreachable", "earlier": False}
+    assert world.look(TWO) == {"state": "unreachable", "earlier": False}
+
+
+def test_a_version_that_was_accepted_before_is_told_as_that_while_docker_hub_is_not_there(
+    world: World, nowhere: str
+) -> None:
+    world.look()
+    world.time += ACCEPTED_FOR + 1
+    world.with_settings(DOCKER_HUB_ENDPOINT=nowhere)
+    assert world.look() == {"state": "unreachable", "earlier": True}
+
+    world.secret_fake.credentials = replace(GOOD, version="version-rotated")
+    assert world.look() == {"state": "unreachable", "earlier": False}
+
+
+def test_while_another_execution_signs_in_it_is_busy(world: World) -> None:
+    world.secret_record.ask(GOOD.version, TWO, NOW)
+
+    assert world.look(ONE) == {"state": "busy", "earlier": False}
+    assert world.sign_ins == 0
+
+
+def test_an_execution_that_was_interrupted_while_it_asked_asks_again(world: World) -> None:
+    world.secret_record.ask(GOOD.version, ONE, NOW)
+
+    assert world.look(ONE) == UNLIMITED
+
+
+# What the account may pull
+
+
+def test_an_account_with_a_limit_is_advised_with_the_figure_and_the_ways_out(world: World) -> None:
+    world.registry.add_account(USER, PASSWORD, 7)
+
+    refused = world.refused()
+
+    assert refused.ending is Ending.ADVISED
+    assert "may pull 200 images in 21600 s and has 7 left" in refused.reason
+    assert any("AllowLimitedAccount=true" in way for way in refused.advice)
+    assert any("public.ecr.aws" in way for way in refused.advice)
+
+
+def test_an_account_with_a_limit_is_remembered_with_it(world: World) -> None:
+    world.registry.add_account(USER, PASSWORD, 7)
+
+    assert world.look(ONE) == world.look(TWO)
+    assert world.sign_ins == 1
+
+
+def test_an_account_with_a_limit_is_accepted_where_that_is_allowed(world: World) -> None:
+    world.registry.add_account(USER, PASSWORD, 7)
+    world.with_settings(ALLOW_LIMITED_ACCOUNT="true")
+
+    assert world.look(ONE) == LIMITED
+    assert world.look(TWO) == LIMITED
+
+
+def test_an_account_with_a_limit_and_nothing_left_is_no_less_accepted(world: World) -> None:
+    world.registry.add_account(USER, PASSWORD, 0)
+    world.with_settings(ALLOW_LIMITED_ACCOUNT="true")
+
+    assert world.look() == {**LIMITED, "remaining": 0}
+
+
+def test_the_allowance_is_asked_anew_and_told_whatever_limit_it_has(world: World) -> None:
+    world.look()
+    world.registry.add_account(USER, PASSWORD, 7)
+
+    assert world.allowance() == LIMITED
+    assert world.sign_ins == 2
+    assert world.registry.pulls() == []
+
+
+def test_the_allowance_of_credentials_that_were_refused_is_not_asked(world: World) -> None:
+    world.secret_fake.credentials = WRONG
+    world.look()
+
+    assert world.allowance()["state"] == "refused"
+    assert world.sign_ins == 1
+
+
+def test_the_allowance_of_a_malformed_secret_is_refused(world: World) -> None:
+    world.secret_fake.credentials = MalformedSecret("it is binary")
+
+    assert world.allowance()["refusal"]["reason"] == "the secret can't be used: it is binary"
+
+
+# What comes out
+
+
+def test_no_answer_holds_the_credentials(world: World, nowhere: str) -> None:
+    told = [world.look(), world.allowance()]
+    world.secret_fake.credentials = WRONG
+    told += [world.look(), world.look(case=NEEDS_THE_KEY)]
+    world.secret_fake.credentials = replace(GOOD, version="version-locked", auth_config=PASSWORD)
+    told.append(world.look(case=NEEDS_THE_KEY))
+    world.registry.accounts.lock(USER)
+    told.append(world.look())
+    world.with_settings(DOCKER_HUB_ENDPOINT=nowhere)
+    told.append(world.look())
+
+    assert {seen["state"] for seen in told} == {"accepted", "refused"}
+    assert not any(value in json.dumps(told) for value in (USER, PASSWORD, "dckr_pat"))

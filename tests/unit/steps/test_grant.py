@@ -1,0 +1,545 @@
+"""The grant in each PolicyMode, and what would keep a role from the secret whatever is granted."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+import pytest
+from botocore.exceptions import ClientError
+
+from remediator.core.codebuild.project import Role
+from remediator.core.outcome import Ending, Outcome
+from remediator.core.policies.inline_policy import inline_policy, inline_policy_name
+from remediator.core.policies.secret_policy import LONGEST_POLICY, with_role
+from remediator.core.repair.change import GrantBy, GrantSecretAccess
+from remediator.services import Services
+from remediator.steps.grant import Grants
+from tests.unit import given
+
+NOW = 1_795_000_200.0
+ME = "execution-one"
+BOUNDARY = f"arn:aws:iam::{given.ACCOUNT}:policy/boundary"
+ROLE = Role(given.ROLE, given.CODEBUILD_TRUST)
+EVERYTHING = {"Version": "2012-10-17", "Statement": [{"Effect": "Allow", "Action": "*", "Resource": "*"}]}
+NOTHING: dict[str, Any] = {"Version": "2012-10-17", "Statement": []}
+NAME = inline_policy_name(given.SECRET)
+NAMED = with_role(None, given.ROLE)
+
+
+def refusal(code: str) -> ClientError:
+    return ClientError({"Error": {"Code": code, "Message": "AWS says no"}}, "AnyCall")
+
+
+@dataclass
+class Fake:
+    """Writes that were made, and the error that AWS answers a call with, by the call's name."""
+
+    errors: dict[str, ClientError] = field(default_factory=dict)
+    written: list[tuple[Any, ...]] = field(default_factory=list)
+
+    def _asked(self, call: str) -> None:
+        if call in self.errors:
+            raise self.errors[call]
+
+    def _write(self, call: str, *what: Any) -> None:
+        self._asked(call)
+        self.written.append((call, *what))
+
+
+@dataclass
+class FakeIam(Fake):
+    found: Role = ROLE
+    held: frozenset[str] = frozenset()
+    inline: dict[str, Mapping[str, Any]] = field(default_factory=dict)
+    boundary: Mapping[str, Any] = field(default_factory=lambda: EVERYTHING)
+
+    def role(self, role_arn: str) -> Role:
+        self._asked("role")
+        return replace(self.found, arn=role_arn)
+
+    def attached(self, role_name: str) -> frozenset[str]:
+        assert role_name == given.ROLE_NAME
+        return self.held
+
+    def policy(self, policy_arn: str) -> Mapping[str, Any]:
+        assert policy_arn == BOUNDARY
+        self._asked("policy")
+        return self.boundary
+
+    def attach(self, role_name: str, policy_arn: str) -> None:
+        self._write("attach", role_name, policy_arn)
+
+    def inline_policy(self, role_name: str, name: str) -> Mapping[str, Any] | None:
+        assert role_name == given.ROLE_NAME
+        return self.inline.get(name)
+
+    def put_inline_policy(self, role_name: str, name: str, document: Mapping[str, Any]) -> None:
+        self._write("put_inline_policy", role_name, name, document)
+
+
+@dataclass
+class FakeSecret(Fake):
+    text: str | None = None
+    key: str = ""
+
+    def customer_key(self) -> str:
+        return self.key
+
+    def policy(self) -> str | None:
+        self._asked("policy")
+        return self.text
+
+    def put_policy(self, text: str) -> None:
+        self._write("put_policy", text)
+
+
+@dataclass
+class FakeKms(Fake):
+    document: Mapping[str, Any] = field(default_factory=lambda: NOTHING)
+
+    def key_arn(self, key: str) -> str:
+        self._asked("key_arn")
+        return given.KEY
+
+    def policy(self, key_arn: str) -> Mapping[str, Any]:
+        assert key_arn == given.KEY
+        self._asked("policy")
+        return self.document
+
+
+@dataclass
+class FakeRecord:
+    """Who edits the secret's policy, and whether that was ended."""
+
+    editor: str = ""
+    ended: list[str] = field(default_factory=list)
+
+    def begin_edit(self, execution: str, now: float) -> bool:
+        assert now == NOW
+        if self.editor not in ("", execution):
+            return False
+        self.editor = execution
+        return True
+
+    def end_edit(self, execution: str) -> None:
+        self.editor = ""
+        self.ended.append(execution)
+
+
+class Account(Services):
+    """IAM, the secret, its key and its record, each replaced before it is first used."""
+
+    def __init__(self, mode: GrantBy = "managed", **settings: str) -> None:
+        self.iam_fake, self.secret_fake, self.kms_fake, self.record = FakeIam(), FakeSecret(), FakeKms(), FakeRecord()
+        self.__dict__.update(
+            iam=self.iam_fake,
+            secret=self.secret_fake,
+            kms=self.kms_fake,
+            secret_record=self.record,
+            settings=given.settings(POLICY_MODE=mode, **settings),
+        )
+
+    def now(self) -> float:
+        return NOW
+
+    @property
+    def written(self) -> list[tuple[Any, ...]]:
+        return [*self.iam_fake.written, *self.secret_fake.written, *self.kms_fake.written]
+
+
+def with_key(mode: GrantBy = "managed") -> Account:
+    """An account whose secret is encrypted with a customer key that the stack was told of."""
+    account = Account(mode, SECRET_HAS_CUSTOMER_KEY="true")
+    account.secret_fake.key = "alias/docker-hub"
+    return account
+
+
+def change(by: GrantBy) -> GrantSecretAccess:
+    return GrantSecretAccess(given.ROLE, given.POLICY, given.SECRET, by)
+
+
+def make(account: Account, by: GrantBy) -> dict[str, Any]:
+    return Grants(account).make(change(by), ME)
+
+
+def advised(account: Account, by: GrantBy) -> Outcome:
+    told = Outcome.from_json(make(account, by)["refusal"])
+    assert told.ending is Ending.ADVISED
+    assert told.advice[0] == f"{change(by).show()} by hand"
+    return told
+
+
+def objected(account: Account, role: Role = ROLE) -> Outcome:
+    told = Grants(account).objection(role)
+    assert told is not None
+    assert told.ending is Ending.ADVISED
+    return told
+
+
+# What the role holds already
+
+
+@pytest.mark.parametrize("mode", ["managed", "secret", "inline", "none"])
+def test_a_role_that_was_never_granted_holds_nothing(mode: GrantBy) -> None:
+    assert not Grants(Account(mode)).role(given.ROLE).granted
+
+
+@pytest.mark.parametrize("mode", ["managed", "none"])
+def test_a_role_that_has_the_policy_holds_the_grant(mode: GrantBy) -> None:
+    account = Account(mode)
+    account.iam_fake.held = frozenset({"arn:aws:iam::aws:policy/ReadOnlyAccess", given.POLICY})
+
+    assert Grants(account).role(given.ROLE).granted
+
+
+def test_a_role_that_the_secrets_policy_names_holds_the_grant() -> None:
+    account = Account("secret")
+    account.secret_fake.text = NAMED
+
+    assert Grants(account).role(given.ROLE).granted
+    assert not Grants(account).role(f"{given.ROLE}-other").granted
+
+
+@pytest.mark.parametrize("mode", ["secret", "inline"])
+def test_the_managed_policy_is_no_grant_in_another_mode(mode: GrantBy) -> None:
+    account = Account(mode)
+    account.iam_fake.held = frozenset({given.POLICY})
+
+    assert not Grants(account).role(given.ROLE).granted
+
+
+def test_a_secrets_policy_that_can_not_be_read_names_nobody() -> None:
+    """The grant itself says what is wrong with it."""
+    account = Account("secret")
+    account.secret_fake.text = "{"
+
+    assert not Grants(account).role(given.ROLE).granted
+
+
+@pytest.mark.parametrize(
+    ("document", "granted"),
+    [
+        (inline_policy(given.SECRET, ""), True),
+        (inline_policy(given.OTHER_SECRET, ""), False),
+        (inline_policy(given.SECRET, given.KEY), False),
+        (NOTHING, False),
+    ],
+)
+def test_an_inline_policy_is_the_grant_only_as_this_stack_writes_it(document: dict[str, Any], granted: bool) -> None:
+    account = Account("inline")
+    account.iam_fake.inline[NAME] = document
+
+    assert Grants(account).role(given.ROLE).granted is granted
+
+
+def test_an_inline_policy_without_the_secrets_key_is_no_grant_any_more() -> None:
+    account = with_key("inline")
+    account.iam_fake.inline[NAME] = inline_policy(given.SECRET, "")
+    assert not Grants(account).role(given.ROLE).granted
+
+    account.iam_fake.inline[NAME] = inline_policy(given.SECRET, given.KEY)
+    assert Grants(account).role(given.ROLE).granted
+
+
+def test_what_iam_says_of_the_role_is_kept() -> None:
+    account = Account()
+    account.iam_fake.found = replace(ROLE, tags={"team": "orders"}, boundary=BOUNDARY)
+
+    role = Grants(account).role(given.ROLE)
+
+    assert (role.tags, role.boundary, role.trust) == ({"team": "orders"}, BOUNDARY, given.CODEBUILD_TRUST)
+
+
+# The grant
+
+
+def test_the_managed_policy_is_attached_and_nothing_else_written() -> None:
+    account = Account()
+
+    assert make(account, "managed") == {"granted_at": NOW}
+    assert account.written == [("attach", given.ROLE_NAME, given.POLICY)]
+
+
+@pytest.mark.parametrize("account", [Account("inline"), with_key("inline")])
+def test_the_inline_policy_is_put_with_the_secrets_key_where_it_has_one(account: Account) -> None:
+    key = given.KEY if account.secret_fake.key else ""
+
+    assert make(account, "inline") == {"granted_at": NOW}
+    assert account.written == [("put_inline_policy", given.ROLE_NAME, NAME, inline_policy(given.SECRET, key))]
+
+
+def test_the_role_is_named_in_the_secrets_policy_beside_those_that_are_there() -> None:
+    account = Account("secret")
+    account.secret_fake.text = with_role(None, f"{given.ROLE}-other")
+
+    assert make(account, "secret") == {"granted_at": NOW}
+    assert account.written == [("put_policy", with_role(account.secret_fake.text, given.ROLE))]
+    assert account.record.ended == [ME]
+
+
+def test_a_role_that_is_named_already_is_written_nowhere() -> None:
+    account = Account("secret")
+    account.secret_fake.text = NAMED
+
+    assert make(account, "secret") == {"granted_at": NOW}
+    assert account.written == []
+    assert account.record.ended == [ME]
+
+
+def test_while_another_edits_the_secrets_policy_it_is_neither_read_nor_written() -> None:
+    account = Account("secret")
+    account.record.editor = "execution-two"
+    account.secret_fake.errors["policy"] = refusal("Unasked")
+
+    assert make(account, "secret") == {"busy": True}
+    assert (account.written, account.record.ended, account.record.editor) == ([], [], "execution-two")
+
+
+# AWS, or the policy, says no
+
+
+@pytest.mark.parametrize("code", ["AccessDenied", "NoSuchEntity", "LimitExceeded", "UnmodifiableEntity"])
+def test_a_policy_that_iam_does_not_attach_is_advised(code: str) -> None:
+    account = Account()
+    account.iam_fake.errors["attach"] = refusal(code)
+
+    told = advised(account, "managed")
+
+    assert told.reason.startswith(f"the role {given.ROLE_NAME} could not be given the policy: ")
+    assert "AWS says no" in told.reason
+
+
+def test_a_role_with_ten_policies_is_told_the_ways_out() -> None:
+    account = Account()
+    account.iam_fake.errors["attach"] = refusal("LimitExceeded")
+
+    assert "PolicyMode=secret" in advised(account, "managed").advice[1]
+
+
+def test_a_role_that_is_gone_is_told_what_to_do() -> None:
+    account = Account()
+    account.iam_fake.errors["attach"] = refusal("NoSuchEntity")
+
+    assert advised(account, "managed").advice[1] == "give the project a service role that is there"
+
+
+def test_a_role_outside_of_the_path_is_advised() -> None:
+    account = Account("inline")
+    account.iam_fake.errors["put_inline_policy"] = refusal("AccessDenied")
+
+    assert "could not be given an inline policy: " in advised(account, "inline").reason
+
+
+@pytest.mark.parametrize("code", ["PublicPolicyException", "AccessDeniedException", "MalformedPolicyDocumentException"])
+def test_a_secrets_policy_that_is_refused_is_advised_and_others_may_edit_it(code: str) -> None:
+    account = Account("secret")
+    account.secret_fake.errors["put_policy"] = refusal(code)
+
+    assert "could not be named in the secret's policy: " in advised(account, "secret").reason
+    assert account.record.ended == [ME]
+
+
+def crowded() -> str:
+    """A policy whose statement of ours has no place left for another role."""
+    text, number = NAMED, 0
+    while len(text) < LONGEST_POLICY - 80:
+        number += 1
+        text = with_role(text, f"arn:aws:iam::{given.ACCOUNT}:role/{'r' * 40}{number:04}")
+    return text
+
+
+@pytest.mark.parametrize(
+    ("text", "word"), [("{", "no JSON object"), ('{"Statement": 7}', "neither a statement nor a list")]
+)
+def test_a_secrets_policy_that_can_not_take_the_role_is_left_as_it_is(text: str, word: str) -> None:
+    account = Account("secret")
+    account.secret_fake.text = text
+
+    assert word in advised(account, "secret").reason
+    assert account.written == []
+    assert account.record.ended == [ME]
+
+
+def test_a_secrets_policy_that_would_be_too_long_is_left_as_it_is() -> None:
+    account = Account("secret")
+    account.secret_fake.text = crowded()
+    role = f"arn:aws:iam::{given.ACCOUNT}:role/one-too-many-{'x' * 40}"
+
+    told = Grants(account).make(GrantSecretAccess(role, given.POLICY, given.SECRET, "secret"), ME)
+
+    assert f"no more than {LONGEST_POLICY:,}" in told["refusal"]["reason"]
+    assert account.written == []
+
+
+@pytest.mark.parametrize("code", ["ThrottlingException", "Unheard"])
+@pytest.mark.parametrize(("by", "call"), [("managed", "attach"), ("inline", "put_inline_policy")])
+def test_what_may_pass_or_is_not_known_is_an_error_and_no_refusal(code: str, by: GrantBy, call: str) -> None:
+    account = Account(by)
+    account.iam_fake.errors[call] = refusal(code)
+
+    with pytest.raises(ClientError, match=code):
+        make(account, by)
+
+
+def test_an_edit_that_breaks_off_is_ended_so_that_nobody_waits_for_it() -> None:
+    account = Account("secret")
+    account.secret_fake.errors["put_policy"] = refusal("ThrottlingException")
+
+    with pytest.raises(ClientError, match="Throttling"):
+        make(account, "secret")
+    assert account.record.ended == [ME]
+
+
+# What would keep the role from the secret
+
+
+@pytest.mark.parametrize("mode", ["managed", "secret", "inline"])
+def test_a_role_without_a_boundary_meets_no_objection(mode: GrantBy) -> None:
+    assert Grants(Account(mode)).objection(ROLE) is None
+
+
+BOUND = replace(ROLE, boundary=BOUNDARY)
+
+
+def test_a_boundary_that_allows_it_is_no_objection() -> None:
+    assert Grants(Account()).objection(BOUND) is None
+
+
+def test_a_boundary_that_does_not_allow_it_is_told_with_the_statement_to_add() -> None:
+    account = Account()
+    account.iam_fake.boundary = NOTHING
+
+    told = objected(account, BOUND)
+
+    assert BOUNDARY in told.reason
+    assert "does not allow secretsmanager:GetSecretValue" in told.reason
+    assert '"secretsmanager:GetSecretValue"' in told.advice[0]
+    assert given.SECRET in told.advice[0]
+
+
+def test_a_boundary_that_allows_the_secret_and_not_its_key_is_told_by_the_key() -> None:
+    account = with_key()
+    account.kms_fake.document = key_policy(given.ROLE)
+    account.iam_fake.boundary = {
+        "Statement": {"Effect": "Allow", "Action": "secretsmanager:GetSecretValue", "Resource": "*"}
+    }
+
+    assert "does not allow kms:Decrypt" in objected(account, BOUND).reason
+
+
+def test_a_boundary_that_can_not_be_read_is_told() -> None:
+    account = Account()
+    account.iam_fake.errors["policy"] = refusal("AccessDenied")
+
+    assert f"{BOUNDARY} of the role {given.ROLE} can't be read" in objected(account, BOUND).reason
+
+
+def test_a_boundary_that_iam_does_not_tell_right_now_is_an_error() -> None:
+    account = Account()
+    account.iam_fake.errors["policy"] = refusal("Throttling")
+
+    with pytest.raises(ClientError, match="Throttling"):
+        Grants(account).objection(BOUND)
+
+
+def key_policy(principal: str) -> dict[str, Any]:
+    statement = {"Effect": "Allow", "Principal": {"AWS": principal}, "Action": "kms:Decrypt", "Resource": "*"}
+    return {"Statement": [statement]}
+
+
+THE_ACCOUNT = f"arn:aws:iam::{given.ACCOUNT}:root"
+
+
+@pytest.mark.parametrize(
+    ("mode", "principal", "refuses"),
+    [
+        ("managed", given.ROLE, False),
+        ("managed", THE_ACCOUNT, False),
+        ("inline", THE_ACCOUNT, False),
+        ("secret", given.ROLE, False),
+        ("secret", THE_ACCOUNT, True),
+        ("managed", f"{given.ROLE}-other", True),
+    ],
+)
+def test_a_key_policy_has_to_let_the_role_in_itself_where_nothing_in_iam_does(
+    mode: GrantBy, principal: str, refuses: bool
+) -> None:
+    account = with_key(mode)
+    account.kms_fake.document = key_policy(principal)
+
+    assert (Grants(account).objection(ROLE) is not None) is refuses
+
+
+def test_a_key_policy_that_refuses_the_role_is_told_with_the_statement_to_add() -> None:
+    told = objected(with_key())
+
+    assert given.KEY in told.reason
+    assert given.ROLE in told.reason
+    assert '"kms:Decrypt"' in told.advice[0]
+    assert '"kms:ViaService": "secretsmanager.eu-west-1.amazonaws.com"' in told.advice[0]
+
+
+@pytest.mark.parametrize("call", ["key_arn", "policy"])
+@pytest.mark.parametrize("role", [ROLE, BOUND])
+def test_a_key_that_can_not_be_looked_at_as_one_of_another_account_is_told(call: str, role: Role) -> None:
+    account = with_key()
+    account.kms_fake.errors[call] = refusal("AccessDeniedException")
+
+    told = objected(account, role)
+
+    assert "the key of the secret can't be looked at" in told.reason
+    assert "SecretKmsKeyArn" in told.advice[0]
+
+
+def test_a_key_that_kms_does_not_tell_right_now_is_an_error() -> None:
+    account = with_key()
+    account.kms_fake.errors["policy"] = refusal("ThrottlingException")
+
+    with pytest.raises(ClientError, match="Throttling"):
+        Grants(account).objection(ROLE)
+
+
+def test_a_secret_that_went_back_to_secrets_managers_own_key_needs_none() -> None:
+    account = with_key()
+    account.secret_fake.key = ""
+    account.kms_fake.errors = {"key_arn": refusal("Unasked"), "policy": refusal("Unasked")}
+
+    assert Grants(account).objection(ROLE) is None
+
+
+def test_without_a_customer_key_kms_is_asked_nothing() -> None:
+    account = Account()
+    account.kms_fake.errors = {"key_arn": refusal("Unasked"), "policy": refusal("Unasked")}
+
+    assert Grants(account).objection(BOUND) is None
+
+
+def denying(principal: str) -> str:
+    statement = {"Effect": "Deny", "Principal": {"AWS": principal}, "Action": "secretsmanager:*", "Resource": "*"}
+    return json.dumps({"Version": "2012-10-17", "Statement": [statement]})
+
+
+def test_a_secrets_policy_that_denies_the_role_is_told_where_the_grant_is_written_into_it() -> None:
+    account = Account("secret")
+    account.secret_fake.text = denying(given.ROLE)
+
+    assert "the secret's own policy denies the role" in objected(account).reason
+
+
+@pytest.mark.parametrize("text", [None, NAMED, denying(f"{given.ROLE}-other"), "{", "[" * 20_000, "7"])
+def test_a_secrets_policy_that_denies_somebody_else_or_is_none_is_no_objection(text: str | None) -> None:
+    account = Account("secret")
+    account.secret_fake.text = text
+
+    assert Grants(account).objection(ROLE) is None
+
+
+@pytest.mark.parametrize("mode", ["managed", "inline"])
+def test_a_secrets_policy_that_may_not_be_read_is_not_asked_for(mode: GrantBy) -> None:
+    account = Account(mode)
+    account.secret_fake.errors["policy"] = refusal("Unasked")
+
+    assert Grants(account).objection(ROLE) is None
