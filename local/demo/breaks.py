@@ -61,7 +61,7 @@ BREAKS: dict[str, tuple[Edit, ...]] = {
         ),
         Edit(_DIAGNOSIS, "    if cause is Cause.ANONYMOUS_LIMIT:\n", "    if True:\n"),
         Edit(
-            "core/repair/plan.py",
+            "core/repair/sign_in.py",
             'return ImageReference.parse(str(environment.get("image", ""))).is_docker_hub',
             "return True",
         ),

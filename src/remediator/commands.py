@@ -7,7 +7,6 @@ import re
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from remediator.core.bad_input import BadInput
 from remediator.core.case import Case, make_case, refuse_build
 from remediator.core.codebuild.build import Build
 from remediator.core.codebuild.failure import FAILED_STATUSES
@@ -15,10 +14,11 @@ from remediator.core.codebuild.project import Snapshot
 from remediator.core.diagnosis.diagnosis import diagnose
 from remediator.core.guards.history import started_by
 from remediator.core.guards.own_commands import pull_request_objection
-from remediator.core.guards.review import stranger_objection
 from remediator.core.guards.scope import out_of_scope
-from remediator.core.outcome import Ending, Outcome
-from remediator.core.repair.plan import make_plan, takes_registry_credential
+from remediator.core.guards.strangers import stranger_objection
+from remediator.core.outcome import BadInput, Ending, Outcome
+from remediator.core.repair.plan import make_plan
+from remediator.core.repair.sign_in import takes_registry_credential
 from remediator.core.wording import harmless
 from remediator.services import Services
 from remediator.steps.read_log import inspect_build, pushes_by_itself

@@ -7,11 +7,10 @@ from typing import Any
 
 from remediator import commands
 from remediator.aws.executions import AlreadyStarted
-from remediator.core.bad_input import BadInput
 from remediator.core.codebuild.failure import BuildFailure
 from remediator.core.diagnosis.diagnosis import NOT_INSPECTED, WAITED_FOR, diagnose
 from remediator.core.guards.history import retry_of_ours
-from remediator.core.outcome import Ending, Outcome
+from remediator.core.outcome import BadInput, Ending, Outcome
 from remediator.services import Services
 from remediator.steps.read_log import inspect
 

@@ -8,13 +8,13 @@ from dataclasses import dataclass
 from fnmatch import fnmatchcase
 from typing import Literal, cast
 
-from remediator.core.bad_input import BadInput
 from remediator.core.case import Terms
 from remediator.core.guards.history import Limits
-from remediator.core.guards.review import Untrusted
 from remediator.core.guards.scope import Scope
+from remediator.core.guards.strangers import Untrusted
+from remediator.core.outcome import BadInput
 from remediator.core.repair.change import GrantBy
-from remediator.core.repair.plan import SignIn
+from remediator.core.repair.sign_in import SignIn
 
 _LOOPBACK = re.compile(r"http://(127\.0\.0\.1|localhost):\d{1,5}")
 _SECRET_ARN = r"arn:aws[a-z-]*:secretsmanager:.+:secret:.+-[A-Za-z0-9]{6}"  # noqa: S105 - a pattern for ARNs

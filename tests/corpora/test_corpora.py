@@ -9,7 +9,8 @@ from pathlib import Path
 import pytest
 
 from remediator.core.codebuild.image import ImageReference
-from remediator.core.diagnosis.failed_command import NEAR_END, FailedCommand, LogLine
+from remediator.core.codebuild.log import LogLine
+from remediator.core.diagnosis.failed_command import NEAR_END, FailedCommand
 from remediator.core.diagnosis.throttle import find_throttle
 from tests.corpora.corpus import OWN, Case, Corpus
 

@@ -13,7 +13,7 @@ from remediator.core.codebuild.project import Role, Snapshot
 from remediator.core.diagnosis.diagnosis import NOT_INSPECTED, diagnose
 from remediator.core.diagnosis.failed_command import Finding
 from remediator.core.diagnosis.throttle import find_throttle
-from remediator.core.repair.plan import SignIn
+from remediator.core.repair.sign_in import SignIn
 from remediator.settings import Settings
 
 Document = dict[str, Any]

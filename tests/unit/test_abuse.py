@@ -7,14 +7,13 @@ from typing import Any
 
 import pytest
 
-from remediator.core.bad_input import BadInput
 from remediator.core.codebuild.failure import BuildArn, BuildFailure
 from remediator.core.codebuild.image import ImageReference
 from remediator.core.guards.own_commands import pull_request_objection
 from remediator.core.guards.review import objection
-from remediator.core.outcome import Ending, Outcome
+from remediator.core.outcome import BadInput, Ending, Outcome
 from remediator.core.policies.secret_policy import SecretPolicyFault, with_role
-from remediator.core.repair.plan import takes_registry_credential
+from remediator.core.repair.sign_in import takes_registry_credential
 from tests.unit import given
 
 CRAFTED = {

@@ -7,8 +7,8 @@ from typing import Any
 import pytest
 
 from remediator import commands
-from remediator.core.bad_input import BadInput
 from remediator.core.codebuild.build import Build
+from remediator.core.outcome import BadInput
 from remediator.records.journal import Entry
 from tests.unit import given
 from tests.unit.fakes import NOW, FakeServices

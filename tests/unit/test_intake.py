@@ -9,8 +9,7 @@ from typing import Any
 import pytest
 
 from remediator import intake
-from remediator.core.bad_input import BadInput
-from remediator.core.outcome import Ending
+from remediator.core.outcome import BadInput, Ending
 from tests.unit import given
 from tests.unit.fakes import NOW, FakeServices
 

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import pytest
 
-from remediator.core.bad_input import BadInput
 from remediator.core.guards.history import Limits
 from remediator.core.guards.scope import Scope
-from remediator.core.repair.plan import SignIn
+from remediator.core.outcome import BadInput
+from remediator.core.repair.sign_in import SignIn
 from remediator.settings import Settings
 from tests.unit import given
 

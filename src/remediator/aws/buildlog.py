@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from remediator.core.diagnosis.failed_command import LogLine, LogPlace
+from remediator.core.codebuild.log import LogLine, LogPlace
 
 MOST_PAGES = 4
 _SINCE = 1_704_067_200_000

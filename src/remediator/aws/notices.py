@@ -1,11 +1,63 @@
-"""Publishes a short notice of each outcome that somebody should see."""
+"""Publishes a short notice of each outcome that somebody should see: project, build, how it ended, where the rest is.
+
+A notice leaves the account, by mail or into a chat. So it is made of names and words that are known beforehand, and of
+nothing that a build, an image, a buildspec or a log has said: reason, changes and advice stay in the journal.
+"""
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from typing import Any
 
-from remediator.aws.notice import notice_of
+from remediator.core.outcome import Ending
+
+_NO_NEWS = (Ending.SKIPPED, Ending.PLANNED)
+_SUBJECT = 100
+"""Characters: https://docs.aws.amazon.com/sns/latest/api/API_Publish.html"""
+
+_MEANS = {
+    Ending.REMEDIATED: "The project was repaired, and its build got past the pull with the credentials.",
+    Ending.UNPROVEN: "The project was repaired, and its build got past the pull; nothing shows with what.",
+    Ending.PATCHED: "The project is signed in; its build was not run again from here, or was stopped.",
+    Ending.ADVISED: "Nothing was changed; a person has something to do.",
+    Ending.REJECTED: "Nothing was changed: the build or the credentials did not stand up to the check.",
+    Ending.GAVE_UP: "The repair did not help, or did not become possible.",
+    Ending.FAILED: "A step broke off; the journal lists what was changed until then.",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Notice:
+    """A notice's `subject`, one line of ASCII, and its `message`."""
+
+    subject: str
+    message: str
+
+
+def notice_of(entry: Mapping[str, Any], table: str) -> Notice | None:
+    """The notice of an outcome's entry; None where nobody has to see it. `table` is the journal's name."""
+    ending = Ending(entry["outcome"])
+    if entry["quiet"] or ending in _NO_NEWS:
+        return None
+    project, build = entry["project"], entry["build"]
+    key = json.dumps({"pk": {"S": f"build#{build.rpartition('/')[2]}"}})
+    show = f"aws dynamodb get-item --table-name {table} --key '{key}' --query Item.report.S --output text"
+    lines = [
+        _MEANS[ending],
+        "",
+        f"project: {project}",
+        f"build: {build}",
+        f"outcome: {ending.value}",
+        f"cause: {entry['cause'] or 'none'}",
+        f"changes: {len(entry['changes'])}",
+        f"advice: {len(entry['advice'])}",
+        "",
+        "Reason, changes and advice:",
+        show,
+    ]
+    return Notice(f"{ending.value}: {project}"[:_SUBJECT], "\n".join(lines))
 
 
 class Notices:

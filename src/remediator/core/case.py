@@ -13,12 +13,14 @@ from remediator.core.codebuild.project import Snapshot
 from remediator.core.diagnosis.diagnosis import WAITED_FOR, Diagnosis, mirrors_of
 from remediator.core.diagnosis.throttle import Cause
 from remediator.core.guards.history import NEW, History, undone_again
-from remediator.core.guards.review import Untrusted, another_image, objection
+from remediator.core.guards.review import another_image, objection
 from remediator.core.guards.scope import EVERYTHING, Scope, out_of_scope
+from remediator.core.guards.strangers import Untrusted
 from remediator.core.outcome import Ending, Outcome
-from remediator.core.repair.carried import signed_in
 from remediator.core.repair.change import GrantSecretAccess
-from remediator.core.repair.plan import Plan, SignIn, make_plan
+from remediator.core.repair.plan import Plan, make_plan
+from remediator.core.repair.sign_in import SignIn
+from remediator.core.repair.signed_in import signed_in
 from remediator.core.retry.way import Retry, Way, decide_retry
 
 NO_PLAN = Plan()

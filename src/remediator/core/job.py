@@ -7,8 +7,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from remediator.core.bad_input import BadInput
 from remediator.core.codebuild.failure import BuildArn
+from remediator.core.outcome import BadInput
 
 _EXECUTION = re.compile(r"/durable-execution/[^/]+-(\d{1,6})/")
 

@@ -1,8 +1,9 @@
-"""Decides what of a log may be shown: no account name, token or password, and nothing that a terminal would obey."""
+"""Words that people read: no account name, token or password, nothing that a terminal would obey, times as UTC."""
 
 from __future__ import annotations
 
 import re
+from datetime import UTC, datetime
 
 _MASK = "***"
 
@@ -52,3 +53,8 @@ def harmless(text: str) -> str:
         return text
     text = re.sub(_TERMINAL_SEQUENCE, "", text)
     return "".join(c if c.isprintable() else " " if c.isspace() else "" for c in text)
+
+
+def moment(seconds: float) -> str:
+    """`2026-11-27 05:10 UTC` for seconds since 1970."""
+    return datetime.fromtimestamp(seconds, UTC).strftime("%Y-%m-%d %H:%M UTC")

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from remediator.core.moment import moment
+from remediator.core.wording import moment
 from remediator.records.table import Table, number, text
 
 KEY = "stop"

@@ -12,9 +12,9 @@ from remediator.aws.dockerhub import Allowance, Answer, ask_docker_hub
 from remediator.aws.secret import Credentials, MalformedSecret
 from remediator.core.case import Case
 from remediator.core.guards.history import locked_out
-from remediator.core.moment import moment
 from remediator.core.outcome import Ending, Outcome
 from remediator.core.repair.auth_config import fault_in
+from remediator.core.wording import moment
 from remediator.records.secret_record import REFUSED_FOR, Known
 from remediator.services import Services
 

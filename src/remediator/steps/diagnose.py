@@ -23,7 +23,7 @@ from remediator.core.guards.own_commands import pull_request_objection
 from remediator.core.guards.review import another_image, other_images
 from remediator.core.job import Order
 from remediator.core.outcome import Ending, Outcome
-from remediator.core.repair.carried import signed_in
+from remediator.core.repair.signed_in import signed_in
 from remediator.services import Services
 from remediator.steps.credentials import Proving
 from remediator.steps.grant import Grants

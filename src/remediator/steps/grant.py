@@ -12,7 +12,7 @@ from botocore.exceptions import ClientError
 
 from remediator.aws.client import code_of, is_transient, message_of
 from remediator.core.codebuild.project import Role, Snapshot
-from remediator.core.guards.review import stranger_objection
+from remediator.core.guards.strangers import stranger_objection
 from remediator.core.outcome import Ending, Outcome
 from remediator.core.repair.change import GrantSecretAccess
 from remediator.services import Services

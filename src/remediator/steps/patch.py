@@ -12,8 +12,8 @@ from remediator.core.case import Case, replan
 from remediator.core.codebuild.failure import BuildArn
 from remediator.core.codebuild.project import Document, Snapshot
 from remediator.core.guards.history import History, stopped
-from remediator.core.guards.review import stranger_objection
 from remediator.core.guards.scope import out_of_scope
+from remediator.core.guards.strangers import stranger_objection
 from remediator.core.job import Order
 from remediator.core.outcome import Ending, Outcome
 from remediator.core.repair.difference import difference

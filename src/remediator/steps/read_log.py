@@ -8,6 +8,7 @@ from remediator.aws.buildlog import MOST_PAGES, BuildLog
 from remediator.aws.client import code_of, is_transient, message_of
 from remediator.core.codebuild.build import Build
 from remediator.core.codebuild.failure import COMMAND_PHASES, BuildFailure
+from remediator.core.codebuild.log import LogLine, LogPlace
 from remediator.core.codebuild.project import Document, Snapshot, in_repository
 from remediator.core.diagnosis.diagnosis import NOT_INSPECTED
 from remediator.core.diagnosis.failed_command import (
@@ -17,8 +18,6 @@ from remediator.core.diagnosis.failed_command import (
     SIGN_IN_MARKS,
     FailedCommand,
     Finding,
-    LogLine,
-    LogPlace,
     Said,
 )
 from remediator.core.diagnosis.throttle import WORDS

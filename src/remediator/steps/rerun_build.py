@@ -19,7 +19,7 @@ from remediator.core.diagnosis.throttle import find_throttle
 from remediator.core.guards.history import started_by
 from remediator.core.job import Order
 from remediator.core.outcome import Ending, Outcome
-from remediator.core.repair.carried import signed_in
+from remediator.core.repair.signed_in import signed_in
 from remediator.core.retry.way import Way
 from remediator.core.verdict.verdict import Verdict, verdict
 from remediator.services import Services

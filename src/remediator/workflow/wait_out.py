@@ -8,8 +8,8 @@ from remediator.core.case import Case
 from remediator.core.diagnosis.throttle import Cause
 from remediator.core.guards.shared_role import listed
 from remediator.core.job import Order
-from remediator.core.moment import moment
 from remediator.core.outcome import Ending, Outcome
+from remediator.core.wording import moment
 from remediator.services import Services
 from remediator.steps.steps import Steps
 from remediator.workflow.checking import Checking

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from remediator.aws.notice import Notice, notice_of
+from remediator.aws.notices import Notice, notice_of
 from remediator.core.outcome import Ending, Outcome
 from tests.unit import given
 from tests.unit.repairs import HOSTILE

@@ -9,8 +9,7 @@ import pytest
 from botocore.exceptions import ClientError
 from botocore.stub import Stubber
 
-from remediator.aws.notice import notice_of
-from remediator.aws.notices import Notices
+from remediator.aws.notices import Notices, notice_of
 from remediator.core.outcome import Ending, Outcome
 from tests.unit import given
 

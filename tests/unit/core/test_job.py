@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from remediator.core.bad_input import BadInput
 from remediator.core.job import Order
+from remediator.core.outcome import BadInput
 from tests.unit import given
 
 

@@ -9,7 +9,8 @@ from botocore.exceptions import ClientError
 
 from remediator.core.codebuild.build import Build
 from remediator.core.codebuild.failure import BuildFailure
-from remediator.core.diagnosis.failed_command import Finding, LogPlace
+from remediator.core.codebuild.log import LogPlace
+from remediator.core.diagnosis.failed_command import Finding
 from remediator.core.diagnosis.throttle import Cause
 from remediator.core.repair.signed_in import login_of
 from remediator.steps.read_log import LATE, inspect, login_shown, pushes_by_itself

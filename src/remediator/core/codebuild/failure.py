@@ -7,8 +7,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from remediator.core.bad_input import BadInput
-from remediator.core.diagnosis.failed_command import LogPlace
+from remediator.core.codebuild.log import LogPlace
+from remediator.core.outcome import BadInput
 
 COMMAND_PHASES = ("INSTALL", "PRE_BUILD", "BUILD", "POST_BUILD")
 """The phases in which a buildspec's commands run, in their order."""

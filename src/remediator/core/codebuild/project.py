@@ -1,4 +1,4 @@
-"""The project, its role and its tags as they were read, and who besides their owner could come to use them."""
+"""The project, its role and its tags as they were read."""
 
 from __future__ import annotations
 
@@ -7,14 +7,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from remediator.core.guards.strangers import principals_besides
-
 S3_OBJECT = r"arn:aws[a-z-]*:s3:::\S+"
 
 Document = dict[str, Any]
 """A raw JSON document as CodeBuild keeps it, members that no SDK knows included."""
-
-CODEBUILD = ("codebuild.amazonaws.com", "codebuild.amazonaws.com.cn")
 
 
 def is_inline(buildspec: str) -> bool:
@@ -39,11 +35,6 @@ class Role:
     tags: Mapping[str, str] = field(default_factory=dict)
     boundary: str = ""
     granted: bool = False
-
-    @property
-    def strangers(self) -> tuple[str, ...]:
-        """The principals, besides CodeBuild, that the trust policy lets assume the role."""
-        return principals_besides(CODEBUILD, self.trust)
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,6 +6,7 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from remediator.core.codebuild.log import LogLine
 from remediator.core.diagnosis.throttle import Throttle, find_throttle
 
 PHASE_END = "Phase complete: "
@@ -32,22 +33,6 @@ _FAILED = rf"{_AGENT}Command did not exit successfully"
 _AGENTS_OWN = rf"{_AGENT}(?:Entering|Running|Command did not exit|Phase )"
 """Some agents put their stamp before every line, also a command's."""
 _QUOTED_COMMAND = r"Error while executing command: (.*)\. Reason: "
-
-
-@dataclass(frozen=True, slots=True)
-class LogPlace:
-    """A log stream of CloudWatch Logs."""
-
-    group: str
-    stream: str
-
-
-@dataclass(frozen=True, slots=True)
-class LogLine:
-    """One event of a log stream; `at` is in milliseconds since 1970."""
-
-    at: int
-    text: str
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,9 +8,9 @@ from typing import Any
 
 from remediator.core.codebuild.build import Build
 from remediator.core.codebuild.project import Snapshot
-from remediator.core.moment import moment
 from remediator.core.outcome import Ending, Outcome
 from remediator.core.repair.plan import Plan
+from remediator.core.wording import moment
 
 
 @dataclass(frozen=True, slots=True)

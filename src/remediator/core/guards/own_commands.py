@@ -14,7 +14,7 @@ from remediator.core.codebuild.build import Build
 from remediator.core.codebuild.project import Snapshot
 from remediator.core.outcome import Ending, Outcome
 from remediator.core.repair.change import refers
-from remediator.core.repair.plan import SignIn
+from remediator.core.repair.sign_in import SignIn
 from remediator.core.retry.overrides import overrides_of
 
 _SAYS_MORE = (

@@ -3,17 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Literal
 
 from remediator.core.codebuild.build import Build
 from remediator.core.codebuild.project import Snapshot
-from remediator.core.guards.strangers import builds_pull_requests_of_strangers
+from remediator.core.guards.strangers import Untrusted, stranger_objection
 from remediator.core.outcome import Ending, Outcome
-from remediator.core.repair.carried import signed_in
 from remediator.core.repair.change import SetRegistryCredential
-from remediator.core.repair.plan import Plan, SignIn, takes_registry_credential
-
-Untrusted = Literal["advise", "repair"]
+from remediator.core.repair.plan import Plan
+from remediator.core.repair.sign_in import SignIn, takes_registry_credential
+from remediator.core.repair.signed_in import signed_in
 
 
 def objection(
@@ -158,25 +156,3 @@ def _image_signed_in(build: Build, snapshot: Snapshot, sign_in: SignIn) -> Outco
             advice=("start the build again",),
         )
     return None
-
-
-def stranger_objection(snapshot: Snapshot, untrusted: Untrusted) -> Outcome | None:
-    """A repair lets every command of every build read the secret, so strangers must have no say in the commands."""
-    if untrusted == "repair":
-        return None
-    reasons = []
-    if snapshot.project.get("projectVisibility") == "PUBLIC_READ":
-        reasons.append("its builds are public (projectVisibility PUBLIC_READ)")
-    if builds_pull_requests_of_strangers(snapshot.project.get("webhook")):
-        reasons.append(
-            "its webhook builds pull requests of anybody, without a comment's approval or an ACTOR_ACCOUNT_ID filter"
-        )
-    if snapshot.role is not None and snapshot.role.strangers:
-        reasons.append(f"its service role may also be assumed by {', '.join(snapshot.role.strangers)}")
-    if not reasons:
-        return None
-    return Outcome(
-        Ending.ADVISED,
-        "strangers could read the secret through this project: " + "; ".join(reasons),
-        advice=("close that, or deploy with UntrustedProjects=repair if those people may have the credentials",),
-    )

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from remediator.core.codebuild.project import Snapshot
-from remediator.core.guards.review import Untrusted, stranger_objection
+from remediator.core.guards.strangers import Untrusted, stranger_objection
 from remediator.core.outcome import Ending, Outcome
 
 MOST_TOLD = 20

@@ -1,13 +1,47 @@
-"""Reads trust policies and webhooks: which principals may assume a role, and whose commands a webhook builds."""
+"""Decides whether people outside the account could come to read the secret through a project or its role."""
 
 from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Mapping
-from typing import Any
+from typing import Any, Literal
+
+from remediator.core.codebuild.project import Role, Snapshot
+from remediator.core.outcome import Ending, Outcome
+
+Untrusted = Literal["advise", "repair"]
+CODEBUILD = ("codebuild.amazonaws.com", "codebuild.amazonaws.com.cn")
 
 _ACCOUNTS = re.compile(r"(?P<start>\^)?(?P<open>\()?(?P<accounts>[\w-]+(?:\|[\w-]+)*)(?(open)\))(?P<end>\$)?")
 _READERS = ("GITHUB_READ", "GITLAB_GUEST", "BITBUCKET_READ")
+
+
+def stranger_objection(snapshot: Snapshot, untrusted: Untrusted) -> Outcome | None:
+    """A repair lets every command of every build read the secret, so strangers must have no say in the commands."""
+    if untrusted == "repair":
+        return None
+    reasons = []
+    if snapshot.project.get("projectVisibility") == "PUBLIC_READ":
+        reasons.append("its builds are public (projectVisibility PUBLIC_READ)")
+    if builds_pull_requests_of_strangers(snapshot.project.get("webhook")):
+        reasons.append(
+            "its webhook builds pull requests of anybody, without a comment's approval or an ACTOR_ACCOUNT_ID filter"
+        )
+    others = principals_besides_codebuild(snapshot.role) if snapshot.role else ()
+    if others:
+        reasons.append(f"its service role may also be assumed by {', '.join(others)}")
+    if not reasons:
+        return None
+    return Outcome(
+        Ending.ADVISED,
+        "strangers could read the secret through this project: " + "; ".join(reasons),
+        advice=("close that, or deploy with UntrustedProjects=repair if those people may have the credentials",),
+    )
+
+
+def principals_besides_codebuild(role: Role) -> tuple[str, ...]:
+    """The principals, besides CodeBuild, that the trust policy lets assume the role."""
+    return principals_besides(CODEBUILD, role.trust)
 
 
 def principals_besides(expected: Iterable[str], trust: Mapping[str, Any]) -> tuple[str, ...]:

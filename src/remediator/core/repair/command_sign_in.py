@@ -13,11 +13,25 @@ from remediator.core.codebuild.project import Snapshot, in_repository, is_inline
 from remediator.core.diagnosis.failed_command import FailedCommand
 from remediator.core.outcome import Ending, Outcome
 from remediator.core.repair.change import AddDockerLogin
-from remediator.core.repair.curated import reads_docker_auth_config
-from remediator.core.repair.plan import SignIn, own_variables
+from remediator.core.repair.plan import own_variables
+from remediator.core.repair.sign_in import SignIn
 from remediator.core.repair.signed_in import login_of, shell_of, signs_in
 
 _OTHER_CLIENTS = ("podman", "buildah", "skopeo", "crane", "jib")
+
+
+# The docker CLI reads it since 28.3 (https://github.com/docker/cli/pull/6008); the maintained images carry 28.5
+# (https://github.com/aws/aws-codebuild-docker-images), except those of Lambda compute, which have no docker.
+_AUTH_CONFIG_READERS = frozenset(
+    {
+        "aws/codebuild/standard:7.0",
+        "aws/codebuild/standard:8.0",
+        "aws/codebuild/amazonlinux-x86_64-standard:5.0",
+        "aws/codebuild/amazonlinux-x86_64-standard:6.0",
+        "aws/codebuild/amazonlinux-aarch64-standard:3.0",
+        "aws/codebuild/amazonlinux-aarch64-standard:4.0",
+    }
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -170,3 +184,12 @@ def _by_hand(snapshot: Snapshot, sign_in: SignIn) -> tuple[str, ...]:
 
 def _refusal(reason: str, *what_to_do: str) -> Outcome:
     return Outcome(Ending.ADVISED, f"the project's commands can't be signed in from here: {reason}", advice=what_to_do)
+
+
+def reads_docker_auth_config(image: str) -> bool:
+    """Whether `docker pull` in a build with this image signs in with the variable DOCKER_AUTH_CONFIG alone.
+
+    False for every image that could carry an older docker CLI: custom ones, and curated ones that are pinned to a
+    release (`standard:7.0-25.10.02`) or a digest.
+    """
+    return image in _AUTH_CONFIG_READERS

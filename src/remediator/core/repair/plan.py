@@ -4,14 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any
 
-from remediator.core.codebuild.image import ImageReference
 from remediator.core.codebuild.project import Document, Snapshot, is_inline
 from remediator.core.repair.change import (
     AddDockerLogin,
     Change,
-    GrantBy,
     GrantSecretAccess,
     ProjectChange,
     SetEnvironmentVariables,
@@ -20,43 +18,7 @@ from remediator.core.repair.change import (
     change_to_json,
     refers,
 )
-
-
-@dataclass(frozen=True, slots=True)
-class SignIn:
-    """How a repaired project signs in: with which secret, granted by which policy or else, in which variables.
-
-    `customer_key`: is the secret encrypted with a key of the account's own?
-    """
-
-    secret_arn: str
-    policy_arn: str
-    grant_by: GrantBy = "managed"
-    customer_key: bool = False
-    username_variable: str = "DOCKERHUB_USERNAME"
-    password_variable: str = "DOCKERHUB_PASSWORD"  # noqa: S105 - the name of a variable
-    variables: Literal["always", "when-needed"] = "always"
-    auth_config_variable: str = "DOCKER_AUTH_CONFIG"
-
-    def grant(self, role_arn: str) -> GrantSecretAccess:
-        return GrantSecretAccess(role_arn, self.policy_arn, self.secret_arn, self.grant_by)
-
-    @property
-    def auth_config_reference(self) -> str:
-        """What the docker CLI's own variable is resolved from: the secret's third key."""
-        return f"{self.secret_arn}:docker_auth_config"
-
-    def signs_in_image(self, environment: Mapping[str, Any]) -> bool:
-        """Is a build environment's own image pulled with this secret?"""
-        return (environment.get("registryCredential") or {}).get("credential") == self.secret_arn
-
-    @property
-    def references(self) -> dict[str, str]:
-        """Variable name to what CodeBuild resolves it from, `<secret ARN>:<JSON key>`; no value of the secret."""
-        return {
-            self.username_variable: f"{self.secret_arn}:username",
-            self.password_variable: f"{self.secret_arn}:password",
-        }
+from remediator.core.repair.sign_in import SignIn, takes_registry_credential
 
 
 @dataclass(frozen=True, slots=True)
@@ -147,21 +109,6 @@ def make_plan(
     if _uses_nothing(snapshot, sign_in) and credential is None and variables is None and not for_build:
         changes = []
     return Plan(tuple(changes), tuple(advice))
-
-
-def takes_registry_credential(environment: Mapping[str, Any]) -> bool:
-    """May this build environment carry a Docker Hub credential for its image?
-
-    CodeBuild refuses it for its curated images and ECR's; on any other registry's image it would hand Docker Hub's
-    credentials to that registry; Lambda compute takes images from ECR only.
-    https://docs.aws.amazon.com/codebuild/latest/APIReference/API_RegistryCredential.html
-    """
-    if str(environment.get("type", "")).endswith("_LAMBDA_CONTAINER"):
-        return False
-    try:
-        return ImageReference.parse(str(environment.get("image", ""))).is_docker_hub
-    except ValueError:
-        return False
 
 
 def _registry_credential(snapshot: Snapshot, sign_in: SignIn) -> SetRegistryCredential | None:

@@ -9,7 +9,14 @@ from remediator.core.buildspec.edit import Buildspec, BuildspecError, Shell, add
 from remediator.core.codebuild.build import Build
 from remediator.core.codebuild.project import Snapshot, is_inline
 from remediator.core.repair.change import refers
-from remediator.core.repair.plan import SignIn
+from remediator.core.repair.sign_in import SignIn
+
+
+def signed_in(build: Build, phase: str, sign_in: SignIn) -> bool:
+    """Does this build carry the credentials of a repair where they matter, in the phase whose pull was throttled?"""
+    if phase == "PROVISIONING":
+        return sign_in.signs_in_image(build.environment)
+    return signs_in(build.environment, build.buildspec, sign_in)
 
 
 def same_buildspec(build: Build, snapshot: Snapshot, sign_in: SignIn) -> bool:

@@ -9,7 +9,7 @@ from typing import Any
 
 from remediator.core.codebuild.build import Build
 from remediator.core.codebuild.project import Snapshot
-from remediator.core.repair.plan import SignIn, takes_registry_credential
+from remediator.core.repair.sign_in import SignIn, takes_registry_credential
 from remediator.core.retry.overrides import overrides_of
 
 

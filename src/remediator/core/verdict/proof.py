@@ -8,10 +8,10 @@ from typing import get_args
 
 from remediator.core.buildspec.edit import Buildspec, Shell, sign_in_faults
 from remediator.core.codebuild.build import Build
-from remediator.core.diagnosis.failed_command import MARKS, LogLine
-from remediator.core.repair.carried import signed_in
-from remediator.core.repair.plan import SignIn, takes_registry_credential
-from remediator.core.repair.signed_in import login_of, signs_in
+from remediator.core.codebuild.log import LogLine
+from remediator.core.diagnosis.failed_command import MARKS
+from remediator.core.repair.sign_in import SignIn, takes_registry_credential
+from remediator.core.repair.signed_in import login_of, signed_in, signs_in
 
 _ACCEPTED = "Login Succeeded"
 

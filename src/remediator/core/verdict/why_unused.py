@@ -16,12 +16,10 @@ from remediator.core.codebuild.project import Snapshot, is_inline
 from remediator.core.diagnosis.diagnosis import Diagnosis
 from remediator.core.diagnosis.failed_command import FailedCommand
 from remediator.core.outcome import Ending, Outcome
-from remediator.core.repair.carried import signed_in
 from remediator.core.repair.change import refers
-from remediator.core.repair.command_sign_in import other_client
-from remediator.core.repair.curated import reads_docker_auth_config
-from remediator.core.repair.plan import SignIn
-from remediator.core.repair.signed_in import login_of, shell_of
+from remediator.core.repair.command_sign_in import other_client, reads_docker_auth_config
+from remediator.core.repair.sign_in import SignIn
+from remediator.core.repair.signed_in import login_of, shell_of, signed_in
 
 Found = tuple[str, str]
 """What was found, as a part of a sentence, and what to do about it."""

@@ -7,8 +7,8 @@ from typing import Any
 
 import pytest
 
-from remediator.core.bad_input import SHOWN, BadInput, shown
 from remediator.core.codebuild.failure import BuildArn, BuildFailure
+from remediator.core.outcome import SHOWN, BadInput, shown
 from tests.unit import given
 
 

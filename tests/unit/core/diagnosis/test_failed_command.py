@@ -7,7 +7,8 @@ from collections.abc import Sequence
 
 import pytest
 
-from remediator.core.diagnosis.failed_command import NEAR_END, FailedCommand, LogLine, Said
+from remediator.core.codebuild.log import LogLine
+from remediator.core.diagnosis.failed_command import NEAR_END, FailedCommand, Said
 from remediator.core.diagnosis.throttle import WORDS, Cause, Throttle
 
 LIMIT = (

@@ -22,9 +22,9 @@ from remediator.core.guards.history import (
     too_often,
     undone_again,
 )
-from remediator.core.moment import moment
 from remediator.core.outcome import Ending
 from remediator.core.repair.plan import Plan, make_plan
+from remediator.core.wording import moment
 from tests.unit import given
 
 LIMITS = Limits(attempts=3, minutes=60)

@@ -9,7 +9,8 @@ import pytest
 
 from remediator.core.codebuild.build import Build
 from remediator.core.codebuild.project import Role, Snapshot
-from remediator.core.guards.review import Untrusted, objection, stranger_objection
+from remediator.core.guards.review import objection
+from remediator.core.guards.strangers import Untrusted, stranger_objection
 from remediator.core.outcome import Ending, Outcome
 from tests.unit import given
 

@@ -6,8 +6,7 @@ from typing import Any
 
 import pytest
 
-from remediator.core.codebuild.project import CODEBUILD
-from remediator.core.guards.strangers import builds_pull_requests_of_strangers, principals_besides
+from remediator.core.guards.strangers import CODEBUILD, builds_pull_requests_of_strangers, principals_besides
 from tests.unit import given
 
 Json = dict[str, Any]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from remediator.core.repair.curated import reads_docker_auth_config
+from remediator.core.repair.command_sign_in import reads_docker_auth_config
 
 
 @pytest.mark.parametrize(

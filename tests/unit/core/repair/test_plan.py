@@ -12,7 +12,8 @@ import pytest
 from remediator.core.codebuild.project import Snapshot
 from remediator.core.repair.change import GrantBy, GrantSecretAccess, SetEnvironmentVariables, SetRegistryCredential
 from remediator.core.repair.difference import difference
-from remediator.core.repair.plan import Plan, make_plan, takes_registry_credential
+from remediator.core.repair.plan import Plan, make_plan
+from remediator.core.repair.sign_in import takes_registry_credential
 from tests.every_member import every_member, known_paths, with_unknown_members
 from tests.unit import given
 

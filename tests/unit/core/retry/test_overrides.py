@@ -17,7 +17,8 @@ from local.simulator.errors import ServiceError
 from remediator.core.buildspec.edit import add_login
 from remediator.core.codebuild.build import Build
 from remediator.core.codebuild.project import Snapshot
-from remediator.core.repair.plan import make_plan, takes_registry_credential
+from remediator.core.repair.plan import make_plan
+from remediator.core.repair.sign_in import takes_registry_credential
 from remediator.core.retry import overrides as module
 from remediator.core.retry.overrides import Overrides, overrides_of
 from tests.unit import given

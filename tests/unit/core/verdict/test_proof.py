@@ -8,7 +8,8 @@ import pytest
 
 from remediator.core.buildspec.edit import add_login, login_command
 from remediator.core.codebuild.build import Build
-from remediator.core.diagnosis.failed_command import MARKS, LogLine
+from remediator.core.codebuild.log import LogLine
+from remediator.core.diagnosis.failed_command import MARKS
 from remediator.core.verdict.proof import LOGIN_MARKS, proof, shows_login
 from tests.unit import given
 
