@@ -7,17 +7,19 @@ import re
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from remediator.core.case import Case, make_case, refuse_build
+from remediator.core.case import Case, ProjectFacts
+from remediator.core.case_advice import advice_on
 from remediator.core.codebuild.build import Build
 from remediator.core.codebuild.failure import FAILED_STATUSES
 from remediator.core.codebuild.project import Snapshot
+from remediator.core.decide import make_case, read, refuse_build
 from remediator.core.diagnosis.diagnosis import diagnose
 from remediator.core.guards.history import started_by
 from remediator.core.guards.own_commands import pull_request_objection
 from remediator.core.guards.scope import out_of_scope
 from remediator.core.guards.strangers import stranger_objection
 from remediator.core.outcome import BadInput, Ending, Outcome
-from remediator.core.repair.plan import make_plan
+from remediator.core.repair.plan import kept_variables, make_plan
 from remediator.core.repair.sign_in import takes_registry_credential
 from remediator.core.wording import harmless
 from remediator.services import Services
@@ -54,7 +56,7 @@ def plan(event: Mapping[str, Any], services: Services) -> Answer:
         "nothing was written; this is what a remediation would change",
         cause=case.cause,
         changes=case.plan.show(),
-        advice=(*case.plan.advice, _NOT_READ, *((_KEY_NOT_READ,) if case.otherwise else ())),
+        advice=(*advice_on(case), _NOT_READ, *((_KEY_NOT_READ,) if case.auth_config else ())),
     )
     return {"project": name, **outcome.to_json()}
 
@@ -117,7 +119,8 @@ def _case(build: Build | None, snapshot: Snapshot, services: Services) -> Case:
         if not takes_registry_credential(snapshot.environment):
             return Case(Outcome(Ending.SKIPPED, "the project's image does not come from Docker Hub"))
         refusal = out_of_scope(snapshot, terms.scope) or stranger_objection(snapshot, terms.untrusted)
-        return Case(refusal, plan=make_plan(snapshot, terms.sign_in))
+        facts = ProjectFacts(snapshot.name, kept_variables=kept_variables(snapshot, terms.sign_in))
+        return Case(refusal, plan=make_plan(snapshot, terms.sign_in), facts=facts)
     diagnosis = diagnose(build.failure, inspect_build(build, services))
     refused = refuse_build(build, diagnosis)
     if refused:
@@ -125,7 +128,8 @@ def _case(build: Build | None, snapshot: Snapshot, services: Services) -> Case:
     foreign = pull_request_objection(build)
     if foreign:
         return Case(foreign, diagnosis.cause)
-    case = make_case(build, diagnosis, snapshot, terms, pushes=pushes_by_itself(build, snapshot.project, services))
+    pushes = pushes_by_itself(build, snapshot.project, services)
+    case = make_case(read(build, snapshot, terms.sign_in), diagnosis, terms, pushes=pushes)
     # A person who asks what would be changed is told what there is to do instead.
     return Case(diagnosis.refusal, case.cause) if case.waits else case
 

@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 
     from remediator.aws.codepipeline import CodePipeline
     from remediator.aws.kms import Kms
+    from remediator.records.role_index import RoleIndex
 
 
 class Services:
@@ -88,6 +89,12 @@ class Services:
     @cached_property
     def secret_record(self) -> SecretRecord:
         return SecretRecord(self.table, self.settings.sign_in.secret_arn)
+
+    @cached_property
+    def role_index(self) -> RoleIndex:
+        from remediator.records.role_index import RoleIndex
+
+        return RoleIndex(self.table)
 
     @cached_property
     def switch(self) -> StopSwitch:

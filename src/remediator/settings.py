@@ -8,10 +8,11 @@ from dataclasses import dataclass
 from fnmatch import fnmatchcase
 from typing import Literal, cast
 
-from remediator.core.case import Terms
+from remediator.core.decide import Terms
 from remediator.core.guards.history import Limits
 from remediator.core.guards.scope import Scope
 from remediator.core.guards.strangers import Untrusted
+from remediator.core.names import PASSWORD_VARIABLE, USERNAME_VARIABLE
 from remediator.core.outcome import BadInput
 from remediator.core.repair.change import GrantBy
 from remediator.core.repair.sign_in import SignIn
@@ -52,8 +53,8 @@ class Settings:
             policy_arn=read.matching("GRANT_POLICY_ARN", r"arn:aws[a-z-]*:iam::.+:policy/.+", "the ARN of a policy"),
             grant_by=cast("GrantBy", read.one_of("POLICY_MODE", ("managed", "secret", "inline", "none"))),
             customer_key=read.switch("SECRET_HAS_CUSTOMER_KEY", on=False),
-            username_variable=read.variable_name("USERNAME_VARIABLE", "DOCKERHUB_USERNAME"),
-            password_variable=read.variable_name("PASSWORD_VARIABLE", "DOCKERHUB_PASSWORD"),
+            username_variable=read.variable_name("USERNAME_VARIABLE", USERNAME_VARIABLE),
+            password_variable=read.variable_name("PASSWORD_VARIABLE", PASSWORD_VARIABLE),
             variables=cast(
                 "Literal['always', 'when-needed']",
                 read.one_of("ENVIRONMENT_VARIABLES", ("always", "when-needed")),

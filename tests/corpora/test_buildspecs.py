@@ -7,8 +7,10 @@ from collections.abc import Callable
 import pytest
 import yaml
 
-from remediator.core.buildspec.docker_commands import Deed, docker_acts
-from remediator.core.buildspec.edit import Buildspec, BuildspecError, add_login, find_insertion, login_command
+from remediator.core.buildspec.docker_commands import Action, docker_acts
+from remediator.core.buildspec.edit import BuildspecError, add_login, find_login_place
+from remediator.core.buildspec.login_line import login_command
+from remediator.core.buildspec.phases import BuildspecText
 from tests.corpora.corpus import SHARED, Case, Corpus
 
 Record = Callable[[str, object], None]
@@ -41,13 +43,13 @@ def wrong_login(case: Case) -> str | None:
 
 
 def wrong_addition(name: str, text: str, new: str) -> str | None:
-    insertion = find_insertion(text)
-    if insertion is None or insertion.apply(text) != new or insertion.revert(new) != text:
+    added = find_login_place(BuildspecText(text))
+    if added is None or added.insertion.apply(text) != new or added.insertion.revert(new) != text:
         return f"{name}: no single insertion"
     if add_login(new) != new:
         return f"{name}: added twice"
-    commands = [command for phase in Buildspec.parse(new).phases for command in phase.scripts]
-    before = [command for phase in Buildspec.parse(text).phases for command in phase.scripts]
+    commands = [command for phase in BuildspecText(new).says.phases for command in phase.scripts]
+    before = [command for phase in BuildspecText(text).says.phases for command in phase.scripts]
     if commands[0] not in LOGINS or commands[1:] != before:
         return f"{name}: the login is not one more command, the first"
     remaining = iter(new.splitlines(keepends=True))
@@ -57,7 +59,7 @@ def wrong_addition(name: str, text: str, new: str) -> str | None:
 
 
 def wrong_registry(case: Case) -> str | None:
-    logins = [act.registry for act in docker_acts(case["command"]) if act.deed is Deed.LOGIN]
+    logins = [act.registry for act in docker_acts(case["command"]) if act.action is Action.LOGIN]
     wanted = [] if case["registry"] in {"none", "script"} else [case["registry"].removeprefix("other:")]
     if case["command"].startswith('echo "If authentication failed'):
         # The command only shows a login to whoever reads the log.

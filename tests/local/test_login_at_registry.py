@@ -13,7 +13,7 @@ import pytest
 
 from local.agent import docker
 from local.registry import Registry
-from remediator.core.buildspec.edit import login_command
+from remediator.core.buildspec.login_line import login_command
 
 LINE = login_command("posix", "DOCKERHUB_USERNAME", "DOCKERHUB_PASSWORD")
 PRINTABLE = "".join(sign for sign in string.printable if sign.isprintable())

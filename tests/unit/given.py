@@ -6,13 +6,16 @@ from typing import Any
 
 import boto3
 
-from remediator.core.case import Case, Terms, make_case
+from remediator.core.case import Case
 from remediator.core.codebuild.build import Build
 from remediator.core.codebuild.failure import BuildArn, BuildFailure
 from remediator.core.codebuild.project import Role, Snapshot
+from remediator.core.decide import Terms, make_case, read, with_role
 from remediator.core.diagnosis.diagnosis import NOT_INSPECTED, diagnose
 from remediator.core.diagnosis.failed_command import Finding
 from remediator.core.diagnosis.throttle import find_throttle
+from remediator.core.guards.history import NEW, History
+from remediator.core.reading import Reading
 from remediator.core.repair.sign_in import SignIn
 from remediator.settings import Settings
 
@@ -178,7 +181,25 @@ STANDARD_IMAGE = "aws/codebuild/standard:7.0"
 
 def case(build: Build, snapshot: Snapshot, finding: Finding = NOT_INSPECTED, pushes: bool | None = None) -> Case:
     """What Remediator's diagnosis makes of a build."""
-    return make_case(build, diagnose(build.failure, finding), snapshot, TERMS, pushes=pushes)
+    return decided(build, snapshot, finding, pushes=pushes)
+
+
+def reading(build: Build, snapshot: Snapshot, sign_in: SignIn = SIGN_IN) -> Reading:
+    return read(build, snapshot, sign_in)
+
+
+def decided(
+    build: Build,
+    snapshot: Snapshot,
+    finding: Finding = NOT_INSPECTED,
+    terms: Terms = TERMS,
+    history: History = NEW,
+    pushes: bool | None = None,
+) -> Case:
+    """What the diagnosis decides by the project, and then by its role where that was read."""
+    what = reading(build, snapshot, terms.sign_in)
+    case = make_case(what, diagnose(build.failure, finding), terms, history, pushes)
+    return with_role(case, snapshot.role, what, terms, history) if snapshot.role else case
 
 
 def throttled_command(

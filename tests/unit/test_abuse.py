@@ -128,7 +128,7 @@ ORDINARY = {
 def told_of(variable: dict[str, str], *, own: bool = False) -> str:
     build = given.throttled_command(env={"environmentVariables": [variable]})
     snapshot = given.of_commands(env={"environmentVariables": [variable] if own else []})
-    found = objection(build, snapshot, given.SIGN_IN, "advise", 0.0)
+    found = objection(given.reading(build, snapshot), given.SIGN_IN, "advise", 0.0)
     return found.reason if found else ""
 
 
@@ -167,7 +167,8 @@ MORE: dict[str, dict[str, Any]] = {
 
 @pytest.mark.parametrize("member", MORE)
 def test_commands_that_were_given_other_files_or_another_log_are_no_ground_for_a_repair(member: str) -> None:
-    found = objection(given.throttled_command(**MORE[member]), given.of_commands(), given.SIGN_IN, "repair", 0.0)
+    reading = given.reading(given.throttled_command(**MORE[member]), given.of_commands())
+    found = objection(reading, given.SIGN_IN, "repair", 0.0)
     assert found is not None
     assert f"with another {member}" in found.reason
 

@@ -13,29 +13,41 @@ DIAGNOSIS = [
     "GetRole",
     "ListAttachedRolePolicies",
 ]
-SHARED = ["ListProjects", "BatchGetProjects"]  # who else has the role that is to read the secret
+KNOWN = ["GetItem"]  # who else has the role that is to read the secret
+READ = [
+    "GetItem",
+    "UpdateItem",
+    "ListProjects",
+    "BatchGetProjects",
+    "UpdateItem",
+]  # the same, read for a wave of failures
 PROVEN = [
     "TransactWriteItems",  # the build, with what is about to change, and the stop switch
     "GetSecretValue",
     "UpdateItem",  # one signs in at a time, and what Docker Hub said is remembered
 ]
 ASKED = ["DescribeSecret", "UpdateItem"]  # its key, and Docker Hub's word, where nobody has asked just now
-REPAIR = [
-    *DIAGNOSIS,
-    *SHARED,
-    *PROVEN,
-    *ASKED,
-    "GetItem",  # the stop switch
-    "GetRole",  # may still nobody else assume it?
-    "AttachRolePolicy",
-    "GetItem",  # the stop switch
-    "BatchGetProjects",
-    "UpdateProject",
-    "BatchGetProjects",
-    "UpdateItem",  # when it was repaired, by CodeBuild's clock
-    "GetItem",  # the stop switch
-    "StartBuild",
-]
+
+
+def repair(asked: list[str], shared: list[str]) -> list[str]:
+    return [
+        *DIAGNOSIS,
+        *PROVEN,
+        *asked,
+        "GetItem",  # the stop switch
+        *shared,
+        "GetRole",  # may still nobody else assume it?
+        "AttachRolePolicy",
+        "GetItem",  # the stop switch
+        "BatchGetProjects",
+        "UpdateProject",
+        "BatchGetProjects",
+        "UpdateItem",  # when it was repaired, by CodeBuild's clock
+        "GetItem",  # the stop switch
+        "StartBuild",
+    ]
+
+
 REPAIRED_ALREADY = [
     *DIAGNOSIS,
     *PROVEN,
@@ -52,11 +64,24 @@ def from_event_to_retry(account: Account, event: Json) -> list[str]:
     return account.calls[: account.calls.index("StartBuild") + 1]
 
 
-def test_a_repair_takes_twenty_three_calls_up_to_the_retry(account: Account) -> None:
+def test_the_first_repair_of_a_wave_takes_twenty_six_calls_up_to_the_retry(account: Account) -> None:
     account.create_project()
     calls = from_event_to_retry(account, account.event_of(account.failed_build()))
-    assert calls == REPAIR
-    assert len(calls) == 23
+    assert calls == repair(ASKED, READ)
+    assert len(calls) == 26
+
+
+def test_every_other_repair_of_a_wave_reads_one_item_to_know_who_shares_its_role(account: Account) -> None:
+    account.create_project("first")
+    account.remediate(account.failed_build("first"))
+    account.calls.clear()
+    account.create_project(serviceRole=account.make_role("another-build"))
+    build = account.failed_build()
+
+    calls = from_event_to_retry(account, account.event_of(build))
+
+    assert calls == repair([], KNOWN)
+    assert len(calls) == 20
 
 
 def test_a_project_that_is_repaired_already_takes_eleven_once_the_credentials_are_proved(account: Account) -> None:

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from remediator.core.codebuild.failure import BuildArn
-from remediator.steps.steps import Steps
+from remediator.steps.credentials import Accepted, CredentialCheck
 from tests import canaries
 from tests.workflow.account import PASSWORD, Account, Json
 from tests.workflow.watched import once
@@ -58,15 +58,14 @@ def in_a_request(account: Account, _: pytest.MonkeyPatch) -> None:
 
 
 def in_a_checkpoint(_: Account, patch: pytest.MonkeyPatch) -> None:
-    check = Steps.check
-    patch.setattr(Steps, "check", lambda self, case: {**check(self, case), "note": PASSWORD})
+    patch.setattr(CredentialCheck, "check", lambda *_, **__: Accepted(window=PASSWORD))  # type: ignore[arg-type]
 
 
 def in_an_exception(_: Account, patch: pytest.MonkeyPatch) -> None:
-    def fails(*_: Any) -> Json:
+    def fails(*_: Any, **__: Any) -> Json:
         raise ValueError(f"can't use {PASSWORD}")
 
-    patch.setattr(Steps, "check", fails)
+    patch.setattr(CredentialCheck, "check", fails)
     logging.disable(logging.CRITICAL)  # the engine logs it too, for pytest to keep
 
 
@@ -116,7 +115,7 @@ def test_an_answer_that_leaks_is_found(account: Account, monkeypatch: pytest.Mon
 def test_an_exception_that_leaves_a_function_is_looked_through(
     account: Account, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], function: str
 ) -> None:
-    def fails(*_: Any) -> Json:
+    def fails(*_: Any, **__: Any) -> Json:
         raise ValueError(f"can't use {PASSWORD}")
 
     account.create_project()

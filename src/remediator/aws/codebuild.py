@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any
 
 from remediator.core.codebuild.batch import Batch
@@ -34,18 +34,13 @@ class CodeBuild:
         projects: list[Document] = self._answer.get("projects") or []
         return projects[0] if projects else None
 
-    def projects_of(self, role_arn: str, covers: Callable[[str], bool]) -> list[Document]:
-        """The projects that have this service role, among those whose names are covered and may be read.
-
-        CodeBuild can't be asked for a role, so all are read: two calls for each hundred.
-        """
-        found: list[Document] = []
+    def projects(self, covers: Callable[[str], bool]) -> Iterator[Document]:
+        """All projects whose names are covered and may be read: two calls for each hundred."""
         for page in self._client.get_paginator("list_projects").paginate():
             names = [name for name in page["projects"] if covers(name)]
             if names:
                 self._client.batch_get_projects(names=names)
-                found += [one for one in self._answer.get("projects") or [] if one.get("serviceRole") == role_arn]
-        return found
+                yield from self._answer.get("projects") or []
 
     def update(self, project: Document, *, with_source: bool = False) -> Document:
         """Send the environment and the tags of this document back, and nothing else; returns the updated project.

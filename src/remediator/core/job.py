@@ -14,7 +14,7 @@ _EXECUTION = re.compile(r"/durable-execution/[^/]+-(\d{1,6})/")
 
 
 @dataclass(frozen=True, slots=True)
-class Order:
+class Job:
     """The build, the execution that looks at it, its attempt (1 for the event's), and a person's word on the retry."""
 
     build: BuildArn
@@ -23,7 +23,7 @@ class Order:
     retry: bool = True
 
     @classmethod
-    def read(cls, payload: Any, execution_arn: str) -> Order:
+    def read(cls, payload: Any, execution_arn: str) -> Job:
         """Read the payload that Intake sends: a build's ARN, or an object of that and `retry`.
 
         An execution's name is `<build uuid>-<attempt>` and stands in its ARN:

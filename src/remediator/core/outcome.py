@@ -47,21 +47,26 @@ class Outcome:
     retried_build: str | None = None
     quiet: bool = False
 
+    def __post_init__(self) -> None:
+        """What a build, an image, a buildspec or AWS said may be anywhere in the texts. So a reason and a change are
+        one line each and an advice is lines, nothing is in them that a terminal would obey, and what is too long is
+        cut.
+        """
+        object.__setattr__(self, "reason", _line(self.reason))
+        object.__setattr__(self, "changes", tuple(map(_line, self.changes)))
+        object.__setattr__(self, "advice", _advice(self.advice))
+
     def with_facts(self, **facts: Any) -> Outcome:
         return replace(self, **facts)
 
     def to_json(self) -> dict[str, Any]:
-        """The one way out of every outcome: to the log, the journal, a checkpoint and whoever asked.
-
-        What a build, an image, a buildspec or AWS said may be anywhere in it. So a reason and a change are one line
-        each and an advice is lines, nothing is in them that a terminal would obey, and what is too long is cut.
-        """
+        """For the log, the journal and whoever asked."""
         return {
             "outcome": self.ending.value,
-            "reason": _line(self.reason),
+            "reason": self.reason,
             "cause": self.cause,
-            "changes": [_line(change) for change in self.changes],
-            "advice": _advice(self.advice),
+            "changes": list(self.changes),
+            "advice": list(self.advice),
             "retried_build": self.retried_build,
             "quiet": self.quiet,
         }
@@ -87,15 +92,15 @@ def _line(text: str) -> str:
     return _cut(harmless(text), LINE_LENGTH)
 
 
-def _advice(texts: Iterable[str]) -> list[str]:
+def _advice(texts: Iterable[str]) -> tuple[str, ...]:
     """Lines stay lines: advice is there to be pasted."""
-    told: list[str] = []
+    kept: list[str] = []
     left = ALL_ADVICE
     for text in texts:
         cut = _cut("\n".join(map(harmless, text.split("\n"))), min(ADVICE_LENGTH, left))
         left -= len(cut)
-        told += [cut] if cut else []
-    return told
+        kept += [cut] if cut else []
+    return tuple(kept)
 
 
 def _cut(text: str, length: int) -> str:

@@ -1,9 +1,10 @@
 """The DynamoDB table that holds who works on a project right now, what was done to it, and every outcome.
 
 One item for each failed build (`build#<project>:<uuid>`): the execution that has it, its attempt, the repair, the
-outcome. One for what several failed builds come back with (`batch#…`, `stage#…`, `chain#…`): the execution that runs it
-again, and when that ended. One for each project (`project#<name>`): the execution that works on it, its lease, and its
-history. All of them expire. The same table holds what is kept on the secret (see `secret_record`) and the stop switch.
+outcome. One for each retry unit of several builds (`batch#…`, `stage#…`, `chain#…`): the execution that runs it again,
+and when that ended. One for each project (`project#<name>`): the execution that works on it, its lease, its history.
+All of them expire. The same table holds what is kept on the secret (`secret_record`), on roles (`role_index`), and the
+stop switch (`switch`).
 """
 
 from __future__ import annotations
@@ -49,7 +50,7 @@ class Entry:
 
 @dataclass(frozen=True, slots=True)
 class Entrance:
-    """The answer to a build's execution: it may go on; or another one has the build (`of_build`) or its origin; or
+    """The answer to a build's execution: it may go on; or another one has the build (`of_build`) or its retry unit; or
     somebody has stopped everything (`stopped`: why and when)."""
 
     held_by: str = ""
@@ -58,8 +59,8 @@ class Entrance:
 
 
 @dataclass(frozen=True, slots=True)
-class Origin:
-    """Who runs something again that several builds belong to; `ended_at` (seconds since 1970) where that is over."""
+class UnitOwner:
+    """The execution that runs a retry unit again; `ended_at` (seconds since 1970) where that is over."""
 
     execution: str
     ended_at: float | None
@@ -147,14 +148,14 @@ class Journal:
         now: float,
         *,
         repair: Mapping[str, Any],
-        origin: str = "",
+        unit: str = "",
         evict: str = "",
     ) -> Entrance:
-        """Take the build for this execution, and its `origin`, the key of what it comes back with, where that is more.
+        """Take the build for this execution, and the retry `unit` that it belongs to, by its key, where there is one.
         What is about to change is written down with it, old and new.
 
         A later attempt may take a build that an earlier one had. `evict` is an execution that has ended and whose
-        origin may be taken over. While the stop switch is on nothing is taken.
+        unit may be taken over. While the stop switch is on nothing is taken.
         """
         mine = "attribute_not_exists(execution) OR execution = :me OR attempt < :attempt"
         taken = {
@@ -166,10 +167,10 @@ class Journal:
         compared = {":me": text(execution)}
         values = {**taken, "repair": text(json.dumps(repair, sort_keys=True))} if repair else taken
         items = [{"Update": self._table.update(_build_key(build), values, mine, compared)}]
-        if origin:
+        if unit:
             free = f"{mine} OR execution = :evict"
             compared = {**compared, ":evict": text(evict or execution)}
-            items.append({"Update": self._table.update(origin, taken, free, compared, ("ended_at",))})
+            items.append({"Update": self._table.update(unit, taken, free, compared, ("ended_at",))})
         taking = len(items)
         failed = self._table.transact([*items, {"ConditionCheck": switch.is_off(self._table)}])
         holders = ["" if item is None else item.get("execution", {}).get("S", "unknown") for item in failed[:taking]]
@@ -180,13 +181,13 @@ class Journal:
             stopped=switch.told(stopped or {}),
         )
 
-    def origin(self, key: str) -> Origin | None:
-        """Who has the origin of a build; None while nobody has."""
+    def unit_owner(self, key: str) -> UnitOwner | None:
+        """Who owns a retry unit; None while nobody does."""
         item = self._table.get(key)
         if item is None:
             return None
         ended_at = item.get("ended_at", {}).get("N")
-        return Origin(item.get("execution", {}).get("S", ""), float(ended_at) if ended_at else None)
+        return UnitOwner(item.get("execution", {}).get("S", ""), float(ended_at) if ended_at else None)
 
     def take(self, key: str, execution: str, now: float) -> None:
         """Take what this execution has started itself: what belongs to it is followed already."""
@@ -195,7 +196,7 @@ class Journal:
         self._table.write(update)
 
     def close(self, key: str, execution: str, now: float) -> None:
-        """The execution that has this origin has ended; what belongs to it and starts later is nobody's yet."""
+        """The execution that owns this retry unit has ended; what belongs to it and starts later is nobody's yet."""
         update = self._table.update(key, {"ended_at": number(int(now))}, "execution = :me", {":me": text(execution)})
         self._table.write(update)
 

@@ -8,7 +8,7 @@ from botocore.exceptions import BotoCoreError, ClientError
 
 from remediator.aws.notices import Notices
 from remediator.core.codebuild.failure import BuildArn
-from remediator.core.job import Order
+from remediator.core.job import Job
 from remediator.core.outcome import Ending, Outcome
 from remediator.records.journal import Journal
 
@@ -26,11 +26,11 @@ class Report:
         self._metrics = metrics
         self._notices = notices
 
-    def outcome(self, order: Order, outcome: Outcome, now: float) -> None:
+    def outcome(self, job: Job, outcome: Outcome, now: float) -> None:
         """Write the outcome of an execution down, then log it: what is logged can be looked up. A later attempt's own,
         or that of the execution whose retry the build is, stays and is not told over."""
-        entry = outcome.entry(order.build.project, str(order.build))
-        if self._journal.record_outcome(order.build, order.execution, order.attempt, entry, now):
+        entry = outcome.entry(job.build.project, str(job.build))
+        if self._journal.record_outcome(job.build, job.execution, job.attempt, entry, now):
             self._tell(entry)
 
     def triage(self, build: BuildArn, outcome: Outcome, now: float) -> dict[str, Any]:

@@ -1,4 +1,4 @@
-"""What the journal keeps on the secret in use: what Docker Hub said of it, who signs in, who shares it, who edits it.
+"""What the journal keeps on the secret in use: Docker Hub's word on it, who signs in, who uses it, who edits it.
 
 Three items, which do not expire: `secret#<ARN>` holds the word on the newest version, whose turn it is to sign in and
 until when nobody may; `sharing#<ARN>` the projects that were signed in with it; `policy#<ARN>` who edits its resource
@@ -47,20 +47,20 @@ class SecretRecord:
     def __init__(self, table: Table, secret_arn: str) -> None:
         self._table = table
         self._secret = f"secret#{secret_arn}"
-        self._sharing = f"sharing#{secret_arn}"
+        self._users = f"sharing#{secret_arn}"
         self._policy = f"policy#{secret_arn}"
 
     # Signing in
 
-    def ask(self, version: str, execution: str, now: float, *, anew: bool = False) -> Known:
+    def ask(self, version: str, execution: str, now: float, *, afresh: bool = False) -> Known:
         """May this execution sign in with this version of the secret? Then it has ASKING seconds for it, and nobody
         else does meanwhile: a fleet that fails at once tries a wrong password once, not once for each of its builds.
 
-        With `anew` also what was accepted a short while ago is asked again; what was refused never is.
+        With `afresh` also what was accepted a short while ago is asked again; what was refused never is.
         """
         stale = "attribute_not_exists(fresh_until) OR fresh_until < :now OR version <> :version"
         values: dict[str, Any] = {":version": text(version), ":now": number(int(now)), ":me": text(execution)}
-        if anew:
+        if afresh:
             stale = f"{stale} OR accepted = :yes"
             values[":yes"] = {"BOOL": True}
         unlocked = "attribute_not_exists(locked_until) OR locked_until < :now"
@@ -110,19 +110,19 @@ class SecretRecord:
         mine, over = {":me": text(execution)}, ("asked_by", "asked_until")
         self._table.write(self._table.update(self._secret, values, "asked_by = :me", mine, over))
 
-    # Who shares it
+    # Who uses it
 
-    def sharing(self) -> tuple[str, ...]:
+    def users(self) -> tuple[str, ...]:
         """The projects that were signed in with the secret in use."""
-        item = self._table.get(self._sharing) or {}
+        item = self._table.get(self._users) or {}
         return tuple(sorted(item.get("projects", {}).get("SS", [])))
 
-    def share(self, project: str) -> None:
+    def add_user(self, project: str) -> None:
         """One more project is signed in with the secret in use."""
         self._table.write(
             {
                 "TableName": self._table.name,
-                "Key": {"pk": text(self._sharing)},
+                "Key": {"pk": text(self._users)},
                 "UpdateExpression": "ADD projects :project",
                 "ExpressionAttributeValues": {":project": {"SS": [project]}},
             }

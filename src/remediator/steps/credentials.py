@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from contextlib import suppress
-from typing import Any
+from dataclasses import astuple, dataclass
 
 from botocore.exceptions import ClientError
 
@@ -11,6 +11,7 @@ from remediator.aws.client import is_transient, message_of
 from remediator.aws.dockerhub import Allowance, Answer, ask_docker_hub
 from remediator.aws.secret import Credentials, MalformedSecret
 from remediator.core.case import Case
+from remediator.core.case_advice import advice_without_key
 from remediator.core.guards.history import locked_out
 from remediator.core.outcome import Ending, Outcome
 from remediator.core.repair.auth_config import fault_in
@@ -18,54 +19,110 @@ from remediator.core.wording import moment
 from remediator.records.secret_record import REFUSED_FOR, Known
 from remediator.services import Services
 
-Json = dict[str, Any]
-
 NOT_ACCEPTED = "Docker Hub does not accept the user name and password of the secret (401)"
 
-NOT_TOLD = ("busy", "unreachable")
-"""States in which nothing is known of the credentials yet, and it is worth looking again."""
+
+@dataclass(frozen=True, slots=True)
+class Accepted:
+    """Docker Hub takes the credentials. Their account has a `limit` of pulls in a `window` of seconds, of which so many
+    are `remaining`; None where there is no limit, or it is not told."""
+
+    limit: int | None = None
+    remaining: int | None = None
+    window: int | None = None
 
 
-class Proving:
-    """Every answer is a `state`: `accepted`, with the account's `limit`, what is `remaining` of it and its `window` in
-    seconds; `refused`, with the outcome as `refusal`; `busy` while another execution signs in; `unreachable` where
-    Docker Hub said nothing. `earlier`: this version of the secret was accepted at some time before.
-    """
+@dataclass(frozen=True, slots=True)
+class Trusted:
+    """Docker Hub could not be asked, and has taken this version of the secret before."""
+
+
+@dataclass(frozen=True, slots=True)
+class Asking:
+    """Another execution signs in at this moment; its answer will be this one's too."""
+
+
+@dataclass(frozen=True, slots=True)
+class Unreachable:
+    """Docker Hub said nothing of the credentials. `earlier`: it took this version of the secret at some time before."""
+
+    earlier: bool
+
+
+@dataclass(frozen=True, slots=True)
+class AccountAllowance:
+    """What the account may pull and has left right now, `until` when at the latest it has to wait (seconds since 1970),
+    and the `projects` that share it."""
+
+    limit: int | None
+    remaining: int | None
+    window: int
+    until: float
+    projects: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class LockedOut:
+    """Nobody signs in with the secret `until` then (seconds since 1970), for so many `seconds`."""
+
+    until: float
+    seconds: int
+
+
+class CredentialCheck:
+    """Each method is a step, or a look of one. An Outcome says how it ends where the credentials can't be used."""
 
     def __init__(self, services: Services, execution: str) -> None:
         self._services = services
         self._settings = services.settings
         self._execution = execution
 
-    def look(self, case: Case | None = None) -> Json:
-        """Are the credentials well formed and accepted, and may their account be shared by many projects?
+    def check(self, case: Case, *, trusts: bool) -> Accepted | Trusted | Asking | Unreachable | Outcome:
+        """The same as `look`, for a case; one that needs the secret's third key needs it right.
 
-        For a `case` whose plan needs the secret's third key that has to be right too.
+        `trusts`: is an earlier proof good enough where Docker Hub can't be asked?
         """
+        seen = self.look(case)
+        return Trusted() if trusts and isinstance(seen, Unreachable) and seen.earlier else seen
+
+    def look(self, case: Case | None = None) -> Accepted | Asking | Unreachable | Outcome:
+        """Are the credentials well formed and accepted, and may their account be shared by many projects?"""
         credentials = self._read()
         if isinstance(credentials, Outcome):
-            return _refused(credentials)
-        if case is not None and case.otherwise:
-            lacking = _auth_config_lacking(credentials, case)
+            return credentials
+        if case is not None and case.auth_config:
+            lacking = self._auth_config_lacking(credentials, case)
             if lacking:
-                return _refused(lacking)
-        seen = self._proven(credentials, anew=False)
-        if seen["state"] == "accepted" and seen["limit"] is not None and not self._settings.allow_limited_account:
-            return _refused(_limited(seen))
+                return lacking
+        seen = self._proven(credentials, afresh=False)
+        if isinstance(seen, Accepted) and seen.limit is not None and not self._settings.allow_limited_account:
+            return _limited(seen)
         return seen
 
-    def allowance(self) -> Json:
+    def allowance(self) -> AccountAllowance | Asking | Unreachable | Outcome:
         """What the account may pull and has left right now; that signs in, so it is asked only where that may be."""
         credentials = self._read()
         if isinstance(credentials, Outcome):
-            return _refused(credentials)
-        return self._proven(credentials, anew=True)
+            return credentials
+        seen = self._proven(credentials, afresh=True)
+        if not isinstance(seen, Accepted):
+            return seen
+        window = seen.window or 0
+        users = self._services.secret_record.users()
+        return AccountAllowance(seen.limit, seen.remaining, window, self._services.now() + window, users)
 
-    def lock_out(self) -> float:
-        """Nobody signs in with the secret for a while, since asking again would prolong a lockout; until when."""
-        until = self._services.now() + self._settings.limits.minutes * 60
+    def lock_out(self) -> LockedOut:
+        """Nobody signs in with the secret for a while, since asking again would prolong a lockout."""
+        seconds = self._settings.limits.minutes * 60
+        until = self._services.now() + seconds
         self._services.secret_record.lock_out(until)
-        return until
+        return LockedOut(until, seconds)
+
+    def locked_for(self) -> int:
+        """For how many seconds nobody signs in with the secret from now on; 0 where anybody may."""
+        now = self._services.now()
+        until = self._services.secret_record.locked_until(now)
+        return int(until - now) + 1 if until else 0
 
     def _read(self) -> Credentials | Outcome:
         try:
@@ -81,31 +138,45 @@ class Proving:
                     return unknown_key
             return Outcome(Ending.REJECTED, f"the secret can't be read: {message_of(error)}")
 
-    def _proven(self, credentials: Credentials, *, anew: bool) -> Json:
+    def _proven(self, credentials: Credentials, *, afresh: bool) -> Accepted | Asking | Unreachable | Outcome:
         record, now = self._services.secret_record, self._services.now()
-        known = record.ask(credentials.version, self._execution, now, anew=anew)
+        known = record.ask(credentials.version, self._execution, now, afresh=afresh)
         if not known.may_ask:
             return _remembered(known)
         unknown_key = self._unknown_key()
         if unknown_key:
             record.not_told(self._execution)
-            return _refused(unknown_key)
+            return unknown_key
         answer = ask_docker_hub(credentials.username, credentials.password, self._settings.docker_hub_endpoint)
         now = self._services.now()
         match answer:
             case Allowance():
-                told = (answer.limit, answer.remaining, answer.window)
-                record.accepted(credentials.version, self._execution, now, *told)
-                return _accepted(*told)
+                accepted = Accepted(answer.limit, answer.remaining, answer.window)
+                record.accepted(credentials.version, self._execution, now, *astuple(accepted))
+                return accepted
             case Answer.REJECTED:
                 record.refused(credentials.version, self._execution, now)
-                return _refused(_not_accepted(now + REFUSED_FOR))
+                return _not_accepted(now + REFUSED_FOR)
             case Answer.NOT_NOW:
-                until = self.lock_out()
+                until = self.lock_out().until
                 record.not_told(self._execution)
-                return _refused(_not_now(until))
+                return _not_now(until)
         record.not_told(self._execution)
-        return {"state": "unreachable", "earlier": known.accepted_before}
+        return Unreachable(known.accepted_before)
+
+    def _auth_config_lacking(self, credentials: Credentials, case: Case) -> Outcome | None:
+        """The outcome where the plan needs the secret's third key and that can't be used; None when it can."""
+        if credentials.auth_config is None:
+            reason = "its buildspec is in the repository, and the secret has no key docker_auth_config"
+            by_hand = advice_without_key(case, self._settings.sign_in)
+            return Outcome(
+                Ending.ADVISED, f"the project's commands can't be signed in from here: {reason}", advice=by_hand
+            )
+        fault = fault_in(credentials.auth_config, credentials.username, credentials.password)
+        if fault:
+            reason = f"the secret's key docker_auth_config can't be used: {fault}"
+            return Outcome(Ending.REJECTED, reason, advice=("correct the key, then use the remediate command",))
+        return None
 
     def _unknown_key(self) -> Outcome | None:
         """A key that this stack grants nothing on fails every build that refers to the secret."""
@@ -119,22 +190,14 @@ class Proving:
         )
 
 
-def _remembered(known: Known) -> Json:
+def _remembered(known: Known) -> Accepted | Asking | Outcome:
     if known.locked_until:
-        return _refused(locked_out(known.locked_until))
+        return locked_out(known.locked_until)
     if known.accepted is None:
-        return {"state": "busy", "earlier": known.accepted_before}
+        return Asking()
     if known.accepted:
-        return _accepted(known.limit, known.remaining, known.window)
-    return _refused(_not_accepted(known.fresh_until))
-
-
-def _accepted(limit: int | None, remaining: int | None, window: int | None) -> Json:
-    return {"state": "accepted", "limit": limit, "remaining": remaining, "window": window, "earlier": True}
-
-
-def _refused(outcome: Outcome) -> Json:
-    return {"state": "refused", "refusal": outcome.to_json(), "earlier": False}
+        return Accepted(known.limit, known.remaining, known.window)
+    return _not_accepted(known.fresh_until)
 
 
 def _not_accepted(until: float) -> Outcome:
@@ -148,11 +211,11 @@ def _not_now(until: float) -> Outcome:
     return Outcome(Ending.GAVE_UP, f"{reason}; nothing was written", advice=("use the remediate command after that",))
 
 
-def _limited(seen: Json) -> Outcome:
-    window = f" in {seen['window']} s" if seen["window"] else ""
+def _limited(seen: Accepted) -> Outcome:
+    window = f" in {seen.window} s" if seen.window else ""
     return Outcome(
         Ending.ADVISED,
-        f"the secret's account may pull {seen['limit']} images{window} and has {seen['remaining']} left, which all "
+        f"the secret's account may pull {seen.limit} images{window} and has {seen.remaining} left, which all "
         "repaired projects would share; anonymous pulls have a limit for each address",
         advice=_WAYS_OUT,
     )
@@ -163,17 +226,3 @@ _WAYS_OUT = (
     "or pull Docker's official images from public.ecr.aws/docker/library, which needs no account",
     "or deploy with AllowLimitedAccount=true if the projects' pulls fit into that limit together",
 )
-
-
-def _auth_config_lacking(credentials: Credentials, case: Case) -> Outcome | None:
-    """The outcome where the plan needs the secret's third key and that can't be used; None when it can."""
-    if credentials.auth_config is None:
-        reason = "its buildspec is in the repository, and the secret has no key docker_auth_config"
-        return Outcome(
-            Ending.ADVISED, f"the project's commands can't be signed in from here: {reason}", advice=case.otherwise
-        )
-    fault = fault_in(credentials.auth_config, credentials.username, credentials.password)
-    if fault:
-        reason = f"the secret's key docker_auth_config can't be used: {fault}"
-        return Outcome(Ending.REJECTED, reason, advice=("correct the key, then use the remediate command",))
-    return None

@@ -12,45 +12,50 @@ from typing import Any
 from botocore.exceptions import ClientError
 
 from remediator.aws.client import is_transient, message_of
-from remediator.core.case import Case, make_case, refuse_build
+from remediator.core.case import Case
 from remediator.core.codebuild.build import Build
 from remediator.core.codebuild.failure import BuildArn
 from remediator.core.codebuild.project import Document, Role, Snapshot
+from remediator.core.decide import make_case, read, refuse_build, with_role
 from remediator.core.diagnosis.diagnosis import Diagnosis, diagnose
 from remediator.core.diagnosis.throttle import Cause
-from remediator.core.guards.history import History, belongs_to_watcher, retry_of_ours, stopped, too_often, with_another
+from remediator.core.guards.history import (
+    History,
+    belongs_to_watcher,
+    owned_by_another,
+    retry_of_ours,
+    stopped,
+    too_often,
+)
 from remediator.core.guards.own_commands import pull_request_objection
-from remediator.core.guards.review import another_image, other_images
-from remediator.core.job import Order
+from remediator.core.guards.review import other_images
+from remediator.core.job import Job
 from remediator.core.outcome import Ending, Outcome
-from remediator.core.repair.signed_in import signed_in
+from remediator.core.reading import Reading
 from remediator.services import Services
-from remediator.steps.credentials import Proving
+from remediator.steps.credentials import CredentialCheck
 from remediator.steps.grant import Grants
 from remediator.steps.read_log import inspect_build, pushes_by_itself
-from remediator.steps.retry_unit import Origins, Whole
-from remediator.steps.sharing import shared_role
-
-Json = dict[str, Any]
+from remediator.steps.retry_unit import RetryUnit, RetryUnits
 
 
 class Examination:
-    def __init__(self, order: Order, services: Services) -> None:
-        self._order = order
+    def __init__(self, job: Job, services: Services) -> None:
+        self._job = job
         self._services = services
         self._settings = services.settings
-        self._origins = Origins(services)
+        self._units = RetryUnits(services)
 
-    def first(self, history: History) -> Json:
-        """Examine the build of the order: is it to be acted on, by this execution, and how? Then it is taken."""
-        return self._told(self._examined(self._order.build, history, {}))
+    def first(self, history: History) -> Case:
+        """Examine the build of the job: is it to be acted on, by this execution, and how? Then it is taken."""
+        return self._timed(self._examined(self._job.build, history, {}))
 
-    def again(self, build: BuildArn, history: History, repaired: Mapping[str, Any]) -> Json:
+    def again(self, build: BuildArn, history: History, repaired: Mapping[str, Any]) -> Case:
         """Examine a retry of this execution's that was throttled too. `repaired` is what was changed before."""
-        return self._told(self._examined(build, history, repaired))
+        return self._timed(self._examined(build, history, repaired))
 
-    def _told(self, case: Case) -> Json:
-        return replace(case, made_at=self._services.now()).to_json()
+    def _timed(self, case: Case) -> Case:
+        return replace(case, times=replace(case.times, made_at=self._services.now()))
 
     def _examined(self, subject: BuildArn, history: History, repaired: Mapping[str, Any]) -> Case:
         build = self._services.codebuild.build(subject)
@@ -60,113 +65,122 @@ class Examination:
         refused = refuse_build(build, diagnosis)
         if refused:
             return refused
-        if subject != self._order.build:
+        if subject != self._job.build:
             case = self._case(build, diagnosis, replace(history, undone=0))
             if case.refusal is None:
-                self._services.journal.record_repair(self._order.build, {**repaired, **case.plan.record()})
+                self._services.journal.record_repair(self._job.build, {**repaired, **case.plan.record()})
             return case
         foreign = pull_request_objection(build)
         if foreign:
             return Case(foreign, diagnosis.cause)
-        whole = self._origins.of(build, self._order.execution)
-        if self._order.attempt == 1:
-            ruled_out = self._ruled_out(build, whole, history)
+        unit = self._units.of(build, self._job.execution)
+        if self._job.attempt == 1:
+            ruled_out = self._ruled_out(build, unit, history)
             if ruled_out:
-                return Case(ruled_out, diagnosis.cause, notices=ruled_out.ending is Ending.GAVE_UP)
+                return _standing(Case(ruled_out, diagnosis.cause), last_news=ruled_out.ending is Ending.GAVE_UP)
         else:  # a person's word goes before these rules, but not before an execution that still works on it
             history = replace(history, undone=0)
-            earlier = self._services.journal.entry(self._order.build)
+            earlier = self._services.journal.entry(self._job.build)
             if earlier and self._is_watched(earlier.execution):
-                return Case(None, diagnosis.cause, duplicate_of=earlier.execution)
-            if whole.runs:
-                return Case(with_another(whole.what, whole.held_by, runs=True), diagnosis.cause)
-        case = replace(self._case(build, diagnosis, history), origin=whole.key, place=whole.place)
+                return _standing(Case(None, diagnosis.cause), duplicate_of=earlier.execution)
+            if unit.runs:
+                return Case(owned_by_another(unit.name, unit.held_by, runs=True), diagnosis.cause)
+        case = self._case(build, diagnosis, history)
+        case = replace(case, failed=replace(case.failed, unit=unit.key, place=unit.place))
         if case.refusal:
-            return replace(case, counts=history.counts(build))
-        return self._entered(case, whole)
+            return _standing(case, attempt=history.counts(build))
+        return self._entered(case, unit)
 
-    def _ruled_out(self, build: Build, whole: Whole, history: History) -> Outcome | None:
+    def _ruled_out(self, build: Build, unit: RetryUnit, history: History) -> Outcome | None:
         """No loop: these builds are not acted on, whoever started them and in whatever order their events come."""
-        ours = retry_of_ours(whole.initiator, self._services.own_name)
+        ours = retry_of_ours(unit.initiator, self._services.own_name)
         if ours:
             return ours
-        if whole.held_by and not whole.is_free_for(build):
-            return with_another(whole.what, whole.held_by, runs=whole.runs)
+        if unit.held_by and not unit.is_free_for(build):
+            return owned_by_another(unit.name, unit.held_by, runs=unit.runs)
         if history.precedes(build) and self._is_watched(history.repaired_by):
             return belongs_to_watcher(history)
         return too_often(history, build, self._settings.limits, self._services.now())
 
     def _is_watched(self, watcher: str) -> bool:
-        return watcher not in ("", self._order.execution) and self._services.executions.is_running(watcher)
+        return watcher not in ("", self._job.execution) and self._services.executions.is_running(watcher)
 
     def _case(self, build: Build, diagnosis: Diagnosis, history: History) -> Case:
         project = self._services.codebuild.project(build.failure.build.project)
         if project is None:
             return Case(Outcome(Ending.REJECTED, "the project no longer exists"))
         terms = self._settings.terms
+        reading = read(build, Snapshot(project), terms.sign_in)
         pushes = pushes_by_itself(build, project, self._services)
         # Whatever its role: a refusal saves reading that.
-        case = make_case(build, diagnosis, Snapshot(project), terms, history, pushes)
-        carried = diagnosis.cause is Cause.ANONYMOUS_LIMIT and signed_in(build, build.failure.phase, terms.sign_in)
+        case = make_case(reading, diagnosis, terms, history, pushes)
+        carried = diagnosis.cause is Cause.ANONYMOUS_LIMIT and reading.signed_in
         if case.refusal and not carried:
             return case
         grants = Grants(self._services)
         role = _role(project, grants)
         if isinstance(role, Outcome):
-            return Case(role, case.cause)
+            return Case(role, diagnosis.cause)
+        reading = reading.with_role(role)
         if carried:
-            return Case(self._unused(build, Snapshot(project, role), diagnosis), case.cause)
-        case = make_case(build, diagnosis, Snapshot(project, role), terms, history, pushes)
-        refused = self._other_images(build, project, case) or _unreadable(role, case, grants)
+            return Case(self._unused(reading, diagnosis), diagnosis.cause)
+        case = with_role(case, role, reading, terms, history)
+        refused = self._other_images(reading, case) or _unreadable(role, case, grants)
         if refused:
             return Case(refused, case.cause)
-        case = shared_role(case, project, self._services)
         changes_nothing = not case.plan.changes and not case.retry.overrides and not case.waits
         if case.refusal is None and history.precedes(build) and changes_nothing:
-            return Case(self._unused(build, Snapshot(project, role), diagnosis), case.cause)
+            return Case(self._unused(reading, diagnosis), case.cause)
         return case
 
-    def _other_images(self, build: Build, project: Document, case: Case) -> Outcome | None:
+    def _other_images(self, reading: Reading, case: Case) -> Outcome | None:
         """Only asked where something tells that builds bring images of their own: batches do, and overrides."""
-        if not (project.get("buildBatchConfig") or build.batch or another_image(build, Snapshot(project))):
+        project = reading.snapshot.project
+        if not (project.get("buildBatchConfig") or reading.build.batch or reading.another_image):
             return None
         builds = self._services.codebuild.latest_builds(str(project["name"]))
-        return other_images(builds, Snapshot(project), case.plan)
+        return other_images(builds, reading.snapshot, case.plan)
 
-    def _unused(self, build: Build, snapshot: Snapshot, diagnosis: Diagnosis) -> Outcome:
+    def _unused(self, reading: Reading, diagnosis: Diagnosis) -> Outcome:
         """Throttled as an anonymous although it was repaired: why, with the evidence."""
         from remediator.core.verdict.why_unused import why_unused
 
-        outcome = why_unused(build, snapshot, diagnosis, self._settings.sign_in, self._secret_fault())
-        told = f": {diagnosis.excerpt}" if diagnosis.excerpt else ""
-        return outcome.with_facts(reason=f"{outcome.reason}{told}")
+        outcome = why_unused(reading, diagnosis, self._settings.sign_in, self._secret_fault())
+        evidence = f": {diagnosis.excerpt}" if diagnosis.excerpt else ""
+        return outcome.with_facts(reason=f"{outcome.reason}{evidence}")
 
     def _secret_fault(self) -> str:
         """What is wrong with the secret, as far as that can be told; empty when nothing is."""
-        seen = Proving(self._services, self._order.execution).look()
-        refusal = seen.get("refusal") or {}
-        return str(refusal["reason"]) if refusal.get("outcome") == Ending.REJECTED else ""
+        seen = CredentialCheck(self._services, self._job.execution).look()
+        return seen.reason if isinstance(seen, Outcome) and seen.ending is Ending.REJECTED else ""
 
-    def _entered(self, case: Case, whole: Whole) -> Case:
+    def _entered(self, case: Case, unit: RetryUnit) -> Case:
         """The build is this execution's from here on, and what it is about to change is written down."""
-        order = self._order
+        job = self._job
         entrance = self._services.journal.enter(
-            order.build,
-            order.execution,
-            order.attempt,
+            job.build,
+            job.execution,
+            job.attempt,
             self._services.now(),
             repair=case.plan.record() if self._settings.mode == "auto" else {},
-            origin=whole.key,
-            evict=whole.held_by,
+            unit=unit.key,
+            evict=unit.held_by,
         )
         if entrance.held_by and entrance.of_build:
-            return replace(case, duplicate_of=entrance.held_by)
+            return _standing(case, duplicate_of=entrance.held_by)
+        refusal = None
         if entrance.held_by:
-            another = with_another(whole.what, entrance.held_by, runs=True)
-            return replace(case, refusal=another.with_facts(cause=case.cause), counts=False)
-        if entrance.stopped:
-            return replace(case, refusal=stopped(entrance.stopped).with_facts(cause=case.cause), counts=False)
+            refusal = owned_by_another(unit.name, entrance.held_by, runs=True)
+        elif entrance.stopped:
+            refusal = stopped(entrance.stopped)
+        if refusal:
+            case = replace(case, refusal=refusal.with_facts(cause=case.cause))
+            return _standing(case, attempt=False)
         return case
+
+
+def _standing(case: Case, **changed: Any) -> Case:
+    return replace(case, standing=replace(case.standing, **changed))
 
 
 def _role(project: Document, grants: Grants) -> Role | Outcome:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any
 
@@ -12,12 +12,13 @@ from botocore.exceptions import ClientError
 
 from remediator.aws.client import code_of, is_transient, message_of
 from remediator.core.codebuild.project import Role, Snapshot
+from remediator.core.guards.history import stopped
+from remediator.core.guards.shared_role import shared_with, users_of_roles
 from remediator.core.guards.strangers import stranger_objection
+from remediator.core.job import Job
 from remediator.core.outcome import Ending, Outcome
 from remediator.core.repair.change import GrantSecretAccess
 from remediator.services import Services
-
-Json = dict[str, Any]
 
 _REFUSED = (
     "AccessDenied",
@@ -28,6 +29,21 @@ _REFUSED = (
     "PublicPolicyException",
     "UnmodifiableEntity",
 )
+
+
+@dataclass(frozen=True, slots=True)
+class Granted:
+    """The role may read the secret, `at` seconds since 1970; who shares it, as a sentence, empty for nobody."""
+
+    at: float
+    shared_with: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Busy:
+    """Other executions are in the way, doing this."""
+
+    doing: str
 
 
 class Grants:
@@ -137,34 +153,57 @@ class Grants:
             advice=("leave the role out of that statement of the secret's policy, then use the remediate command",),
         )
 
-    def make(self, change: GrantSecretAccess, execution: str) -> Json:
-        """Let the project's role read the secret: `granted_at`; or `refusal`, the outcome when AWS refuses; or `busy`
-        while another execution edits the same policy. The role is read again: proving the secret may have taken long.
+    def shared_role(self, role: str, project: str, execution: str) -> str | Busy | Outcome:
+        """Who shares the role, by its name, as a sentence, empty for nobody; the outcome where strangers could read the
+        secret through one of them. All projects are read again where that was not done a short while ago."""
+        index, settings, now = self._services.role_index, self._services.settings, self._services.now()
+        users = index.users(now)
+        if users is None:
+            if not index.begin(execution, now):
+                return Busy("read who shares the roles")
+            projects = map(Snapshot, self._services.codebuild.projects(settings.covers))
+            users = users_of_roles(projects)
+            index.keep(users, execution, now)
+        return shared_with(users, role, project, settings.untrusted_projects)
+
+    def make(self, change: GrantSecretAccess, job: Job) -> Granted | Busy | Outcome:
+        """Let the project's role read the secret, unless everything was stopped since; the outcome when AWS refuses.
+
+        The role is read again: proving the secret may have taken long.
         """
+        stop = self._services.switch.stopped()
+        if stop:
+            return stopped(stop)
+        shared = self.shared_role(change.role_name, job.build.project, job.execution)
+        if not isinstance(shared, str):
+            return shared
         try:
             role = self._services.iam.role(change.role_arn)
             opened = stranger_objection(Snapshot({}, role), self._services.settings.untrusted_projects)
-            if opened:
-                return {"refusal": opened.to_json()}
-            if change.by == "secret":
-                return self._name_in_secret(change, execution)
-            if change.by == "inline":
-                self._services.iam.put_inline_policy(change.role_name, *self._inline)
-            if change.by == "managed":
-                self._services.iam.attach(change.role_name, change.policy_arn)
+            refused = opened or self._write(change, job.execution)
         except ClientError as error:
             if is_transient(error) or code_of(error) not in _REFUSED:
                 raise
             return _refused(change, message_of(error), code_of(error))
-        return {"granted_at": self._services.now()}
+        return refused or Granted(self._services.now(), shared)
 
-    def _name_in_secret(self, change: GrantSecretAccess, execution: str) -> Json:
+    def _write(self, change: GrantSecretAccess, execution: str) -> Busy | Outcome | None:
+        match change.by:
+            case "secret":
+                return self._name_in_secret(change, execution)
+            case "inline":
+                self._services.iam.put_inline_policy(change.role_name, *self._inline)
+            case "managed":
+                self._services.iam.attach(change.role_name, change.policy_arn)
+        return None
+
+    def _name_in_secret(self, change: GrantSecretAccess, execution: str) -> Busy | Outcome | None:
         """Read, change and write the secret's policy as the only one who does."""
         from remediator.core.policies.secret_policy import SecretPolicyFault, with_role
 
         record, secret = self._services.secret_record, self._services.secret
         if not record.begin_edit(execution, self._services.now()):
-            return {"busy": True}
+            return Busy("edited the policy of the secret")
         try:
             text = secret.policy()
             wanted = with_role(text, change.role_arn)
@@ -174,7 +213,7 @@ class Grants:
             return _refused(change, str(fault))
         finally:
             record.end_edit(execution)
-        return {"granted_at": self._services.now()}
+        return None
 
     @cached_property
     def _secret_policy(self) -> str | None:
@@ -204,8 +243,8 @@ _ADVICE = {
 }
 
 
-def _refused(change: GrantSecretAccess, why: str, code: str = "") -> Json:
+def _refused(change: GrantSecretAccess, why: str, code: str = "") -> Outcome:
     where = {"secret": "named in the secret's policy", "inline": "given an inline policy"}
     reason = f"the role {change.role_name} could not be {where.get(change.by, 'given the policy')}: {why}"
     advice = (f"{change.show()} by hand", *filter(None, (_ADVICE.get(code),)))
-    return {"refusal": Outcome(Ending.ADVISED, reason, advice=advice).to_json()}
+    return Outcome(Ending.ADVISED, reason, advice=advice)

@@ -2,125 +2,143 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
 from typing import Any
 
 from botocore.exceptions import ClientError
 
 from remediator.aws.client import code_of, is_transient, message_of
-from remediator.core.case import Case, replan
+from remediator.core.case import Case
 from remediator.core.codebuild.failure import BuildArn
 from remediator.core.codebuild.project import Document, Snapshot
+from remediator.core.decide import read, replan
 from remediator.core.guards.history import History, stopped
 from remediator.core.guards.scope import out_of_scope
 from remediator.core.guards.strangers import stranger_objection
-from remediator.core.job import Order
+from remediator.core.job import Job
 from remediator.core.outcome import Ending, Outcome
 from remediator.core.repair.difference import difference
 from remediator.core.repair.plan import Plan
 from remediator.services import Services
 from remediator.steps.grant import Grants
 
-Json = dict[str, Any]
-
 _CODEBUILDS_OWN = ("lastModified", "environment.dockerServer.status")
 """Members that CodeBuild itself changes."""
-
 
 EDITS = 3
 """How often somebody may edit the project between the plan and the change before it is left to them."""
 
+Record = Mapping[str, Any]
+"""What was changed, by member: old and new value."""
+
+
+@dataclass(frozen=True, slots=True)
+class Patched:
+    """The case as it was patched, what was `changed`, for people, and `at` when (seconds since 1970)."""
+
+    case: Case
+    changed: tuple[str, ...]
+    at: float
+
+
+@dataclass(frozen=True, slots=True)
+class Undone:
+    """Is the project without the changes now? Not where somebody has edited them since, or deleted it."""
+
+    undone: bool
+
 
 class Patch:
-    def __init__(self, order: Order, services: Services) -> None:
-        self._order = order
+    def __init__(self, job: Job, services: Services) -> None:
+        self._job = job
         self._services = services
         self._settings = services.settings
 
-    def apply(self, case: Case, history: History, repaired: Json) -> Json:
-        """Send the planned changes, read back and compare: the lines that were changed, or the outcome.
+    def apply(self, case: Case, history: History, repaired: Record) -> Patched | Outcome:
+        """Send the planned changes, read back and compare; the outcome where that may not be, with what was changed.
 
         What changes was written down before it changes, by `diagnose`. The project is read again just before, after
         everything else, because CodeBuild has no revisions: the last writer wins. Where it was edited since, the plan
-        is made anew. `repaired` is what this execution has changed before.
+        is made again. `repaired` is what this execution has changed before.
         """
         stop = self._services.switch.stopped()
         if stop:
-            return {"refusal": stopped(stop).to_json()}
+            return stopped(stop)
         for _ in range(EDITS):
-            project = self._services.codebuild.project(self._order.build.project)
-            refusal = self._objection(project)
-            if project is None or refusal:
-                return {"refusal": refusal}
+            project = self._services.codebuild.project(self._job.build.project)
+            if project is None:
+                return Outcome(Ending.GAVE_UP, "the project was deleted meanwhile")
+            objection = self._objection(Snapshot(project))
+            if objection:
+                return objection
             if _still_holds(case, project):
                 return self._apply_to(project, case, history, repaired)
             again = self._plan_again(project, case)
             if again.refusal:
-                return {"refusal": again.refusal.to_json(), "changed": _made(case.plan, project)}
+                return again.refusal.with_facts(changes=_made(case.plan, project))
             case = again
-            self._services.journal.record_repair(self._order.build, {**repaired, **case.plan.record()})
+            self._services.journal.record_repair(self._job.build, {**repaired, **case.plan.record()})
         reason = "the project was edited again and again while it was to be repaired"
-        return {"refusal": _refusal(Ending.GAVE_UP, reason, "use the remediate command when nobody edits it")}
+        return Outcome(Ending.GAVE_UP, reason, advice=("use the remediate command when nobody edits it",))
 
-    def _apply_to(self, project: Document, case: Case, history: History, repaired: Json) -> Json:
+    def _apply_to(self, project: Document, case: Case, history: History, repaired: Record) -> Patched | Outcome:
         plan = case.plan
         wanted = plan.apply(project)
-        changed = [change.show() for change in plan.project_changes]
-        edited_at = case.edited_at
+        changed = tuple(change.show() for change in plan.project_changes)
+        edited_at = case.times.edited_at
         if difference(project, wanted):
             edited_at = history.edited_before(Snapshot(project))
             sent = self._send(wanted, plan)
-            if isinstance(sent, dict):
-                return {"refusal": sent, "changed": changed if sent["outcome"] == Ending.FAILED else []}
+            if isinstance(sent, Outcome):
+                return sent.with_facts(changes=changed if sent.ending is Ending.FAILED else ())
             project = {**project, "lastModified": sent}
-        case = replace(case, last_modified=Snapshot(project).last_modified, edited_at=edited_at)
+        times = replace(case.times, last_modified=Snapshot(project).last_modified, edited_at=edited_at)
+        case = replace(case, times=times)
         self._keep(case, history, repaired)
-        return {"changed": changed, "case": case.to_json(), "at": self._services.now()}
+        return Patched(case, changed, self._services.now())
 
-    def _keep(self, case: Case, history: History, repaired: Json) -> None:
+    def _keep(self, case: Case, history: History, repaired: Record) -> None:
         """What tells a build that started after the repair from one that started before, and a repair undone."""
         now_repaired = replace(
             history,
-            repaired_at=case.last_modified,
-            repaired_by=self._order.execution,
-            edited_at=case.edited_at,
-            undone=history.undone + (case.undone and history.repaired_by != self._order.execution),
+            repaired_at=case.times.last_modified,
+            repaired_by=self._job.execution,
+            edited_at=case.times.edited_at,
+            undone=history.undone + (case.standing.undone and history.repaired_by != self._job.execution),
             members=tuple({**dict.fromkeys(history.members), **repaired, **case.plan.record()}),
         )
-        self._services.journal.record_repaired(self._order.build.project, self._order.execution, now_repaired)
+        self._services.journal.record_repaired(self._job.build.project, self._job.execution, now_repaired)
 
-    def _objection(self, project: Document | None) -> Json | None:
-        if project is None:
-            return _refusal(Ending.GAVE_UP, "the project was deleted meanwhile")
-        snapshot, terms = Snapshot(project), self._settings.terms
-        objection = out_of_scope(snapshot, terms.scope) or stranger_objection(snapshot, terms.untrusted)
-        return objection.to_json() if objection else None
+    def _objection(self, snapshot: Snapshot) -> Outcome | None:
+        terms = self._settings.terms
+        return out_of_scope(snapshot, terms.scope) or stranger_objection(snapshot, terms.untrusted)
 
     def _plan_again(self, project: Document, case: Case) -> Case:
-        """Somebody edited the project since the diagnosis: decide anew, with the role that has been granted."""
-        build = self._services.codebuild.build(BuildArn.parse(case.build))
+        """Somebody edited the project since the diagnosis: decide again, with the role that has been granted."""
+        build = self._services.codebuild.build(BuildArn.parse(case.failed.build))
         if build is None:
             return Case(Outcome(Ending.GAVE_UP, "the build's record is gone"))
         role = Grants(self._services).role(str(project.get("serviceRole", "")))
-        settings = self._settings
-        again = replan(case, build, Snapshot(project, role), settings.terms)
+        terms = self._settings.terms
+        again = replan(case, read(build, Snapshot(project, role), terms.sign_in), terms)
         if again.refusal is None and again.plan.grant not in (None, case.plan.grant):
             return Case(Outcome(Ending.GAVE_UP, "the project was given another service role meanwhile"), case.cause)
         return again
 
-    def undo(self, plan: Plan) -> Json:
+    def undo(self, plan: Plan) -> Undone | Outcome:
         """Take back what `patch` changed, where it is still ours. What is gone by now, also by an undo that was
         interrupted, counts as taken back."""
-        project = self._services.codebuild.project(self._order.build.project)
+        project = self._services.codebuild.project(self._job.build.project)
         if project is None:
-            return {"undone": False}
+            return Undone(False)
         reverted = plan.revert(project)
         if not difference(project, reverted):
-            return {"undone": bool(difference(project, plan.apply(project)))}
+            return Undone(bool(difference(project, plan.apply(project))))
         sent = self._send(reverted, plan)
-        return {"refusal": sent} if isinstance(sent, dict) else {"undone": True}
+        return sent if isinstance(sent, Outcome) else Undone(True)
 
-    def _send(self, wanted: Document, plan: Plan) -> Json | float:
+    def _send(self, wanted: Document, plan: Plan) -> float | Outcome:
         """UpdateProject, then read back and compare: the `lastModified` of CodeBuild's answer when the project is now
         exactly as wanted, else the outcome."""
         try:
@@ -134,19 +152,21 @@ class Patch:
         if not paths:
             return Snapshot(updated).last_modified
         reason = f"after the update the project differs from what was sent in {', '.join(paths[:20])}"
-        return _refusal(Ending.FAILED, reason, "compare the project with its definition")
+        return Outcome(Ending.FAILED, reason, advice=("compare the project with its definition",))
 
 
-def _made(plan: Plan, project: Document) -> list[str]:
+def _made(plan: Plan, project: Document) -> tuple[str, ...]:
     """What of the plan is in the project already, by an attempt that was interrupted before somebody's edit."""
-    return [change.show() for change in plan.project_changes] if difference(project, plan.revert(project)) else []
+    return tuple(change.show() for change in plan.project_changes) if difference(project, plan.revert(project)) else ()
 
 
 def _still_holds(case: Case, project: Document) -> bool:
     """Is the project as it was planned for, or with the planned changes made, by an attempt that was interrupted?"""
     if not case.plan.fits(project):
         return False
-    return Snapshot(project).last_modified == case.last_modified or not difference(project, case.plan.apply(project))
+    return Snapshot(project).last_modified == case.times.last_modified or not difference(
+        project, case.plan.apply(project)
+    )
 
 
 def _ordered(project: Document) -> Document:
@@ -154,16 +174,13 @@ def _ordered(project: Document) -> Document:
     return {**project, "tags": sorted(project.get("tags") or [], key=lambda tag: str(tag.get("key")))}
 
 
-def _update_refused(error: ClientError) -> Json:
+def _update_refused(error: ClientError) -> Outcome:
     if "iam:PassRole" in message_of(error):
-        return _refusal(
+        return Outcome(
             Ending.ADVISED,
             "CodeBuild asked for iam:PassRole on the project's service role, which this stack does not hold",
-            "deploy with GrantPassRole=true, then use the remediate command",
+            advice=("deploy with GrantPassRole=true, then use the remediate command",),
         )
     # CodeBuild's message may quote a value of the project, and an outcome is for everybody to read.
-    return _refusal(Ending.ADVISED, f"CodeBuild refused the update ({code_of(error)})", "make the change by hand")
-
-
-def _refusal(ending: Ending, reason: str, *advice: str) -> Json:
-    return Outcome(ending, reason, advice=advice).to_json()
+    reason = f"CodeBuild refused the update ({code_of(error)})"
+    return Outcome(Ending.ADVISED, reason, advice=("make the change by hand",))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from contextlib import suppress
+from dataclasses import dataclass, replace
 from typing import Any
 
 from botocore.exceptions import ClientError, ParamValidationError
@@ -17,18 +18,14 @@ from remediator.core.diagnosis.diagnosis import NOT_INSPECTED
 from remediator.core.diagnosis.failed_command import Finding
 from remediator.core.diagnosis.throttle import find_throttle
 from remediator.core.guards.history import started_by
-from remediator.core.job import Order
+from remediator.core.job import Job
+from remediator.core.names import CLOCK_SKEW
 from remediator.core.outcome import Ending, Outcome
 from remediator.core.repair.signed_in import signed_in
 from remediator.core.retry.way import Way
-from remediator.core.verdict.verdict import Verdict, verdict
+from remediator.core.verdict.verdict import Verdict, Watched, verdict
 from remediator.services import Services
 from remediator.steps.read_log import inspect_build, login_shown, was_denied
-
-Json = dict[str, Any]
-
-CLOCK_SKEW = 30
-"""Seconds by which this function's clock may differ from CodeBuild's."""
 
 TOKEN_LIVES = 240
 """Seconds for which an idempotency token surely counts: CodeBuild remembers it for five minutes."""
@@ -44,6 +41,21 @@ class NotStarted(Exception):
     """AWS refused to start a build, so there is none to look for."""
 
 
+@dataclass(frozen=True, slots=True)
+class Started:
+    """What runs again. `build` is its ARN, `old` says that it runs with the settings that the first one failed with,
+    `at` is when it was known (seconds since 1970), `unit` the key of its retry unit, empty for none. Of a batch: its
+    id, the group whose build counts, and how many minutes it may take."""
+
+    build: str = ""
+    at: float = 0.0
+    old: bool = False
+    unit: str = ""
+    batch: str = ""
+    group: str = ""
+    minutes: int = 0
+
+
 def go_on_unless_stopped(services: Services) -> None:
     """NotStarted while the stop switch is on."""
     stop = services.switch.stopped()
@@ -52,13 +64,14 @@ def go_on_unless_stopped(services: Services) -> None:
 
 
 class Rerun:
-    def __init__(self, order: Order, services: Services) -> None:
-        self._order = order
+    def __init__(self, job: Job, services: Services) -> None:
+        self._job = job
         self._services = services
         self._settings = services.settings
 
-    def retry(self, case: Case, number: int, subject: BuildArn) -> Json:
-        """Run the build again; the caller sees to it that this runs once. `old`: with the settings it failed with.
+    def retry(self, case: Case, number: int, subject: BuildArn) -> Started:
+        """Run the build again; the caller sees to it that this runs once. It may run with the settings that the first
+        one failed with.
 
         `number` counts the retries of this execution, `subject` is the build that failed last.
         """
@@ -68,21 +81,20 @@ class Rerun:
             return self._taken(answered(lambda: self._services.codebuild.retry_build(subject, token)), case)
         return self.start(case, number, subject)
 
-    def start(self, case: Case, number: int, subject: BuildArn) -> Json:
+    def start(self, case: Case, number: int, subject: BuildArn) -> Started:
         """Start a build with the project's settings and the overrides that the failed one had."""
         go_on_unless_stopped(self._services)
-        project, token = self._order.build.project, f"{self._token(number)}-start"
+        project, token = self._job.build.project, f"{self._token(number)}-start"
         codebuild, overrides = self._services.codebuild, self._overrides(case, subject)
-        started = answered(
-            lambda: codebuild.start_build(project, case.source_version, token, dict(overrides)), quote=not overrides
-        )
+        version = case.failed.source_version
+        started = answered(lambda: codebuild.start_build(project, version, token, dict(overrides)), quote=not overrides)
         return self._taken(started, case)
 
     def stop(self, build: str) -> None:
         """Stop a build that runs with the settings that the first one failed with."""
         self._services.codebuild.stop_build(BuildArn.parse(build))
 
-    def find(self, again: Callable[[], Json], case: Case, known: tuple[str, ...], since: float) -> Json | None:
+    def find(self, again: Callable[[], Started], case: Case, known: tuple[str, ...], since: float) -> Started | None:
         """The build that an interrupted start may have started; None when there is none.
 
         `since` is a time before which it was not asked for. While CodeBuild remembers the token, `again`, the same
@@ -92,60 +104,61 @@ class Rerun:
         if self._services.now() - since < TOKEN_LIVES:
             with suppress(NotStarted):
                 return again()
-        for build in self._services.codebuild.latest_builds(self._order.build.project):
+        failed = case.failed
+        for build in self._services.codebuild.latest_builds(self._job.build.project):
             started = self._started(build, case)
-            who = (case.initiator,) if case.retry.way is Way.RETRY_BUILD else ()  # nobody says who RetryBuild shows
+            who = (failed.initiator,) if case.retry.way is Way.RETRY_BUILD else ()  # nobody says who RetryBuild shows
             ours = started_by(build.initiator, self._services.own_name) or build.initiator in who
-            ours = ours and started["build"] not in known
+            ours = ours and started.build not in known
             version = build.document.get("sourceVersion") or None
-            same = version in (case.source_version, case.asked_version)
-            if ours and same and build.started_at >= since - CLOCK_SKEW and self._adopt(started["build"]):
+            same = version in (failed.source_version, failed.asked_version)
+            if ours and same and build.started_at >= since - CLOCK_SKEW and self._adopt(started.build):
                 return started
         return None
 
-    def look(self, state: Json, case: Case) -> Json:
+    def look(self, seen: Watched, case: Case) -> Watched:
         """Look at the build once: its verdict so far, its own retries by CodeBuild followed.
 
         A log that is late gets a few looks more.
         """
-        build = self._services.codebuild.build(BuildArn.parse(state["build"]))
+        build = self._services.codebuild.build(BuildArn.parse(seen.build))
         if build is None:
-            return {**state, **not_shown(state)}
+            return not_shown(seen)
         failed = build.ended and build.status in FAILED_STATUSES
         if failed and build.next_auto_retry:
-            return {**state, "build": build.next_auto_retry, "late": 0}
-        if failed and build.auto_retry_due and state["late"] < LATE_RETRIES:
-            return {**state, "late": state["late"] + 1}
-        return self.judged(build, state, case)
+            return replace(seen, build=build.next_auto_retry, late=0)
+        if failed and build.auto_retry_due and seen.late < LATE_RETRIES:
+            return replace(seen, late=seen.late + 1)
+        return self.judged(build, seen, case)
 
-    def judged(self, build: Build, state: Json, case: Case) -> Json:
-        """The state with what this build tells."""
+    def judged(self, build: Build, seen: Watched, case: Case) -> Watched:
+        """What was seen, with what this build tells."""
         failed = build.ended and build.status in FAILED_STATUSES
         finding = inspect_build(build, self._services) if failed else NOT_INSPECTED
-        if finding.late and state["late"] < LATE_LOOKS + LATE_RETRIES:
-            return {**state, "late": max(state["late"], LATE_RETRIES) + 1}
-        found = verdict(build, case.phase, finding, self._settings.sign_in.secret_arn)
+        if finding.late and seen.late < LATE_LOOKS + LATE_RETRIES:
+            return replace(seen, late=max(seen.late, LATE_RETRIES) + 1)
+        found = verdict(build, case.failed.phase, finding, self._settings.sign_in.secret_arn)
         passed = found in (Verdict.PASSED, Verdict.PAST_PULL)
-        return {
-            **state,
-            "build": str(build.document["arn"]),
-            "verdict": found.value,
-            "told": _told(build, finding),
-            # Only a plan with DOCKER_AUTH_CONFIG has something to say otherwise.
-            "denied": found is Verdict.PAST_PULL and bool(case.otherwise) and was_denied(build, self._services),
-            "phase": build.failure.phase,
-            "started_at": build.started_at,
-            "old": build.ended and self._is_old(build, case),
-            "proof": self._proof(build, case) if passed else "",
-            "at": self._services.now(),
-        }
+        return replace(
+            seen,
+            build=str(build.document["arn"]),
+            verdict=found,
+            log_says=_log_says(build, finding),
+            # Only a plan with DOCKER_AUTH_CONFIG can be the reason.
+            denied=found is Verdict.PAST_PULL and case.auth_config and was_denied(build, self._services),
+            phase=build.failure.phase,
+            started_at=build.started_at,
+            old=build.ended and self._is_old(build, case),
+            proof=self._proof(build, case) if passed else "",
+            at=self._services.now(),
+        )
 
     def _proof(self, build: Build, case: Case) -> str:
         from remediator.core.verdict.proof import proof
 
         sign_in = self._settings.sign_in
-        shown = case.phase in COMMAND_PHASES and login_shown(build, self._services)
-        return proof(build, case.phase, sign_in, shown)
+        shown = case.failed.phase in COMMAND_PHASES and login_shown(build, self._services)
+        return proof(build, case.failed.phase, sign_in, shown)
 
     def _overrides(self, case: Case, subject: BuildArn) -> Mapping[str, Any]:
         """Read again, because their values are nobody's business; as far as nobody has edited the project since."""
@@ -154,48 +167,48 @@ class Rerun:
         from remediator.core.retry.overrides import overrides_of
 
         codebuild = self._services.codebuild
-        build, project = codebuild.build(subject), codebuild.project(self._order.build.project)
-        history = self._services.journal.history(self._order.build.project)
-        if build is None or project is None or history.edited_before(Snapshot(project)) != case.edited_at:
+        build, project = codebuild.build(subject), codebuild.project(self._job.build.project)
+        history = self._services.journal.history(self._job.build.project)
+        if build is None or project is None or history.edited_before(Snapshot(project)) != case.times.edited_at:
             raise NotStarted("the project was edited meanwhile, so the overrides of its build can't be told any more")
         return overrides_of(build, Snapshot(project), self._settings.sign_in).request
 
-    def _taken(self, build: Build, case: Case) -> Json:
+    def _taken(self, build: Build, case: Case) -> Started:
         started = self._started(build, case)
         with suppress(ClientError):  # the build runs, and this execution follows it all the same
-            self._adopt(started["build"])
+            self._adopt(started.build)
             if build.auto_retry_due:
-                started["whole"] = key = f"chain#{build.failure.build.id}"
-                self._services.journal.take(key, self._order.execution, self._services.now())
+                started = replace(started, unit=f"chain#{build.failure.build.id}")
+                self._services.journal.take(started.unit, self._job.execution, self._services.now())
         return started
 
     def _adopt(self, build: str) -> bool:
         """The build is this execution's, whoever CodeBuild shows as its initiator; False where it is another's."""
-        order, arn = self._order, BuildArn.parse(build)
-        reason = f"the build is a retry of {order.build.id} by the execution {order.execution}, which follows it"
+        job, arn = self._job, BuildArn.parse(build)
+        reason = f"the build is a retry of {job.build.id} by the execution {job.execution}, which follows it"
         entry = Outcome(Ending.SKIPPED, reason, quiet=True).entry(arn.project, build)
-        return self._services.journal.adopt(arn, order.execution, entry, self._services.now())
+        return self._services.journal.adopt(arn, job.execution, entry, self._services.now())
 
     def _token(self, number: int) -> str:
-        return f"{self._order.build.uuid}-{self._order.attempt}-{number}"
+        return f"{self._job.build.uuid}-{self._job.attempt}-{number}"
 
-    def _started(self, build: Build, case: Case) -> Json:
+    def _started(self, build: Build, case: Case) -> Started:
         old = case.retry.way is Way.RETRY_BUILD and self._is_old(build, case)
-        return {"build": str(build.document["arn"]), "old": old, "at": self._services.now()}
+        return Started(str(build.document["arn"]), self._services.now(), old)
 
     def _is_old(self, build: Build, case: Case) -> bool:
         """Does it run with the settings that the first one failed with? Where nothing was changed, these are all."""
-        return not case.waits and not signed_in(build, case.phase, self._settings.sign_in)
+        return not case.waits and not signed_in(build, case.failed.phase, self._settings.sign_in)
 
 
-def not_shown(state: Json) -> Json:
+def not_shown(seen: Watched) -> Watched:
     """CodeBuild may not know yet what it has just started; what it still does not know later is gone."""
-    if state["late"] < LATE_LOOKS:
-        return {"late": state["late"] + 1}
-    return {"verdict": Verdict.STOPPED.value, "phase": "", "started_at": 0.0}
+    if seen.late < LATE_LOOKS:
+        return replace(seen, late=seen.late + 1)
+    return replace(seen, verdict=Verdict.STOPPED, phase="", started_at=0.0)
 
 
-def _told(build: Build, finding: Finding) -> str:
+def _log_says(build: Build, finding: Finding) -> str:
     throttle = finding.throttle or find_throttle(build.failure.context)
     return throttle.excerpt if throttle else finding.unread
 

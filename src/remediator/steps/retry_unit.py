@@ -1,11 +1,10 @@
-"""Finds out with what a failed build comes back, and who runs that again.
+"""Finds the retry unit of a failed build, which has to be run again as one, and which execution owns it.
 
-By itself, or with its batch, its pipeline's stage, or the first of the builds that CodeBuild has retried by itself.
+That is the build alone, its batch, its pipeline's stage, or the chain of builds that CodeBuild has retried by itself.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
 from botocore.exceptions import ClientError
@@ -14,10 +13,8 @@ from remediator.aws.client import is_transient
 from remediator.core.codebuild.build import Build
 from remediator.core.codebuild.failure import BuildArn
 from remediator.core.codebuild.pipeline import Place, place_of
+from remediator.core.names import CLOCK_SKEW
 from remediator.services import Services
-
-CLOCK_SKEW = 60
-"""Seconds by which this function's clock may differ from CodeBuild's."""
 
 LONGEST_CHAIN = 10
 """How many builds of CodeBuild's own retries are followed back to the first: its limit on them.
@@ -34,22 +31,22 @@ _KINDS = {
 
 
 @dataclass(frozen=True, slots=True)
-class Whole:
-    """`key` is the journal's, empty for a build that comes back by itself; `initiator` is who started the first build.
+class RetryUnit:
+    """`key` is the journal's, empty for a build that is run again alone; `initiator` is who started the first build.
 
     `held_by` is the execution that has it (empty for none), which `runs`, or `ended_at` some time, or died.
     """
 
     key: str
     initiator: str
-    place: Mapping[str, str] | None = None
+    place: Place | None = None
     held_by: str = ""
     runs: bool = False
     ended_at: float | None = None
 
     @property
-    def what(self) -> str:
-        """For people."""
+    def name(self) -> str:
+        """What it is, for people."""
         return _KINDS[self.key.partition("#")[0]]
 
     def is_free_for(self, build: Build) -> bool:
@@ -60,36 +57,36 @@ class Whole:
         return self.ended_at is None or build.started_at > self.ended_at + CLOCK_SKEW
 
 
-class Origins:
+class RetryUnits:
     def __init__(self, services: Services) -> None:
         self._services = services
 
-    def of(self, build: Build, execution: str) -> Whole:
+    def of(self, build: Build, execution: str) -> RetryUnit:
         """As this execution finds it: what it has itself is free for it."""
-        whole = self._whole(build)
+        unit = self._unit(build)
         journal = self._services.journal
-        origin = journal.origin(whole.key) if whole.key else None
-        if origin is None or origin.execution == execution:
-            return whole
-        runs = origin.ended_at is None and self._services.executions.is_running(origin.execution)
-        if origin.ended_at is None and not runs:
+        owner = journal.unit_owner(unit.key) if unit.key else None
+        if owner is None or owner.execution == execution:
+            return unit
+        runs = owner.ended_at is None and self._services.executions.is_running(owner.execution)
+        if owner.ended_at is None and not runs:
             # It has died, or it has ended since the journal was read.
-            origin = journal.origin(whole.key) or origin
-        return replace(whole, held_by=origin.execution, runs=runs, ended_at=origin.ended_at)
+            owner = journal.unit_owner(unit.key) or owner
+        return replace(unit, held_by=owner.execution, runs=runs, ended_at=owner.ended_at)
 
-    def _whole(self, build: Build) -> Whole:
+    def _unit(self, build: Build) -> RetryUnit:
         if build.pipeline:
             place = self._place(build)
             if place is None:
-                return Whole("", build.initiator)
+                return RetryUnit("", build.initiator)
             key = f"stage#{build.pipeline}/{place.execution}/{place.stage}/{place.action}"
-            return Whole(key, build.initiator, place.to_json())
+            return RetryUnit(key, build.initiator, place)
         if build.batch:
-            return Whole(f"batch#{build.batch}", build.initiator)
+            return RetryUnit(f"batch#{build.batch}", build.initiator)
         if build.auto_retry_due or build.previous_auto_retry:
             first = self._first_of_chain(build)
-            return Whole(f"chain#{first.failure.build.id}", first.initiator)
-        return Whole("", build.initiator)
+            return RetryUnit(f"chain#{first.failure.build.id}", first.initiator)
+        return RetryUnit("", build.initiator)
 
     def _place(self, build: Build) -> Place | None:
         """None where the pipeline does not show the build, or may not be read: then its stage is not retried."""

@@ -1,23 +1,28 @@
-"""Runs an execution's steps, waits and looks on the durable engine, each kind with its own retries and semantics."""
+"""Runs an execution's steps, waits and looks on the durable engine, and writes what they return as typed values."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import json
+from collections.abc import Callable, Mapping
+from dataclasses import fields, is_dataclass
+from enum import Enum
+from hashlib import sha256
+from importlib import import_module
 from typing import Any, TypeVar
 
 from aws_durable_execution_sdk_python import DurableContext, DurableOperationError
 from aws_durable_execution_sdk_python.config import Duration, StepConfig, StepSemantics
-from aws_durable_execution_sdk_python.serdes import JsonSerDes
-from aws_durable_execution_sdk_python.waits import WaitForConditionConfig
+from aws_durable_execution_sdk_python.retries import RetryDecision
+from aws_durable_execution_sdk_python.serdes import SerDes, SerDesContext
+from aws_durable_execution_sdk_python.waits import WaitForConditionConfig, WaitForConditionDecision
 
 from remediator.aws.client import is_transient
 from remediator.steps.rerun_build import NotStarted
-from remediator.workflow.waiting import Strategy, never, when_transient
 
 T = TypeVar("T")
-Json = dict[str, Any]
 
 INTERRUPTED = "StepInterruptedError"
+PACKAGE = "remediator."
 
 
 class Durable:
@@ -29,13 +34,13 @@ class Durable:
     def step(self, name: str, action: Callable[[], T], *, once: bool = False) -> T:
         """An action that may run again, at least once; with `once` at most once, and then it is not tried again."""
         config = StepConfig(
-            retry_strategy=never if once else when_transient,
+            retry_strategy=_never if once else _when_transient,
             step_semantics=(StepSemantics.AT_MOST_ONCE_PER_RETRY if once else StepSemantics.AT_LEAST_ONCE_PER_RETRY),
-            serdes=JsonSerDes(),
+            serdes=Checkpoint(name),
         )
         return self._context.step(lambda _: action(), name=name, config=config)
 
-    def once(self, name: str, start: Callable[[], Json], find: Callable[[], Json | None]) -> Json:
+    def once(self, name: str, start: Callable[[], T], find: Callable[[], T | None]) -> T:
         """Start something at most once: after an interruption, look for it before another one is started."""
         try:
             return self.step(name, start, once=True)
@@ -50,13 +55,22 @@ class Durable:
                 raise
         return self.step(name, start, once=True)
 
-    def wait_for(self, name: str, look: Callable[[Json], Json], state: Json, strategy: Strategy) -> Json:
-        """Look again and again, with waits in between that cost nothing, until the strategy says that it is enough.
+    def poll(
+        self,
+        name: str,
+        look: Callable[[T], T],
+        state: T,
+        *,
+        done: Callable[[T], bool],
+        patience: Callable[[T], int],
+    ) -> T:
+        """Look again and again, with waits in between that cost nothing, until a look is `done`, or the waits have
+        come to as many seconds as there is `patience`.
 
         A look that AWS does not answer tells nothing new.
         """
 
-        def look_patiently(seen: Json) -> Json:
+        def look_patiently(seen: T) -> T:
             try:
                 return look(seen)
             except Exception as error:
@@ -64,9 +78,108 @@ class Durable:
                     raise
                 return seen
 
-        config = WaitForConditionConfig(wait_strategy=strategy, initial_state=state, serdes=JsonSerDes())
+        def strategy(seen: T, looks: int) -> WaitForConditionDecision:
+            if done(seen) or sum(map(interval, range(1, looks))) > patience(seen):
+                return WaitForConditionDecision.stop_polling()
+            return WaitForConditionDecision.continue_waiting(Duration.from_seconds(interval(looks)))
+
+        config = WaitForConditionConfig(wait_strategy=strategy, initial_state=state, serdes=Checkpoint(name))
         return self._context.wait_for_condition(lambda seen, _: look_patiently(seen), config, name=name)
+
+    def insist(self, name: str, action: Callable[[], T], *, while_it_is: tuple[type, ...], patience: int) -> T:
+        """A step that is taken again, with waits in between, while it returns one of these types, for so many seconds
+        at most."""
+        result = self.step(name, action)
+        if isinstance(result, while_it_is):
+            result = self.poll(
+                f"{name}-again",
+                lambda _: action(),
+                result,
+                done=lambda seen: not isinstance(seen, while_it_is),
+                patience=lambda _: patience,
+            )
+        return result
 
     def pause(self, name: str, seconds: int) -> None:
         if seconds > 0:
             self._context.wait(Duration.from_seconds(seconds), name=name)
+
+
+def interval(looks: int) -> int:
+    """Seconds before the next look: 5, 7, 11 … and 300 at most."""
+    return min(300, round(5 * 1.5 ** min(looks - 1, 12)))
+
+
+def jitter(name: str, most: int) -> int:
+    """Some seconds of `most`, always the same for a name: what waits together does not go on together."""
+    return int.from_bytes(sha256(name.encode()).digest()[:4], "big") % (most + 1)
+
+
+def _never(_error: Exception, _attempts: int) -> RetryDecision:
+    return RetryDecision.no_retry()
+
+
+def _when_transient(error: Exception, attempts: int) -> RetryDecision:
+    """Five tries over two minutes for what may pass by itself, none for a refusal."""
+    if attempts >= 5 or not is_transient(error):
+        return RetryDecision.no_retry()
+    return RetryDecision.retry(Duration.from_seconds(4 * 2**attempts))
+
+
+class Checkpoint(SerDes[Any]):
+    """Writes what the step of this name returns, and reads it back alike: JSON's own values, tuples, enumerations and
+    frozen dataclasses of this package, each with its type's name under TYPE.
+
+    What the release before wrote has no such names, and is read by `earlier`.
+    """
+
+    TYPE = "is"
+
+    def __init__(self, name: str) -> None:
+        self._name = name
+
+    def serialize(self, value: Any, _: SerDesContext) -> str:
+        return json.dumps(_written(value))
+
+    def deserialize(self, data: str, _: SerDesContext) -> Any:
+        document = json.loads(data)
+        if isinstance(document, dict) and self.TYPE not in document:
+            from remediator.workflow.earlier import read
+
+            return read(self._name, document)
+        return _read(document)
+
+
+def _written(value: Any) -> Any:
+    if isinstance(value, Enum):
+        return {Checkpoint.TYPE: _name_of(type(value)), "value": value.value}
+    if is_dataclass(value):
+        members = {field.name: _written(getattr(value, field.name)) for field in fields(value)}
+        return {Checkpoint.TYPE: _name_of(type(value)), **members}
+    if isinstance(value, Mapping):
+        return {name: _written(member) for name, member in value.items()}
+    return [_written(item) for item in value] if isinstance(value, tuple) else value
+
+
+def _read(document: Any) -> Any:
+    if isinstance(document, list):
+        return tuple(map(_read, document))
+    if not isinstance(document, dict):
+        return document
+    members = {name: _read(member) for name, member in document.items() if name != Checkpoint.TYPE}
+    if Checkpoint.TYPE not in document:
+        return members
+    kind = _type_named(document[Checkpoint.TYPE])
+    return kind(**members)
+
+
+def _name_of(kind: Any) -> str:
+    return f"{kind.__module__.removeprefix(PACKAGE)}.{kind.__qualname__}"
+
+
+def _type_named(name: str) -> Any:
+    module, _, kind = name.rpartition(".")
+    found = getattr(import_module(PACKAGE + module), kind)
+    if not (is_dataclass(found) or issubclass(found, Enum)):
+        raise TypeError(f"{name} is no type that a step returns")
+    return found

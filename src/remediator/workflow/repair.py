@@ -2,97 +2,132 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from contextlib import suppress
-from typing import Any
+from dataclasses import dataclass
+from typing import Any, TypeVar
 
 from aws_durable_execution_sdk_python import DurableOperationError
 
 from remediator.core.case import Case
-from remediator.core.job import Order
+from remediator.core.case_advice import RepairFacts, advice_on
+from remediator.core.job import Job
 from remediator.core.outcome import Ending, Outcome
 from remediator.core.repair.plan import Plan
 from remediator.services import Services
+from remediator.steps.credentials import Trusted
+from remediator.steps.grant import Busy, Granted, Grants
 from remediator.steps.patch import Patch
-from remediator.steps.steps import Steps
-from remediator.workflow.checking import Checking
 from remediator.workflow.durable import Durable
 from remediator.workflow.lease import Lease
-from remediator.workflow.waiting import EDIT_PATIENCE, while_busy
+from remediator.workflow.wait_out import PatientCheck
 
-Json = dict[str, Any]
+EDIT_PATIENCE = 1800
+"""Seconds to wait for what one execution does for all of them, one after the other; it takes a few seconds each."""
 
 
-class Repairing:
+T = TypeVar("T")
+
+
+@dataclass(frozen=True, slots=True)
+class Repaired:
+    """The case as it was patched, since when its role may read the secret (seconds since 1970), and what the steps
+    found out on the way."""
+
+    case: Case
+    readable_since: float
+    facts: RepairFacts
+
+
+class Repair:
     """`changes` are lines for people on what was changed so far, `record` the same by member, old and new, and `plan`
     all the changes to the project that were made.
 
     `at` is a time, by our clock, after which nothing has been done but what follows a repair.
     """
 
-    def __init__(self, order: Order, services: Services, durable: Durable, lease: Lease) -> None:
+    def __init__(self, job: Job, services: Services, durable: Durable, lease: Lease) -> None:
+        self._job = job
         self._settings = services.settings
-        self._steps = Steps(order, services)
-        self._checking = Checking(order, services, durable)
-        self._project = Patch(order, services)
+        self._grants = Grants(services)
+        self._check = PatientCheck(job, services, durable)
+        self._project = Patch(job, services)
         self._durable = durable
         self._lease = lease
         self._checked = False
         self.changes: tuple[str, ...] = ()
-        self.record: Json = {}
+        self.record: dict[str, Any] = {}
         self.plan = Plan()
         self.at = 0.0
 
-    def repair(self, case: Case) -> tuple[Case, float] | Outcome:
-        """The case as it was patched, and since when its role may read the secret; or how it ends before that."""
+    def repair(self, case: Case) -> Repaired | Outcome:
+        """Make the plan's changes, or say how it ends before that."""
+        earlier_proof = False
         if not self._checked:
-            checked = self._checking.check(case)
+            checked = self._check.check(case)
             if isinstance(checked, Outcome):
                 return checked
-            case = checked
-        self._checked = not case.otherwise
+            earlier_proof = isinstance(checked, Trusted)
+        self._checked = not case.auth_config
         if self._settings.mode == "plan":
-            reason = "Mode is plan: nothing was written"
-            return Outcome(Ending.PLANNED, reason, changes=case.plan.show(), advice=case.plan.advice)
-        granted_at, refusal = self._grant(case.plan)
-        if refusal:
-            return refusal
-        self.at = case.made_at
+            return self._planned(case, earlier_proof)
+        granted = self._grant(case.plan)
+        if isinstance(granted, Outcome):
+            return granted
+        self.at = case.times.made_at
         patched = self._patch(case)
-        return patched if isinstance(patched, Outcome) else (patched, granted_at or case.made_at)
+        if isinstance(patched, Outcome):
+            return patched
+        shared_with = granted.shared_with if granted else ""
+        return Repaired(patched, granted.at if granted else case.times.made_at, RepairFacts(shared_with, earlier_proof))
 
-    def _grant(self, plan: Plan) -> tuple[float | None, Outcome | None]:
+    def _planned(self, case: Case, earlier_proof: bool) -> Outcome:
+        shared: str | Outcome = ""
+        if case.plan.grant:
+            role, job, grants = case.plan.grant.role_name, self._job, self._grants
+            shared = self._one_at_a_time(
+                "shared-role", lambda: grants.shared_role(role, job.build.project, job.execution)
+            )
+        if isinstance(shared, Outcome):
+            return shared
+        advice = advice_on(case, RepairFacts(shared, earlier_proof))
+        return Outcome(Ending.PLANNED, "Mode is plan: nothing was written", changes=case.plan.show(), advice=advice)
+
+    def _grant(self, plan: Plan) -> Granted | Outcome | None:
         """Grant, then wait: nobody can ask IAM whether a grant has arrived, and a variable that the role can't
-        read yet fails every build of the project."""
-        grant = plan.grant
+        read yet fails every build of the project. None where the role may read the secret already."""
+        grant, job, grants = plan.grant, self._job, self._grants
         if grant is None:
-            return None, None
-        granted = self._durable.step("grant", lambda: self._steps.grant(grant))
-        if granted.get("busy"):
-            granted = self._durable.wait_for("grant-again", lambda _: self._steps.grant(grant), granted, while_busy)
-        if granted.get("busy"):
-            reason = f"other executions edited the policy of the secret for {EDIT_PATIENCE // 60} minutes"
-            return None, Outcome(Ending.GAVE_UP, reason, advice=("use the remediate command later",))
-        if "refusal" in granted:
-            return None, Outcome.from_json(granted["refusal"])
-        self.changes += (grant.show(),)
-        self._durable.pause("settle", self._settings.settle_seconds)
-        return granted["granted_at"], None
+            return None
+        granted: Granted | Outcome = self._one_at_a_time("grant", lambda: grants.make(grant, job))
+        if isinstance(granted, Granted):
+            self.changes += (grant.show(),)
+            self._durable.pause("settle", self._settings.settle_seconds)
+        return granted
+
+    def _one_at_a_time(self, name: str, action: Callable[[], T | Busy]) -> T | Outcome:
+        """What only one execution does at a time, once it is this one's turn."""
+        done = self._durable.insist(name, action, while_it_is=(Busy,), patience=EDIT_PATIENCE)
+        if isinstance(done, Busy):
+            reason = f"other executions {done.doing} for {EDIT_PATIENCE // 60} minutes"
+            return Outcome(Ending.GAVE_UP, reason, advice=("use the remediate command later",))
+        return done
 
     def _patch(self, case: Case) -> Case | Outcome:
-        """The case as it was patched: planned anew where somebody edited the project meanwhile."""
+        """The case as it was patched: planned again where somebody edited the project meanwhile."""
         if not case.plan.project_changes:
             return case
         history, record = self._lease.history, self.record
         patched = self._durable.step("patch", lambda: self._project.apply(case, history, record))
-        self.changes += tuple(patched.get("changed", ()))
-        if "refusal" in patched:
-            return Outcome.from_json(patched["refusal"])
-        self.at = patched["at"]
+        if isinstance(patched, Outcome):
+            self.changes += patched.changes
+            return patched
+        self.changes += patched.changed
+        self.at = patched.at
         self._lease.repaired = True
-        case = Case.from_json(patched["case"])
-        self.record = {**record, **case.plan.record()}
-        self.plan = Plan((*self.plan.changes, *case.plan.project_changes))
-        return case
+        self.record = {**record, **patched.case.plan.record()}
+        self.plan = Plan((*self.plan.changes, *patched.case.plan.project_changes))
+        return patched.case
 
     def take_back(self, outcome: Outcome, plan: Plan) -> Outcome:
         """What fails builds that would have passed without the repair does not stay; with the lease, as every write."""
@@ -102,16 +137,16 @@ class Repairing:
             if refused:
                 reason = f"{outcome.reason}; the project was left as it is: {refused.reason}"
                 return outcome.with_facts(reason=reason, advice=by_hand)
-            undone = self._durable.step("undo", lambda: self._project.undo(plan))
+            result = self._durable.step("undo", lambda: self._project.undo(plan))
         except DurableOperationError as error:
-            undone = {"refusal": {"reason": error.message}}
-        if "refusal" in undone:
-            why = undone["refusal"]["reason"]
-            return outcome.with_facts(reason=f"{outcome.reason}; that could not be taken back: {why}", advice=by_hand)
-        if undone["undone"]:
+            result = Outcome(Ending.FAILED, error.message or error.error_type or "")
+        if isinstance(result, Outcome):
+            reason = f"{outcome.reason}; that could not be taken back: {result.reason}"
+            return outcome.with_facts(reason=reason, advice=by_hand)
+        if result.undone:
             taken_back = [change.show() for change in plan.project_changes]
             self.changes = tuple(line for line in self.changes if line not in taken_back)
             with suppress(DurableOperationError):  # the changes are gone; the next failure may be looked at too soon
-                self._durable.step("leave-alone", self._steps.leave_alone)
-        state = "the changes to the project were taken back" if undone["undone"] else "the project was left as it is"
+                self._durable.step("leave-alone", self._lease.leave_alone)
+        state = "the changes to the project were taken back" if result.undone else "the project was left as it is"
         return outcome.with_facts(reason=f"{outcome.reason}; {state}")

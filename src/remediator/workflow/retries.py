@@ -2,71 +2,82 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from dataclasses import replace
 from functools import cached_property
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from remediator.core.case import Case
 from remediator.core.codebuild.failure import BuildArn
-from remediator.core.job import Order
+from remediator.core.job import Job
 from remediator.core.outcome import Ending, Outcome
 from remediator.core.retry.way import Way
-from remediator.core.verdict.verdict import Verdict
+from remediator.core.verdict.verdict import Verdict, Watched
 from remediator.services import Services
-from remediator.steps.rerun_build import Rerun
+from remediator.steps.rerun_build import Rerun, Started
 from remediator.workflow.durable import Durable
-from remediator.workflow.waiting import while_batch_runs, while_not_retried, while_running
 
 if TYPE_CHECKING:
-    from remediator.steps.rerun_batch import Batches
+    from remediator.steps.rerun_batch import Batches, BatchSeen
 
-Json = dict[str, Any]
+STAGE_PATIENCE = 900
+"""Seconds in which a pipeline has to notice that its build failed, and to start the retry: it looks by itself, later
+than CodeBuild's own event comes."""
 
 
-class Retrying:
+class Retries:
     """`made` counts the retries, `old` is a build that runs with the settings that the first one failed with.
 
     `since` is a time, by our clock, before which the next retry was not asked for.
     """
 
-    def __init__(self, order: Order, services: Services, durable: Durable) -> None:
+    def __init__(self, job: Job, services: Services, durable: Durable) -> None:
         self._durable = durable
-        self._rerun = Rerun(order, services)
-        self._order = order
+        self._rerun = Rerun(job, services)
+        self._job = job
         self._services = services
         self._known: tuple[str, ...] = ()
         self.made = 0
         self.old: str | None = None
         self.since = 0.0
 
-    def start(self, case: Case, subject: BuildArn) -> Json | Outcome:
-        """What runs again, `{"build": ARN}` or `{"batch": id}`; or how it ends where nothing can be run again.
+    def start(self, case: Case, subject: BuildArn) -> Started | Outcome:
+        """What runs again, or how it ends where nothing can be run again.
 
         `subject` is the build that failed last, the first one or a retry of it.
         """
         match case.retry.way:
             case Way.AUTO_RETRY:
-                return {"build": str(subject)}
+                return Started(str(subject))
             case Way.RETRY_STAGE:
                 started = self._retry_stage(case, subject)
             case Way.RETRY_BATCH:
                 started = self._retry_batch(case, subject)
             case _:
                 started = self._run_again(case, subject)
-        if isinstance(started, Outcome):
-            return started
-        self.made += started.pop("ours", True)
-        if "build" in started:
-            self._known += (started["build"],)
+        if isinstance(started, Started) and started.build:
+            self._known += (started.build,)
         return started
 
-    def watch(self, started: Json, case: Case) -> Json:
+    def watch(self, started: Started, case: Case) -> Watched:
         """Look with a growing interval until there is a result, at most as long as CodeBuild lets it run."""
-        seen: Json = {"build": "", "verdict": Verdict.RUNNING.value, "phase": "", "told": "", "denied": False}
-        seen |= {"started_at": 0.0, "late": 0, "old": False, "proof": "", "at": self.since, **started}
-        look = self._batches.look if "batch" in started else self._rerun.look
-        bound = while_running(int(seen.get("minutes", case.minutes)) * 60 + 900)
-        seen = self._durable.wait_for("watch", lambda state: look(state, case), seen, bound)
-        self.since = seen["at"]
+        seen = Watched(
+            build=started.build,
+            old=started.old,
+            at=started.at or self.since,
+            batch=started.batch,
+            group=started.group,
+            minutes=started.minutes or case.failed.minutes,
+        )
+        look = self._batches.look if started.batch else self._rerun.look
+        seen = self._durable.poll(
+            "watch",
+            lambda before: look(before, case),
+            seen,
+            done=lambda now: now.verdict is not Verdict.RUNNING,
+            patience=lambda now: now.minutes * 60 + 900,
+        )
+        self.since = seen.at
         return seen
 
     @cached_property
@@ -74,63 +85,73 @@ class Retrying:
         """Imported where there is one: every start of the function counts."""
         from remediator.steps.rerun_batch import Batches
 
-        return Batches(self._order, self._services)
+        return Batches(self._job, self._services)
 
-    def _run_again(self, case: Case, subject: BuildArn) -> Json | Outcome:
+    def _run_again(self, case: Case, subject: BuildArn) -> Started | Outcome:
         """RetryBuild may take the settings that the build failed with: then it is stopped and StartBuild used."""
-        number, rerun, since = self.made, self._rerun, self.since
-        started = self._once("retry", lambda: rerun.retry(case, number, subject), case, since)
-        if not started["old"]:
-            return started
-        self.old = old = started["build"]
-        self._known += (old,)
-        self._durable.step("stop", lambda: rerun.stop(old))
-        self.old = None
-        then = case.retry.then
-        if then and then.against:
-            reason = "the build was retried with the settings that it failed with, and stopped"
-            return Outcome(Ending.PATCHED, reason, retried_build=old, advice=(then.against,))
-        return self._once("start", lambda: rerun.start(case, number, subject), case, started["at"])
+        number, rerun = self.made, self._rerun
+        started = self._once("retry", lambda: rerun.retry(case, number, subject), case, self.since)
+        if started.old:
+            self.old = old = started.build
+            self._known += (old,)
+            self._durable.step("stop", lambda: rerun.stop(old))
+            self.old = None
+            then = case.retry.then
+            if then and then.against:
+                reason = "the build was retried with the settings that it failed with, and stopped"
+                return Outcome(Ending.PATCHED, reason, retried_build=old, advice=(then.against,))
+            started = self._once("start", lambda: rerun.start(case, number, subject), case, started.at)
+        self.made += 1
+        return started
 
-    def _once(self, name: str, start: Any, case: Case, since: float) -> Json:
+    def _once(self, name: str, start: Callable[[], Started], case: Case, since: float) -> Started:
         known = self._known
         return self._durable.once(name, start, lambda: self._rerun.find(start, case, known, since))
 
-    def _retry_stage(self, case: Case, subject: BuildArn) -> Json | Outcome:
-        from remediator.steps.rerun_stage import Stages, not_retryable
+    def _retry_stage(self, case: Case, subject: BuildArn) -> Started | Outcome:
+        from remediator.steps.rerun_stage import Stages, StageSeen, not_retryable
 
         stages = Stages(self._services)
         place = self._durable.step("find-stage", lambda: stages.find(case, subject))
-        if "refusal" in place:
-            return Outcome.from_json(place["refusal"])
-        state: Json = {**place, "asked": False, "changed": False, "next": "", "refusal": None}
-        state = self._durable.wait_for(
-            "retry-stage", lambda seen: stages.retry(seen, case, subject), state, while_not_retried
+        if isinstance(place, Outcome):
+            return place
+        seen = self._durable.poll(
+            "retry-stage",
+            lambda before: stages.retry(before, case, subject),
+            StageSeen(place),
+            done=lambda now: bool(now.next or now.refusal),
+            patience=lambda _: STAGE_PATIENCE,
         )
-        if state["refusal"]:
-            return Outcome.from_json(state["refusal"])
-        if not state["next"]:
-            return not_retryable(state, case)
-        if case.batch:
-            seen = self._no_batch_seen(case)
-            seen = self._durable.step("batch", lambda: self._batches.look_for_end(seen, case, subject))
-            batch = {"batch": state["next"], "group": seen["group"], "minutes": seen["minutes"]}
-            return {**batch, "ours": state["asked"]}
-        build = BuildArn(subject.partition, subject.region, subject.account, *state["next"].split(":", 1))
-        return {"build": str(build), "ours": state["asked"]}
+        if seen.refusal or not seen.next:
+            return seen.refusal or not_retryable(seen, case)
+        self.made += seen.asked
+        if case.failed.batch:
+            batch = self._no_batch_seen(case)
+            batch = self._durable.step("batch", lambda: self._batches.look_for_end(batch, case, subject))
+            return Started(batch=seen.next, group=batch.group, minutes=batch.minutes)
+        build = BuildArn(subject.partition, subject.region, subject.account, *seen.next.split(":", 1))
+        return Started(str(build))
 
-    def _retry_batch(self, case: Case, subject: BuildArn) -> Json | Outcome:
+    def _retry_batch(self, case: Case, subject: BuildArn) -> Started | Outcome:
         from remediator.steps.rerun_batch import not_retried
 
-        look = lambda seen: self._batches.look_for_end(seen, case, subject)  # noqa: E731 - it is what is waited for
-        state = self._durable.wait_for("batch", look, self._no_batch_seen(case), while_batch_runs)
-        refused = not_retried(state, case)
+        seen = self._durable.poll(
+            "batch",
+            lambda before: self._batches.look_for_end(before, case, subject),
+            self._no_batch_seen(case),
+            done=lambda now: now.ended,
+            patience=lambda now: now.minutes * 60,
+        )
+        refused = not_retried(seen, case)
         if refused:
             return refused
-        number, since = self.made, state["at"]
+        number, since = self.made, seen.at
         retry = lambda: self._batches.retry(case, number)  # noqa: E731 - what is looked for is the same request
         started = self._durable.once("retry", retry, lambda: self._batches.find(retry, case, subject, since))
-        return {"group": state["group"], "minutes": state["minutes"], **started}
+        self.made += 1
+        return replace(started, group=seen.group, minutes=seen.minutes)
 
-    def _no_batch_seen(self, case: Case) -> Json:
-        return {"ended": False, "status": "", "group": "", "minutes": case.minutes, "at": self.since}
+    def _no_batch_seen(self, case: Case) -> BatchSeen:
+        from remediator.steps.rerun_batch import BatchSeen
+
+        return BatchSeen(case.failed.minutes, self.since)

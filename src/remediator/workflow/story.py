@@ -11,23 +11,22 @@ from typing import Any
 from aws_durable_execution_sdk_python import DurableContext, DurableOperationError
 
 from remediator.core.case import Case
+from remediator.core.case_advice import NOTHING_KNOWN, advice_on
 from remediator.core.codebuild.failure import BuildArn
-from remediator.core.job import Order
+from remediator.core.diagnosis.throttle import Cause
+from remediator.core.guards.history import History
+from remediator.core.job import Job
 from remediator.core.outcome import Ending, Outcome
 from remediator.core.retry.way import Retry, Way
-from remediator.core.verdict.verdict import Verdict, judge
+from remediator.core.verdict.verdict import Verdict, Watched, judge
 from remediator.services import Services
 from remediator.steps.diagnose import Examination
 from remediator.steps.rerun_build import NotStarted
-from remediator.steps.steps import Steps
-from remediator.workflow.durable import Durable
-from remediator.workflow.lease import Duplicate, Lease
-from remediator.workflow.repair import Repairing
-from remediator.workflow.retries import Retrying
-from remediator.workflow.wait_out import Patience
-from remediator.workflow.waiting import jitter
-
-Json = dict[str, Any]
+from remediator.workflow.durable import Durable, jitter
+from remediator.workflow.lease import DuplicateBuild, Lease
+from remediator.workflow.repair import Repair, Repaired
+from remediator.workflow.retries import Retries
+from remediator.workflow.wait_out import WaitOut
 
 PATIENCE_AFTER_GRANT = 600
 """Seconds after a grant in which a build that can't read the secret says nothing about the repair: IAM is eventually
@@ -37,40 +36,50 @@ SPREAD = 300
 """Seconds over which the retries of builds that failed together are spread."""
 
 
-def remediate(payload: Any, context: DurableContext, services: Services) -> Json:
+def remediate(payload: Any, context: DurableContext, services: Services) -> dict[str, Any]:
     """Follow one failed build from claim to report; returns the outcome as JSON."""
-    order = Order.read(payload, context.execution_context.durable_execution_arn)
-    return _Story(order, services, Durable(context)).tell()
+    job = Job.read(payload, context.execution_context.durable_execution_arn)
+    return Story(job, services, Durable(context)).run().to_json()
 
 
-class _Story:
-    def __init__(self, order: Order, services: Services, durable: Durable) -> None:
-        self._order = order
+class Story:
+    def __init__(self, job: Job, services: Services, durable: Durable) -> None:
+        self._job = job
+        self._services = services
         self._settings = services.settings
         self._durable = durable
-        self._steps = Steps(order, services)
-        self._lease = Lease(order, services, durable)
-        self._examination = Examination(order, services)
-        self._repairing = Repairing(order, services, durable, self._lease)
-        self._patience = Patience(order, services, durable)
-        self._retrying = Retrying(order, services, durable)
-        self._cause: str | None = None
-        self._wholes: tuple[str, ...] = ()
+        self._lease = Lease(job, services, durable)
+        self._examination = Examination(job, services)
+        self._repair = Repair(job, services, durable, self._lease)
+        self._wait_out = WaitOut(job, services, durable)
+        self._retries = Retries(job, services, durable)
+        self._cause: Cause | None = None
+        self._units: tuple[str, ...] = ()
 
-    def tell(self) -> Json:
+    def run(self) -> Outcome:
         try:
-            outcome = self._comes_back(self._order.build)
-        except Duplicate as other:
+            outcome = self._repair_and_rerun(self._job.build)
+        except DuplicateBuild as other:
             self._lease.give_back()
-            return Outcome(Ending.SKIPPED, f"the build is with execution {other}").to_json()
+            return Outcome(Ending.SKIPPED, f"the build is with execution {other}")
         except DurableOperationError as error:
             outcome = self._broken_off(error)
-        changes = self._repairing.changes or outcome.changes
-        facts = outcome.with_facts(cause=outcome.cause or self._cause, changes=changes)
-        lease, wholes = self._lease.left_to_report, self._wholes
-        return self._durable.step("report", lambda: self._steps.report(facts, lease, wholes))
+        changes = self._repair.changes or outcome.changes
+        outcome = outcome.with_facts(cause=outcome.cause or self._cause, changes=changes)
+        lease, units = self._lease.left_to_report, self._units
+        return self._durable.step("report", lambda: self._report(outcome, lease, units))
 
-    def _comes_back(self, subject: BuildArn, way: Retry | None = None) -> Outcome:
+    def _report(self, outcome: Outcome, history: History | None, units: tuple[str, ...]) -> Outcome:
+        """Release the lease and close the units; report last, so that a repeated step does not report twice."""
+        if history is not None:
+            self._lease.release(history, repaired=bool(outcome.changes))
+        now = self._services.now()
+        for unit in units:
+            self._services.journal.close(unit, self._job.execution, now)
+        self._services.report.outcome(self._job, outcome, now)
+        return outcome
+
+    def _repair_and_rerun(self, subject: BuildArn, way: Retry | None = None) -> Outcome:
         """Repair and run again, until a result leaves nothing to do from here: a retry that is throttled elsewhere, or
         by something else, is repaired and run again in its turn, as often as a build may be retried.
 
@@ -80,80 +89,85 @@ class _Story:
         refused = self._lease.take()
         if refused:
             return self._after_repair(refused, subject)
-        case = _in_its_way(self._diagnose(subject), way)
+        case = keep_retry_way(self._diagnose(subject), way)
         if case.refusal:
             return self._after_repair(case.refusal, subject)
-        ready = self._wait_out(case, subject) if case.waits else self._repairing.repair(case)
+        ready = self._sit_out(case, subject) if case.waits else self._repair.repair(case)
         if isinstance(ready, Outcome):
             return self._after_repair(ready, subject)
-        case, readable_since = _in_its_way(ready[0], way), ready[1]
-        seen = self._run_again(case, subject, readable_since)
+        ready = replace(ready, case=keep_retry_way(ready.case, way))
+        seen = self._run_again(ready, subject)
         if isinstance(seen, Outcome):
-            return seen
-        if seen["verdict"] == Verdict.THROTTLED and self._may_retry and not _in_vain(seen, case):
-            return self._comes_back(BuildArn.parse(seen["build"]), case.retry.lasting)
-        return self._conclude(seen, case)
+            return self._with_advice(seen, ready)
+        if seen.verdict is Verdict.THROTTLED and self._may_retry and not _in_vain(seen, ready.case):
+            return self._repair_and_rerun(BuildArn.parse(seen.build), ready.case.retry.lasting)
+        return self._with_advice(self._conclude(seen, ready.case), ready)
 
     def _diagnose(self, subject: BuildArn) -> Case:
-        history, record = self._lease.history, self._repairing.record
-        if subject == self._order.build:
-            diagnosed = self._durable.step("diagnose", lambda: self._examination.first(history))
+        history, record = self._lease.history, self._repair.record
+        if subject == self._job.build:
+            case = self._durable.step("diagnose", lambda: self._examination.first(history))
         else:
-            diagnosed = self._durable.step("diagnose", lambda: self._examination.again(subject, history, record))
-        case = Case.from_json(diagnosed)
-        if case.duplicate_of:
-            raise Duplicate(case.duplicate_of)
+            case = self._durable.step("diagnose", lambda: self._examination.again(subject, history, record))
+        if case.standing.duplicate_of:
+            raise DuplicateBuild(case.standing.duplicate_of)
         self._cause = self._cause or case.cause
-        self._wholes += tuple(filter(None, (case.origin,)))
+        self._units += tuple(filter(None, (case.failed.unit,)))
         self._lease.count(case)
         return case
 
-    def _wait_out(self, case: Case, subject: BuildArn) -> tuple[Case, float] | Outcome:
+    def _sit_out(self, case: Case, subject: BuildArn) -> Repaired | Outcome:
         """Nothing is changed for a cause that passes with time, and the lease goes back for as long as that takes."""
+        untouched = Repaired(case, case.times.made_at, NOTHING_KNOWN)
         if not self._retry_wanted or case.retry.against:
             against = (case.retry.against,) if case.retry.against else ()
             reason = "the cause passes with time, and nothing is changed for it"
-            return Outcome(Ending.ADVISED, reason, advice=(*case.plan.advice, *against))
+            return self._with_advice(Outcome(Ending.ADVISED, reason, advice=against), untouched)
         self._lease.give_back()
-        made = self._retrying.made
-        return self._patience.sit_out(case, f"{subject.uuid}-{made}", made) or (case, case.made_at)
+        made = self._retries.made
+        return self._wait_out.sit_out(case, f"{subject.uuid}-{made}", made) or untouched
+
+    def _with_advice(self, outcome: Outcome, repaired: Repaired) -> Outcome:
+        """The outcome with the advice on its case, before its own."""
+        advice = advice_on(repaired.case, repaired.facts)
+        return outcome.with_facts(advice=(*advice, *outcome.advice))
 
     # Running it again
 
     @property
     def _may_retry(self) -> bool:
-        return self._retrying.made < self._settings.limits.attempts
+        return self._retries.made < self._settings.limits.attempts
 
     @property
     def _retry_wanted(self) -> bool:
-        return self._settings.mode == "auto" and self._settings.retry_build and self._order.retry
+        return self._settings.mode == "auto" and self._settings.retry_build and self._job.retry
 
-    def _run_again(self, case: Case, subject: BuildArn, readable_since: float) -> Json | Outcome:
+    def _run_again(self, repaired: Repaired, subject: BuildArn) -> Watched | Outcome:
         """What the retried build says; or the outcome, where it was not run again from here."""
-        advice = case.plan.advice
+        case = repaired.case
         if case.retry.against:
             reason = "the build was not run again from here"
-            return Outcome(Ending.PATCHED, reason, advice=(*advice, case.retry.against))
+            return Outcome(Ending.PATCHED, reason, advice=(case.retry.against,))
         if not self._retry_wanted:
-            return Outcome(Ending.PATCHED, "the project is signed in; no retry was asked for", advice=advice)
-        self._retrying.since = max(self._retrying.since, self._repairing.at)
+            return Outcome(Ending.PATCHED, "the project is signed in; no retry was asked for")
+        self._retries.since = max(self._retries.since, self._repair.at)
         self._spread(case)
         chances = 0
         while True:
             try:
-                started = self._retrying.start(case, subject)
+                started = self._retries.start(case, subject)
             except DurableOperationError as error:
                 return self._not_started(error, case)
             if isinstance(started, Outcome):
-                return started.with_facts(advice=(*advice, *started.advice))
-            self._wholes += tuple(filter(None, (started.get("whole"),)))
+                return started
+            self._units += tuple(filter(None, (started.unit,)))
             self._lease.give_back()
-            seen = self._retrying.watch(started, case)
-            early = _too_early(seen, readable_since) and chances < SECOND_CHANCES and self._may_retry
-            in_vain = seen["verdict"] == Verdict.THROTTLED and seen["old"]
+            seen = self._retries.watch(started, case)
+            early = _too_early(seen, repaired.readable_since) and chances < SECOND_CHANCES and self._may_retry
+            in_vain = seen.verdict is Verdict.THROTTLED and seen.old
             then = case.retry.then if case.retry.way is Way.AUTO_RETRY and (early or in_vain) else None
             if then and then.against:
-                return Outcome(Ending.PATCHED, "CodeBuild's own retries failed too", advice=(*advice, then.against))
+                return Outcome(Ending.PATCHED, "CodeBuild's own retries failed too", advice=(then.against,))
             if not (early or then):
                 return seen
             if early:
@@ -162,22 +176,22 @@ class _Story:
             if then:  # CodeBuild's own retries are used up
                 case = replace(case, retry=then)
             # What failed last: a pipeline knows the stage by what it ran there last.
-            subject = BuildArn.parse(seen["build"])
-            case = replace(case, batch=started.get("batch", case.batch))
+            subject = BuildArn.parse(seen.build)
+            case = replace(case, failed=replace(case.failed, batch=started.batch or case.failed.batch))
 
     def _spread(self, case: Case) -> None:
         """Builds that failed together waited for the lease, one behind the other: they are not run again at once."""
         if self._lease.waited and not case.plan.project_changes:
             self._lease.give_back()
-            seconds = jitter(self._order.build.uuid, SPREAD)
+            seconds = jitter(self._job.build.uuid, SPREAD)
             self._durable.pause("spread", seconds)
-            self._retrying.since += seconds
+            self._retries.since += seconds
 
     def _not_started(self, error: DurableOperationError, case: Case) -> Outcome:
         signed_in = "the project is signed in, but " if not case.waits else ""
         reason = f"the build could not be started: {error.message}"
         again: tuple[str, ...] = ("start the build again",)
-        if self._retrying.old:
+        if self._retries.old:
             again = (
                 "stop the build that was retried: it runs with the settings that the first one failed with",
                 *again,
@@ -188,28 +202,24 @@ class _Story:
         return Outcome(
             Ending.PATCHED,
             f"{signed_in}{reason}",
-            advice=(*case.plan.advice, *again),
-            retried_build=self._retrying.old,
+            advice=again,
+            retried_build=self._retries.old,
         )
 
     # What came of it
 
-    def _conclude(self, seen: Json, case: Case) -> Outcome:
-        judged = judge(seen, case)
+    def _conclude(self, seen: Watched, case: Case) -> Outcome:
+        judged = judge(seen, case, self._settings.sign_in)
         outcome = judged.outcome
         if judged.take_back:
             # A secret that can't be read fails every build that refers to it, by whichever change.
-            whole = seen["verdict"] == Verdict.SECRET_UNREADABLE
-            outcome = self._repairing.take_back(outcome, self._repairing.plan if whole else case.plan)
-        return outcome.with_facts(
-            reason=f"{outcome.reason}{self._waited_for}",
-            retried_build=seen["build"] or None,
-            advice=(*case.plan.advice, *outcome.advice),
-        )
+            everything = seen.verdict is Verdict.SECRET_UNREADABLE
+            outcome = self._repair.take_back(outcome, self._repair.plan if everything else case.plan)
+        return outcome.with_facts(reason=f"{outcome.reason}{self._waited_for}", retried_build=seen.build or None)
 
     def _after_repair(self, refusal: Outcome, subject: BuildArn) -> Outcome:
-        """What is said of a retry that can't be helped: the project was repaired before, and that is told too."""
-        if subject == self._order.build:
+        """Outcome for a retry that can't be helped: the project was repaired before, which belongs to the reason."""
+        if subject == self._job.build:
             return refusal.with_facts(reason=f"{refusal.reason}{self._waited_for}")
         reason = f"the build was run again and throttled again: {refusal.reason}{self._waited_for}"
         ending = Ending.PATCHED if refusal.ending in (Ending.ADVISED, Ending.SKIPPED) else refusal.ending
@@ -217,11 +227,11 @@ class _Story:
 
     @property
     def _waited_for(self) -> str:
-        return f"; {self._patience.told}" if self._patience.told else ""
+        return f"; {self._wait_out.waited_for}" if self._wait_out.waited_for else ""
 
     def _broken_off(self, error: DurableOperationError) -> Outcome:
         """A step that failed for good. What was changed before it stays, and is told."""
-        changed = self._repairing.changes
+        changed = self._repair.changes
         left = "what was changed before is listed" if changed else "nothing had been changed before"
         return Outcome(
             Ending.FAILED,
@@ -230,7 +240,7 @@ class _Story:
         )
 
 
-def _in_its_way(case: Case, way: Retry | None) -> Case:
+def keep_retry_way(case: Case, way: Retry | None) -> Case:
     """A retry is run again as the first build was, with the overrides that it has itself, or not at all.
 
     Its own initiator is this stack, by which it would be started with StartBuild.
@@ -243,15 +253,15 @@ def _in_its_way(case: Case, way: Retry | None) -> Case:
     return replace(case, retry=way) if way.way in (Way.RETRY_STAGE, Way.RETRY_BATCH) else case
 
 
-def _in_vain(seen: Json, case: Case) -> bool:
+def _in_vain(seen: Watched, case: Case) -> bool:
     """Does a batch run with the settings that it first failed with? The next retry of it would too."""
-    return bool(seen["old"]) and case.retry.way is Way.RETRY_BATCH
+    return seen.old and case.retry.way is Way.RETRY_BATCH
 
 
-def _too_early(seen: Json, readable_since: float) -> bool:
+def _too_early(seen: Watched, readable_since: float) -> bool:
     """Did the build ask for the secret before the grant can be trusted to have arrived? Then it is no verdict.
 
     Where the grant was there already, another execution may have made it moments ago: then the diagnosis counts.
     """
-    too_early = seen["started_at"] - readable_since < PATIENCE_AFTER_GRANT
-    return seen["verdict"] == Verdict.SECRET_UNREADABLE and bool(too_early)
+    too_early = seen.started_at - readable_since < PATIENCE_AFTER_GRANT
+    return seen.verdict is Verdict.SECRET_UNREADABLE and too_early

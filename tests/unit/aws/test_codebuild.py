@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+from collections.abc import Iterable
 from dataclasses import replace
 from typing import Any
 
@@ -245,24 +246,17 @@ def test_a_build_of_that_id_in_another_account_or_region_is_not_the_one_that_was
     assert aws.codebuild.build(arn) is not None
 
 
-def names(projects: list[given.Document]) -> list[str]:
+def names(projects: Iterable[given.Document]) -> list[str]:
     return sorted(project["name"] for project in projects)
 
 
-def test_the_projects_of_a_role_are_found_whatever_else_there_is(aws: Fixture) -> None:
-    for name, role in (("a", given.ROLE), ("b", f"{given.ROLE}-other"), ("c", given.ROLE)):
-        aws.plant(given.project(name=f"project-{name}", serviceRole=role))
-
-    assert names(aws.codebuild.projects_of(given.ROLE, lambda _: True)) == ["project-a", "project-c"]
-
-
-def test_the_projects_of_a_role_are_looked_for_on_every_page(aws: Fixture) -> None:
+def test_projects_are_looked_for_on_every_page(aws: Fixture) -> None:
     planted = [f"project-{number:03}" for number in range(205)]
     for name in planted:
         aws.simulator.plant_project(given.project(name=name))
     before = len(aws.requests)
 
-    assert names(aws.codebuild.projects_of(given.ROLE, lambda _: True)) == planted
+    assert names(aws.codebuild.projects(lambda _: True)) == planted
     assert [name for name, _ in aws.requests[before:]] == ["ListProjects", "BatchGetProjects"] * 3
 
 
@@ -271,14 +265,14 @@ def test_projects_that_are_not_covered_are_not_asked_for(aws: Fixture) -> None:
     for name in ("team-a", "other"):
         aws.plant(given.project(name=name))
 
-    assert names(aws.codebuild.projects_of(given.ROLE, lambda name: name.startswith("team-"))) == ["team-a"]
+    assert names(aws.codebuild.projects(lambda name: name.startswith("team-"))) == ["team-a"]
     assert aws.requests[-1] == ("BatchGetProjects", {"names": ["team-a"]})
 
 
 def test_a_page_without_a_covered_project_is_passed_over(aws: Fixture) -> None:
     aws.plant(given.project())
 
-    assert aws.codebuild.projects_of(given.ROLE, lambda _: False) == []
+    assert names(aws.codebuild.projects(lambda _: False)) == []
     assert aws.requests[-1][0] == "ListProjects"
 
 

@@ -15,7 +15,7 @@ from moto import mock_aws
 from remediator.aws.client import is_transient
 from remediator.core.codebuild.failure import BuildArn
 from remediator.core.guards.history import NEW, History
-from remediator.records.journal import Claim, Entrance, Entry, Journal, Origin
+from remediator.records.journal import Claim, Entrance, Entry, Journal, UnitOwner
 from remediator.records.switch import StopSwitch
 from remediator.records.table import Table
 from tests.unit import given
@@ -337,9 +337,9 @@ def test_a_build_that_changes_nothing_has_no_repair_written_down(journal: Journa
 
 
 def test_an_execution_recognises_the_build_and_the_origin_that_it_has(journal: Journal) -> None:
-    enter(journal, ONE, origin=BATCH)
+    enter(journal, ONE, unit=BATCH)
 
-    assert enter(journal, ONE, origin=BATCH, now=NOW + 5) == Entrance()
+    assert enter(journal, ONE, unit=BATCH, now=NOW + 5) == Entrance()
 
 
 def test_another_execution_of_the_same_attempt_does_not_get_the_build(journal: Journal, stored: Stored) -> None:
@@ -373,31 +373,31 @@ def test_a_triaged_build_may_still_be_entered(journal: Journal) -> None:
 def test_an_origin_is_taken_with_the_first_of_its_builds_and_with_no_other(
     journal: Journal, stored: Stored, origin: str
 ) -> None:
-    assert enter(journal, ONE, origin=origin) == Entrance()
+    assert enter(journal, ONE, unit=origin) == Entrance()
 
-    assert enter(journal, TWO, build=OTHER_BUILD, origin=origin) == Entrance(held_by=ONE)
+    assert enter(journal, TWO, build=OTHER_BUILD, unit=origin) == Entrance(held_by=ONE)
     assert stored.holder(origin) == ONE
     assert f"build#{OTHER_BUILD.id}" not in stored.items()
 
 
 def test_an_origin_tells_who_has_it_and_when_that_was_over(journal: Journal) -> None:
-    assert journal.origin(BATCH) is None
-    enter(journal, ONE, origin=BATCH)
-    assert journal.origin(BATCH) == Origin(ONE, None)
+    assert journal.unit_owner(BATCH) is None
+    enter(journal, ONE, unit=BATCH)
+    assert journal.unit_owner(BATCH) == UnitOwner(ONE, None)
 
     journal.close(BATCH, TWO, NOW + 5)
-    assert journal.origin(BATCH) == Origin(ONE, None)
+    assert journal.unit_owner(BATCH) == UnitOwner(ONE, None)
     journal.close(BATCH, ONE, NOW + 5)
-    assert journal.origin(BATCH) == Origin(ONE, float(int(NOW) + 5))
+    assert journal.unit_owner(BATCH) == UnitOwner(ONE, float(int(NOW) + 5))
 
 
 def test_an_origin_is_taken_over_from_the_execution_that_is_named_and_from_no_other(journal: Journal) -> None:
-    enter(journal, ONE, origin=BATCH)
+    enter(journal, ONE, unit=BATCH)
     journal.close(BATCH, ONE, NOW + 5)
 
-    assert enter(journal, TWO, build=OTHER_BUILD, origin=BATCH, evict=THREE) == Entrance(held_by=ONE)
-    assert enter(journal, TWO, build=OTHER_BUILD, origin=BATCH, evict=ONE) == Entrance()
-    assert journal.origin(BATCH) == Origin(TWO, None)
+    assert enter(journal, TWO, build=OTHER_BUILD, unit=BATCH, evict=THREE) == Entrance(held_by=ONE)
+    assert enter(journal, TWO, build=OTHER_BUILD, unit=BATCH, evict=ONE) == Entrance()
+    assert journal.unit_owner(BATCH) == UnitOwner(TWO, None)
 
 
 def test_a_build_that_this_stack_started_is_its_executions_whoever_looks_at_it(
@@ -417,8 +417,8 @@ def test_what_an_execution_started_is_its_own_until_it_has_ended(journal: Journa
     journal.take(BATCH, ONE, NOW)
     journal.take(BATCH, TWO, NOW)
 
-    assert journal.origin(BATCH) == Origin(ONE, None)
-    assert enter(journal, TWO, origin=BATCH) == Entrance(held_by=ONE)
+    assert journal.unit_owner(BATCH) == UnitOwner(ONE, None)
+    assert enter(journal, TWO, unit=BATCH) == Entrance(held_by=ONE)
 
 
 def test_a_build_whose_event_came_first_is_adopted_all_the_same(journal: Journal) -> None:
@@ -428,16 +428,16 @@ def test_a_build_whose_event_came_first_is_adopted_all_the_same(journal: Journal
 
 
 def test_a_later_attempt_takes_the_origin_too(journal: Journal, stored: Stored) -> None:
-    enter(journal, ONE, origin=BATCH)
+    enter(journal, ONE, unit=BATCH)
 
-    assert enter(journal, TWO, 2, build=OTHER_BUILD, origin=BATCH) == Entrance()
+    assert enter(journal, TWO, 2, build=OTHER_BUILD, unit=BATCH) == Entrance()
     assert stored.holder(BATCH) == TWO
 
 
 def test_a_build_that_is_held_leaves_its_free_origin_free(journal: Journal, stored: Stored) -> None:
     enter(journal, ONE)
 
-    assert enter(journal, TWO, origin=BATCH) == Entrance(held_by=ONE, of_build=True)
+    assert enter(journal, TWO, unit=BATCH) == Entrance(held_by=ONE, of_build=True)
     assert BATCH not in stored.items()
 
 
@@ -458,7 +458,7 @@ def test_nobody_enters_while_everything_is_stopped_and_is_told_why(journal: Jour
     StopSwitch(stored.table).turn("a deployment", NOW, stopped=True)
     before = stored.items()
 
-    assert enter(journal, ONE, origin=BATCH) == Entrance(
+    assert enter(journal, ONE, unit=BATCH) == Entrance(
         stopped="everything was stopped at 2026-11-18 11:10 UTC: a deployment"
     )
     assert stored.items() == before
@@ -469,7 +469,7 @@ def test_a_build_is_entered_when_everything_goes_on_again(journal: Journal, stor
     switch.turn("a deployment", NOW, stopped=True)
     switch.turn("", NOW + 60, stopped=False)
 
-    assert enter(journal, ONE, origin=BATCH) == Entrance()
+    assert enter(journal, ONE, unit=BATCH) == Entrance()
 
 
 def test_a_build_that_is_held_is_told_as_that_while_everything_is_stopped_too(journal: Journal, stored: Stored) -> None:
@@ -482,11 +482,11 @@ def test_a_build_that_is_held_is_told_as_that_while_everything_is_stopped_too(jo
 
 
 def test_an_execution_that_has_its_build_is_stopped_too(journal: Journal, stored: Stored) -> None:
-    enter(journal, ONE, origin=BATCH)
+    enter(journal, ONE, unit=BATCH)
     StopSwitch(stored.table).turn("", NOW, stopped=True)
 
-    assert enter(journal, ONE, origin=BATCH).stopped
-    assert enter(journal, ONE, origin=BATCH).held_by == ""
+    assert enter(journal, ONE, unit=BATCH).stopped
+    assert enter(journal, ONE, unit=BATCH).held_by == ""
 
 
 # Outcomes

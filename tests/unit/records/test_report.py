@@ -14,13 +14,13 @@ from aws_lambda_powertools.metrics import Metrics
 from botocore.exceptions import ClientError, EndpointConnectionError
 
 from remediator.core.codebuild.failure import BuildArn
-from remediator.core.job import Order
+from remediator.core.job import Job
 from remediator.core.outcome import Ending, Outcome
 from remediator.records.report import Report
 from tests.unit import given
 
 NOW = 1_795_000_200.0
-ORDER = Order(given.BUILD_ARN, "execution", 1)
+ORDER = Job(given.BUILD_ARN, "execution", 1)
 OUTCOME = Outcome(
     Ending.REMEDIATED, "the build passed\nagain", "anonymous-limit", ("a change",), ("an advice",), "arn:retried"
 )

@@ -56,7 +56,7 @@ def test_while_one_asks_others_have_to_wait_for_the_answer(record: SecretRecord)
 
     assert record.ask(OLD, TWO, NOW + 1) == Known(may_ask=False)
     assert record.ask(NEW, TWO, NOW + 1) == Known(may_ask=False)
-    assert record.ask(OLD, TWO, NOW + 1, anew=True) == Known(may_ask=False)
+    assert record.ask(OLD, TWO, NOW + 1, afresh=True) == Known(may_ask=False)
 
 
 def test_an_execution_recognises_its_own_turn(record: SecretRecord) -> None:
@@ -137,7 +137,7 @@ def test_a_new_version_is_tried_at_once(record: SecretRecord, say: Callable[[Sec
 
 def test_what_was_accepted_before_is_still_known_after_nothing_was_told(record: SecretRecord) -> None:
     accept(record)
-    record.ask(OLD, ONE, NOW, anew=True)
+    record.ask(OLD, ONE, NOW, afresh=True)
     record.not_told(ONE)
 
     known = record.ask(OLD, TWO, NOW + ACCEPTED_FOR + LATER)
@@ -157,7 +157,7 @@ def test_what_was_refused_since_it_was_accepted_is_told_as_refused(record: Secre
 def test_what_was_accepted_is_asked_anew_where_that_is_wanted(record: SecretRecord) -> None:
     accept(record)
 
-    known = record.ask(OLD, TWO, NOW + 1, anew=True)
+    known = record.ask(OLD, TWO, NOW + 1, afresh=True)
 
     assert known.may_ask
 
@@ -165,7 +165,7 @@ def test_what_was_accepted_is_asked_anew_where_that_is_wanted(record: SecretReco
 def test_what_was_refused_is_never_asked_anew(record: SecretRecord) -> None:
     refuse(record)
 
-    known = record.ask(OLD, TWO, NOW + 1, anew=True)
+    known = record.ask(OLD, TWO, NOW + 1, afresh=True)
 
     assert (known.may_ask, known.accepted) == (False, False)
 
@@ -218,7 +218,7 @@ def test_nobody_asks_until_the_lockout_is_over(record: SecretRecord) -> None:
     record.lock_out(NOW + 3600)
 
     assert record.ask(OLD, ONE, NOW) == Known(may_ask=False, locked_until=SECOND + 3600)
-    assert record.ask(OLD, ONE, NOW, anew=True).locked_until
+    assert record.ask(OLD, ONE, NOW, afresh=True).locked_until
     assert record.ask(OLD, ONE, NOW + 3601).may_ask
 
 
@@ -227,7 +227,7 @@ def test_a_rotated_secret_is_locked_out_too_for_the_account_is(record: SecretRec
     record.lock_out(NOW + 3600)
 
     assert not record.ask(NEW, TWO, NOW).may_ask
-    assert not record.ask(OLD, TWO, NOW, anew=True).may_ask
+    assert not record.ask(OLD, TWO, NOW, afresh=True).may_ask
 
 
 def test_until_when_nobody_signs_in_is_told_and_nothing_after_that(record: SecretRecord) -> None:
@@ -258,25 +258,25 @@ def test_who_asks_while_others_are_locked_out_gives_the_turn_back(record: Secret
 
 
 def test_the_projects_that_share_the_secret_are_listed_in_order(record: SecretRecord) -> None:
-    assert record.sharing() == ()
+    assert record.users() == ()
     for project in ("orders-api", "invoices", "orders-api"):
-        record.share(project)
+        record.add_user(project)
 
-    assert record.sharing() == ("invoices", "orders-api")
+    assert record.users() == ("invoices", "orders-api")
 
 
 def test_a_stack_with_another_secret_shares_it_with_nobody(record: SecretRecord, stored: Stored) -> None:
-    record.share(given.PROJECT)
+    record.add_user(given.PROJECT)
 
-    assert SecretRecord(stored.table, given.OTHER_SECRET).sharing() == ()
+    assert SecretRecord(stored.table, given.OTHER_SECRET).users() == ()
 
 
 def test_a_lockout_and_the_projects_that_share_the_secret_are_kept_side_by_side(record: SecretRecord) -> None:
     record.lock_out(NOW + 3600)
-    record.share(given.PROJECT)
+    record.add_user(given.PROJECT)
     record.lock_out(NOW + 7200)
 
-    assert record.sharing() == (given.PROJECT,)
+    assert record.users() == (given.PROJECT,)
     assert record.locked_until(NOW) == SECOND + 7200
 
 
@@ -331,8 +331,8 @@ def test_a_table_that_is_gone_is_an_error_and_no_answer() -> None:
             lambda: record.not_told(ONE),
             lambda: record.lock_out(NOW),
             lambda: record.locked_until(NOW),
-            lambda: record.share(given.PROJECT),
-            record.sharing,
+            lambda: record.add_user(given.PROJECT),
+            record.users,
             lambda: record.begin_edit(ONE, NOW),
             lambda: record.end_edit(ONE),
         ):

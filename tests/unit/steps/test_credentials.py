@@ -7,7 +7,6 @@ import json
 import socket
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
-from typing import Any
 
 import pytest
 from botocore.exceptions import ClientError
@@ -15,12 +14,22 @@ from moto import mock_aws
 
 from local.registry import Registry
 from remediator.aws.secret import Credentials, MalformedSecret
-from remediator.core.case import Case
+from remediator.core.case import Case, FailedBuild
+from remediator.core.case_advice import advice_without_key
 from remediator.core.outcome import Ending, Outcome
 from remediator.records.secret_record import ACCEPTED_FOR, REFUSED_FOR, SecretRecord
 from remediator.services import Services
-from remediator.steps.credentials import NOT_ACCEPTED, Proving
+from remediator.steps.credentials import (
+    NOT_ACCEPTED,
+    Accepted,
+    AccountAllowance,
+    Asking,
+    CredentialCheck,
+    Trusted,
+    Unreachable,
+)
 from tests.unit import given
+from tests.unit.checkpoints import text_of
 from tests.unit.stored import Stored
 
 NOW = 1_795_000_200.0
@@ -28,9 +37,10 @@ ONE, TWO = "execution-one", "execution-two"
 USER, PASSWORD = "hubuser", "dckr_pat_right"
 GOOD = Credentials(USER, PASSWORD, version="version-good")
 WRONG = Credentials(USER, "dckr_pat_4711", version="version-wrong")
-UNLIMITED = {"state": "accepted", "limit": None, "remaining": None, "window": None, "earlier": True}
-LIMITED = {"state": "accepted", "limit": 200, "remaining": 7, "window": 21_600, "earlier": True}
-NEEDS_THE_KEY = Case(None, otherwise=("sign in by hand",))
+UNLIMITED = Accepted()
+LIMITED = Accepted(limit=200, remaining=7, window=21_600)
+NEEDS_THE_KEY = Case(None, auth_config=True, failed=FailedBuild(build=str(given.BUILD_ARN), phase="BUILD"))
+Seen = Accepted | Asking | Unreachable | Outcome
 
 
 def refusal(code: str) -> ClientError:
@@ -69,16 +79,19 @@ class World(Services):
     def now(self) -> float:
         return self.time
 
-    def look(self, execution: str = ONE, case: Case | None = None) -> dict[str, Any]:
-        return Proving(self, execution).look(case)
+    def look(self, execution: str = ONE, case: Case | None = None) -> Seen:
+        return CredentialCheck(self, execution).look(case)
 
-    def allowance(self, execution: str = ONE) -> dict[str, Any]:
-        return Proving(self, execution).allowance()
+    def check(self, *, trusts: bool) -> Seen | Trusted:
+        return CredentialCheck(self, ONE).check(Case(None), trusts=trusts)
+
+    def allowance(self, execution: str = ONE) -> AccountAllowance | Asking | Unreachable | Outcome:
+        return CredentialCheck(self, execution).allowance()
 
     def refused(self, case: Case | None = None) -> Outcome:
         seen = self.look(case=case)
-        assert (seen["state"], seen["earlier"]) == ("refused", False)
-        return Outcome.from_json(seen["refusal"])
+        assert isinstance(seen, Outcome)
+        return seen
 
     @property
     def sign_ins(self) -> int:
@@ -172,7 +185,8 @@ def test_a_plan_that_needs_the_third_key_is_advised_where_the_secret_lacks_it(wo
 
     assert refused.ending is Ending.ADVISED
     assert "no key docker_auth_config" in refused.reason
-    assert refused.advice == NEEDS_THE_KEY.otherwise
+    assert refused.advice == advice_without_key(NEEDS_THE_KEY, given.SIGN_IN)
+    assert "docker login" in refused.advice[0]
     assert world.sign_ins == 0
 
 
@@ -211,7 +225,8 @@ def test_wrong_credentials_are_refused_and_tried_once_whoever_comes(world: World
     refused = [world.look(execution) for execution in (ONE, TWO, ONE)]
 
     assert refused[0] == refused[1] == refused[2]
-    outcome = Outcome.from_json(refused[0]["refusal"])
+    outcome = refused[0]
+    assert isinstance(outcome, Outcome)
     assert (outcome.ending, outcome.reason) == (Ending.REJECTED, NOT_ACCEPTED)
     assert "not before 2026-11-18 12:10 UTC" in outcome.advice[0]
     assert world.sign_ins == 1
@@ -257,11 +272,13 @@ def test_a_429_locks_everybody_out_for_a_window_and_nobody_asks_again(world: Wor
 
     first, second = world.look(ONE), world.look(TWO)
 
-    told = Outcome.from_json(first["refusal"])
+    assert isinstance(first, Outcome)
+    assert isinstance(second, Outcome)
+    told = first
     assert told.ending is Ending.GAVE_UP
     assert "none is tried until 2026-11-18 12:10 UTC" in told.reason
-    assert "none is tried until 2026-11-18 12:10 UTC" in Outcome.from_json(second["refusal"]).reason
-    assert world.allowance(TWO)["state"] == "refused"
+    assert "none is tried until 2026-11-18 12:10 UTC" in second.reason
+    assert isinstance(world.allowance(TWO), Outcome)
     assert world.sign_ins == 1
 
 
@@ -277,8 +294,8 @@ def test_after_the_lockout_it_is_asked_again(world: World) -> None:
 def test_docker_hub_that_is_not_there_is_unreachable_and_others_may_look_too(world: World, nowhere: str) -> None:
     world.with_settings(DOCKER_HUB_ENDPOINT=nowhere)
 
-    assert world.look(ONE) == {"state": "unreachable", "earlier": False}
-    assert world.look(TWO) == {"state": "unreachable", "earlier": False}
+    assert world.look(ONE) == Unreachable(earlier=False)
+    assert world.look(TWO) == Unreachable(earlier=False)
 
 
 def test_a_version_that_was_accepted_before_is_told_as_that_while_docker_hub_is_not_there(
@@ -287,16 +304,19 @@ def test_a_version_that_was_accepted_before_is_told_as_that_while_docker_hub_is_
     world.look()
     world.time += ACCEPTED_FOR + 1
     world.with_settings(DOCKER_HUB_ENDPOINT=nowhere)
-    assert world.look() == {"state": "unreachable", "earlier": True}
+    assert world.look() == Unreachable(earlier=True)
+
+    assert world.check(trusts=True) == Trusted()
+    assert world.check(trusts=False) == Unreachable(earlier=True)
 
     world.secret_fake.credentials = replace(GOOD, version="version-rotated")
-    assert world.look() == {"state": "unreachable", "earlier": False}
+    assert world.look() == world.check(trusts=True) == Unreachable(earlier=False)
 
 
 def test_while_another_execution_signs_in_it_is_busy(world: World) -> None:
     world.secret_record.ask(GOOD.version, TWO, NOW)
 
-    assert world.look(ONE) == {"state": "busy", "earlier": False}
+    assert world.look(ONE) == Asking()
     assert world.sign_ins == 0
 
 
@@ -339,14 +359,16 @@ def test_an_account_with_a_limit_and_nothing_left_is_no_less_accepted(world: Wor
     world.registry.add_account(USER, PASSWORD, 0)
     world.with_settings(ALLOW_LIMITED_ACCOUNT="true")
 
-    assert world.look() == {**LIMITED, "remaining": 0}
+    assert world.look() == replace(LIMITED, remaining=0)
 
 
-def test_the_allowance_is_asked_anew_and_told_whatever_limit_it_has(world: World) -> None:
+def test_the_allowance_is_asked_again_and_told_whatever_limit_it_has(world: World) -> None:
     world.look()
     world.registry.add_account(USER, PASSWORD, 7)
 
-    assert world.allowance() == LIMITED
+    world.secret_record.add_user("orders")
+
+    assert world.allowance() == AccountAllowance(200, 7, 21_600, NOW + 21_600, ("orders",))
     assert world.sign_ins == 2
     assert world.registry.pulls() == []
 
@@ -355,21 +377,24 @@ def test_the_allowance_of_credentials_that_were_refused_is_not_asked(world: Worl
     world.secret_fake.credentials = WRONG
     world.look()
 
-    assert world.allowance()["state"] == "refused"
+    assert isinstance(world.allowance(), Outcome)
     assert world.sign_ins == 1
 
 
 def test_the_allowance_of_a_malformed_secret_is_refused(world: World) -> None:
     world.secret_fake.credentials = MalformedSecret("it is binary")
 
-    assert world.allowance()["refusal"]["reason"] == "the secret can't be used: it is binary"
+    refused = world.allowance()
+
+    assert isinstance(refused, Outcome)
+    assert refused.reason == "the secret can't be used: it is binary"
 
 
 # What comes out
 
 
 def test_no_answer_holds_the_credentials(world: World, nowhere: str) -> None:
-    told = [world.look(), world.allowance()]
+    told: list[object] = [world.look(), world.allowance()]
     world.secret_fake.credentials = WRONG
     told += [world.look(), world.look(case=NEEDS_THE_KEY)]
     world.secret_fake.credentials = replace(GOOD, version="version-locked", auth_config=PASSWORD)
@@ -379,5 +404,6 @@ def test_no_answer_holds_the_credentials(world: World, nowhere: str) -> None:
     world.with_settings(DOCKER_HUB_ENDPOINT=nowhere)
     told.append(world.look())
 
-    assert {seen["state"] for seen in told} == {"accepted", "refused"}
-    assert not any(value in json.dumps(told) for value in (USER, PASSWORD, "dckr_pat"))
+    assert {type(seen) for seen in told} == {Accepted, AccountAllowance, Outcome}
+    written = "".join(map(text_of, told))
+    assert not any(value in written for value in (USER, PASSWORD, "dckr_pat"))

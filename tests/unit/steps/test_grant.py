@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -11,13 +11,16 @@ import pytest
 from botocore.exceptions import ClientError
 
 from remediator.core.codebuild.project import Role
+from remediator.core.guards.shared_role import RoleUsers
+from remediator.core.job import Job
 from remediator.core.outcome import Ending, Outcome
 from remediator.core.policies.inline_policy import inline_policy, inline_policy_name
 from remediator.core.policies.secret_policy import LONGEST_POLICY, with_role
 from remediator.core.repair.change import GrantBy, GrantSecretAccess
 from remediator.services import Services
-from remediator.steps.grant import Grants
+from remediator.steps.grant import Busy, Granted, Grants
 from tests.unit import given
+from tests.unit.fakes import FakeSwitch
 
 NOW = 1_795_000_200.0
 ME = "execution-one"
@@ -129,16 +132,51 @@ class FakeRecord:
         self.ended.append(execution)
 
 
+@dataclass
+class FakeCodeBuild:
+    """All projects of the account; keeps how often they were read."""
+
+    projects_: list[given.Document] = field(default_factory=lambda: [given.project()])
+    asked: int = 0
+
+    def projects(self, covers: Callable[[str], bool]) -> Iterator[given.Document]:
+        self.asked += 1
+        return (project for project in self.projects_ if covers(project["name"]))
+
+
+@dataclass
+class FakeIndex:
+    """Who shares which role, where that is known, and who reads it."""
+
+    known: Mapping[str, RoleUsers] | None = None
+    reader: str = ""
+
+    def users(self, now: float) -> Mapping[str, RoleUsers] | None:
+        assert now == NOW
+        return self.known
+
+    def begin(self, execution: str, now: float) -> bool:
+        return self.reader in ("", execution)
+
+    def keep(self, users: Mapping[str, RoleUsers], execution: str, read_at: float) -> None:
+        assert (execution, read_at) == (ME, NOW)
+        self.known = users
+
+
 class Account(Services):
     """IAM, the secret, its key and its record, each replaced before it is first used."""
 
     def __init__(self, mode: GrantBy = "managed", **settings: str) -> None:
         self.iam_fake, self.secret_fake, self.kms_fake, self.record = FakeIam(), FakeSecret(), FakeKms(), FakeRecord()
+        self.codebuild_fake, self.index, self.switch_fake = FakeCodeBuild(), FakeIndex(), FakeSwitch()
         self.__dict__.update(
             iam=self.iam_fake,
             secret=self.secret_fake,
             kms=self.kms_fake,
             secret_record=self.record,
+            codebuild=self.codebuild_fake,
+            role_index=self.index,
+            switch=self.switch_fake,
             settings=given.settings(POLICY_MODE=mode, **settings),
         )
 
@@ -161,12 +199,16 @@ def change(by: GrantBy) -> GrantSecretAccess:
     return GrantSecretAccess(given.ROLE, given.POLICY, given.SECRET, by)
 
 
-def make(account: Account, by: GrantBy) -> dict[str, Any]:
-    return Grants(account).make(change(by), ME)
+JOB = Job(given.BUILD_ARN, ME, attempt=1)
+
+
+def make(account: Account, by: GrantBy = "managed") -> Granted | Busy | Outcome:
+    return Grants(account).make(change(by), JOB)
 
 
 def advised(account: Account, by: GrantBy) -> Outcome:
-    told = Outcome.from_json(make(account, by)["refusal"])
+    told = make(account, by)
+    assert isinstance(told, Outcome)
     assert told.ending is Ending.ADVISED
     assert told.advice[0] == f"{change(by).show()} by hand"
     return told
@@ -259,7 +301,7 @@ def test_what_iam_says_of_the_role_is_kept() -> None:
 def test_the_managed_policy_is_attached_and_nothing_else_written() -> None:
     account = Account()
 
-    assert make(account, "managed") == {"granted_at": NOW}
+    assert make(account, "managed") == Granted(NOW)
     assert account.written == [("attach", given.ROLE_NAME, given.POLICY)]
 
 
@@ -267,7 +309,7 @@ def test_the_managed_policy_is_attached_and_nothing_else_written() -> None:
 def test_the_inline_policy_is_put_with_the_secrets_key_where_it_has_one(account: Account) -> None:
     key = given.KEY if account.secret_fake.key else ""
 
-    assert make(account, "inline") == {"granted_at": NOW}
+    assert make(account, "inline") == Granted(NOW)
     assert account.written == [("put_inline_policy", given.ROLE_NAME, NAME, inline_policy(given.SECRET, key))]
 
 
@@ -275,7 +317,7 @@ def test_the_role_is_named_in_the_secrets_policy_beside_those_that_are_there() -
     account = Account("secret")
     account.secret_fake.text = with_role(None, f"{given.ROLE}-other")
 
-    assert make(account, "secret") == {"granted_at": NOW}
+    assert make(account, "secret") == Granted(NOW)
     assert account.written == [("put_policy", with_role(account.secret_fake.text, given.ROLE))]
     assert account.record.ended == [ME]
 
@@ -284,7 +326,7 @@ def test_a_role_that_is_named_already_is_written_nowhere() -> None:
     account = Account("secret")
     account.secret_fake.text = NAMED
 
-    assert make(account, "secret") == {"granted_at": NOW}
+    assert make(account, "secret") == Granted(NOW)
     assert account.written == []
     assert account.record.ended == [ME]
 
@@ -294,7 +336,7 @@ def test_while_another_edits_the_secrets_policy_it_is_neither_read_nor_written()
     account.record.editor = "execution-two"
     account.secret_fake.errors["policy"] = refusal("Unasked")
 
-    assert make(account, "secret") == {"busy": True}
+    assert make(account, "secret") == Busy("edited the policy of the secret")
     assert (account.written, account.record.ended, account.record.editor) == ([], [], "execution-two")
 
 
@@ -368,9 +410,10 @@ def test_a_secrets_policy_that_would_be_too_long_is_left_as_it_is() -> None:
     account.secret_fake.text = crowded()
     role = f"arn:aws:iam::{given.ACCOUNT}:role/one-too-many-{'x' * 40}"
 
-    told = Grants(account).make(GrantSecretAccess(role, given.POLICY, given.SECRET, "secret"), ME)
+    told = Grants(account).make(GrantSecretAccess(role, given.POLICY, given.SECRET, "secret"), JOB)
 
-    assert f"no more than {LONGEST_POLICY:,}" in told["refusal"]["reason"]
+    assert isinstance(told, Outcome)
+    assert f"no more than {LONGEST_POLICY:,}" in told.reason
     assert account.written == []
 
 
@@ -543,3 +586,80 @@ def test_a_secrets_policy_that_may_not_be_read_is_not_asked_for(mode: GrantBy) -
     account.secret_fake.errors["policy"] = refusal("Unasked")
 
     assert Grants(account).objection(ROLE) is None
+
+
+# Who shares the role
+
+
+def neighbour(name: str = "invoices", **members: Any) -> given.Document:
+    return given.project(name=name, **members)
+
+
+OPEN = neighbour(projectVisibility="PUBLIC_READ")
+
+
+def with_neighbours(*neighbours: given.Document, **settings: str) -> Account:
+    account = Account("managed", **settings)
+    account.codebuild_fake.projects_ += neighbours
+    return account
+
+
+def test_a_grant_names_who_shares_the_role() -> None:
+    granted = make(with_neighbours(neighbour()))
+
+    assert isinstance(granted, Granted)
+    assert "is shared with invoices" in granted.shared_with
+
+
+def test_strangers_in_a_project_that_shares_the_role_are_granted_nothing() -> None:
+    account = with_neighbours(OPEN)
+
+    refused = make(account)
+
+    assert isinstance(refused, Outcome)
+    assert refused.ending is Ending.ADVISED
+    assert account.written == []
+
+
+def test_strangers_may_have_the_credentials_where_the_stack_says_so() -> None:
+    assert isinstance(make(with_neighbours(OPEN, UNTRUSTED_PROJECTS="repair")), Granted)
+
+
+def test_projects_of_other_names_can_not_be_read_and_are_not_told() -> None:
+    assert make(with_neighbours(OPEN, PROJECT_NAME_PATTERN="orders-*")) == Granted(NOW)
+
+
+def test_projects_are_read_once_for_all_grants_of_a_while() -> None:
+    account = with_neighbours(neighbour())
+
+    first, second = make(account), make(account)
+
+    assert first == second
+    assert account.codebuild_fake.asked == 1
+
+
+def test_what_is_known_of_a_role_counts_without_a_look_at_the_projects() -> None:
+    account = with_neighbours()
+    account.index.known = {given.ROLE_NAME: RoleUsers(2, [given.PROJECT, "open"], 1, ["open"])}
+
+    assert isinstance(make(account), Outcome)
+    assert (account.codebuild_fake.asked, account.written) == (0, [])
+
+
+def test_while_another_execution_reads_the_projects_nothing_is_granted() -> None:
+    account = with_neighbours()
+    account.index.reader = "somebody-else"
+
+    assert make(account) == Busy("read who shares the roles")
+    assert (account.codebuild_fake.asked, account.written) == (0, [])
+
+
+def test_nothing_is_granted_while_everything_is_stopped() -> None:
+    account = with_neighbours(neighbour())
+    account.switch_fake.turn("maintenance", NOW, stopped=True)
+
+    refused = make(account)
+
+    assert isinstance(refused, Outcome)
+    assert "maintenance" in refused.reason
+    assert (account.codebuild_fake.asked, account.written) == (0, [])

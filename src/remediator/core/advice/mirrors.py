@@ -7,15 +7,13 @@ import shlex
 from collections.abc import Iterator
 
 from remediator.core.advice.layout import artefact, one_line
-from remediator.core.codebuild.image import DOCKER_HUB, ImageReference
+from remediator.core.codebuild.image import NOT_PULLED, ImageReference
+from remediator.core.names import DOCKER_HUB, aws_suffix
 
 _OFFICIAL = "library/"
 _ECR_PUBLIC = "public.ecr.aws/docker/"
 _PREFIX = "docker-hub"
 _NAME_LENGTH = 1024
-
-# What a build tags or caches is not what it pulls.
-_NOT_PULLED = r"(?<!\S)(?:-t|--tag|--cache-from|--cache-to)[ =]\S{1,600}"
 
 _NAME = r"[a-z0-9][a-z0-9._/-]{0,254}"
 _TAG = r"[A-Za-z0-9_][A-Za-z0-9_.-]{0,127}"
@@ -85,7 +83,7 @@ def image_named(text: str) -> ImageReference | None:
 
     Works in time linear to the text, whatever it holds.
     """
-    text = re.sub(_NOT_PULLED, "", text)
+    text = re.sub(NOT_PULLED, "", text)
     return next((image for form in _FORMS for image in _images(form, text)), None)
 
 
@@ -108,8 +106,7 @@ def _own_registry(account: str, region: str, partition: str) -> str:
         r"[a-z]{2,4}(?:-[a-z]{1,12}){1,3}-[0-9]{1,2}", region
     ):
         return ""
-    suffix = "amazonaws.com.cn" if partition == "aws-cn" else "amazonaws.com"
-    return f"{account}.dkr.ecr.{region}.{suffix}"
+    return f"{account}.dkr.ecr.{region}.{aws_suffix(partition)}"
 
 
 def _place(name: str) -> str:

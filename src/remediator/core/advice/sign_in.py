@@ -8,12 +8,10 @@ import shlex
 from collections.abc import Mapping
 
 from remediator.core.advice.layout import NAME_LENGTH, VALUE_LENGTH, artefact, as_item, one_line
+from remediator.core.names import DOCKER_HUB_KEY, PASSWORD_VARIABLE, USERNAME_VARIABLE
 from remediator.core.policies.inline_policy import inline_policy_name
 from remediator.core.repair.change import GrantSecretAccess
 from remediator.core.wording import redact
-
-USERNAME = "DOCKERHUB_USERNAME"
-PASSWORD = "DOCKERHUB_PASSWORD"  # noqa: S105 - the name of a variable
 
 
 def edit_buildspec(where: str, login: str, reason: str, references: Mapping[str, str], commands: str = "") -> str:
@@ -58,7 +56,7 @@ def attach_policy(role_name: str, policy_arn: str) -> str:
     )
 
 
-def sign_in_in_workflow(username: str = USERNAME, password: str = PASSWORD) -> str:
+def sign_in_in_workflow(username: str = USERNAME_VARIABLE, password: str = PASSWORD_VARIABLE) -> str:
     """For a project that runs the jobs of GitHub Actions: names of the two secrets that the repository has to have."""
     return artefact(
         f"Add this step before the first one that pulls an image, and the secrets {_variable(username)} and "
@@ -109,8 +107,8 @@ mvn compile jib:build -Djib.from.auth.username="$USER" -Djib.from.auth.password=
 _KANIKO_LINES = """\
 mkdir -p /kaniko/.docker
 auth=$(printf '%s:%s' "$USER" "$PASS" | base64 | tr -d '\\n')
-printf '{"auths":{"https://index.docker.io/v1/":{"auth":"%s"}}}' "$auth" > /kaniko/.docker/config.json
-"""
+printf '{"auths":{"HUB_KEY":{"auth":"%s"}}}' "$auth" > /kaniko/.docker/config.json
+""".replace("HUB_KEY", DOCKER_HUB_KEY)
 _CLIENTS = {
     "buildah": (_BEFORE, _AUTH_FILE, f"{_PIPED}buildah login{_LOGIN} docker.io"),
     "crane": (_BEFORE, _DOCKER_FILE, f"{_PIPED}crane auth login index.docker.io{_LOGIN}"),
@@ -123,7 +121,7 @@ _CLIENTS = {
 }
 
 
-def other_client(name: str, username: str = USERNAME, password: str = PASSWORD) -> str:
+def other_client(name: str, username: str = USERNAME_VARIABLE, password: str = PASSWORD_VARIABLE) -> str:
     """For a build that pulls with something else than the docker CLI; `username` and `password` name variables.
 
     A client that is not in the table is taken for one that reads the docker CLI's config.json, as most do.

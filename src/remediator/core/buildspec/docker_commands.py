@@ -8,24 +8,22 @@ from dataclasses import dataclass, replace
 from enum import StrEnum
 
 from remediator.core.buildspec.shell_commands import Command, commands_in, program_name
-from remediator.core.codebuild.image import DOCKER_HUB, ImageReference
+from remediator.core.codebuild.image import ImageReference
+from remediator.core.names import DOCKER_HUB, DOCKER_HUB_KEY, HOSTS_OF_DOCKER_HUB
 
 ECR = "ecr"
 VARIABLE = "variable"
-MISSES = frozenset(
-    {"registry-1.docker.io", "index.docker.io", "registry.hub.docker.com", "hub.docker.com", "https://docker.io"}
-)
-"""Hosts of Docker Hub under which a login is kept apart: pulls look for `https://index.docker.io/v1/` only."""
+MISSES = frozenset({*HOSTS_OF_DOCKER_HUB, "https://docker.io"} - {DOCKER_HUB})
+"""Hosts of Docker Hub under which a login is kept apart: pulls look for DOCKER_HUB_KEY only."""
 
-_HUB_KEY = "https://index.docker.io/v1/"
-_HUB_NAMES = frozenset({"", DOCKER_HUB, _HUB_KEY})
+_HUB_NAMES = frozenset({"", DOCKER_HUB, DOCKER_HUB_KEY})
 _ECR_HOST = re.compile(r"\.dkr[.-]ecr")
 _CONFIGURATION = re.compile(
     r"(?:~|\$HOME|\$\{HOME\}|/root|/home/[^/]+|\$env:USERPROFILE|\$\{?DOCKER_CONFIG\}?)[/\\]"
     r"(?:\.docker(?:[/\\](?:config\.json|\*)?)?|config\.json)|\$\{?DOCKER_CONFIG\}?"
 )
 _AS_AWS = re.compile(r"(?:^| )(?:-u|--username)[ =]AWS(?: |$)")
-_HUB_CREDENTIAL = re.compile(rf'"{re.escape(_HUB_KEY)}"\s*:\s*\{{[^{{}}]*"(?:auth|identitytoken)"\s*:\s*"[^"]')
+_HUB_CREDENTIAL = re.compile(rf'"{re.escape(DOCKER_HUB_KEY)}"\s*:\s*\{{[^{{}}]*"(?:auth|identitytoken)"\s*:\s*"[^"]')
 
 # Options with a value: of docker itself, of `docker login`, of `docker compose`.
 _OF_DOCKER = frozenset(
@@ -46,7 +44,7 @@ _GROUPED = frozenset({"image pull", "image push", "image build", "container run"
 _HELP = frozenset({"--help", "-h"})
 
 
-class Deed(StrEnum):
+class Action(StrEnum):
     LOGIN = "login"
     LOGOUT = "logout"
     PULL = "pull"
@@ -62,7 +60,7 @@ class DockerAct:
     only a variable tells, or None when the command does not tell: a build pulls what its Dockerfile names.
     """
 
-    deed: Deed
+    action: Action
     registry: str | None = None
 
 
@@ -77,7 +75,7 @@ def docker_acts(script: str) -> tuple[DockerAct, ...]:
 
 
 def signs_in_to_docker_hub(script: str) -> bool:
-    return DockerAct(Deed.LOGIN, DOCKER_HUB) in docker_acts(script)
+    return DockerAct(Action.LOGIN, DOCKER_HUB) in docker_acts(script)
 
 
 def _acts(command: Command, before: Command | None) -> Iterable[DockerAct]:
@@ -88,9 +86,9 @@ def _acts(command: Command, before: Command | None) -> Iterable[DockerAct]:
             return _of_compose(command.words[1:])
         case "aws" if command.words[1:3] == ("ecr", "get-login"):
             # What it prints is a `docker login`, and nobody calls it for anything else.
-            return [DockerAct(Deed.LOGIN, ECR)]
+            return [DockerAct(Action.LOGIN, ECR)]
         case "rm" | "remove-item" | "del":
-            return [DockerAct(Deed.FORGET)] if any(map(_is_configuration, command.words[1:])) else []
+            return [DockerAct(Action.FORGET)] if any(map(_is_configuration, command.words[1:])) else []
         case "tee":
             source = before if before is not None and before.piped else command
             return _written(_printed(source), command.words[1:])
@@ -113,12 +111,12 @@ def _written(content: str, files: tuple[str, ...]) -> list[DockerAct]:
     """A docker configuration written by hand: with a login of Docker Hub in it, or in place of one."""
     read_by_docker = [file for file in files if file.endswith("config.json") and _is_configuration(file)]
     if (read_by_docker or "config.json" in files) and _HUB_CREDENTIAL.search(content):
-        return [DockerAct(Deed.LOGIN, DOCKER_HUB)]
+        return [DockerAct(Action.LOGIN, DOCKER_HUB)]
     if not read_by_docker:
         return []
     if "$" in content:
-        return [DockerAct(Deed.LOGIN, VARIABLE)]
-    return [DockerAct(Deed.FORGET)] if content.lstrip().startswith("{") else []
+        return [DockerAct(Action.LOGIN, VARIABLE)]
+    return [DockerAct(Action.FORGET)] if content.lstrip().startswith("{") else []
 
 
 def _behind_options(words: tuple[str, ...], takes_value: Callable[[str], bool]) -> tuple[str, ...]:
@@ -144,7 +142,7 @@ def _of_docker_command(command: Command) -> list[DockerAct]:
     own = any(word.startswith("DOCKER_CONFIG=") for word in command.before)
     own = own or any(option.partition("=")[0] == "--config" for option in options)
     return [
-        replace(act, registry=VARIABLE) if own and act.deed in {Deed.LOGIN, Deed.LOGOUT} else act
+        replace(act, registry=VARIABLE) if own and act.action in {Action.LOGIN, Action.LOGOUT} else act
         for act in _of_docker(behind)
     ]
 
@@ -157,19 +155,19 @@ def _of_docker(words: tuple[str, ...]) -> Iterable[DockerAct]:
     verb, arguments = words[0], words[1:]
     match verb:
         case "login":
-            return [DockerAct(Deed.LOGIN, _login_registry(arguments))]
+            return [DockerAct(Action.LOGIN, _login_registry(arguments))]
         case "logout":
-            return [DockerAct(Deed.LOGOUT, _registry(*arguments[:1]))]
+            return [DockerAct(Action.LOGOUT, _registry(*arguments[:1]))]
         case "pull" | "push":
             images = _behind_options(arguments, _OF_PULL.__contains__)
-            return [DockerAct(Deed(verb), _image_registry(image)) for image in images[:1]]
+            return [DockerAct(Action(verb), _image_registry(image)) for image in images[:1]]
         case "run" | "create":
             images = _behind_options(arguments, _takes_value_in_run)
-            return [DockerAct(Deed.PULL, _image_registry(image)) for image in images[:1]]
+            return [DockerAct(Action.PULL, _image_registry(image)) for image in images[:1]]
         case "build":
-            return [DockerAct(Deed.PULL)]
+            return [DockerAct(Action.PULL)]
         case "buildx":
-            return [DockerAct(Deed.PULL)] if {"build", "bake", "b"} & set(arguments) else []
+            return [DockerAct(Action.PULL)] if {"build", "bake", "b"} & set(arguments) else []
         case "compose":
             return _of_compose(arguments)
         case _:
@@ -179,8 +177,8 @@ def _of_docker(words: tuple[str, ...]) -> Iterable[DockerAct]:
 def _of_compose(words: tuple[str, ...]) -> list[DockerAct]:
     verb = _behind_options(words, _OF_COMPOSE.__contains__)[:1]
     if _COMPOSE_PULLS.intersection(verb):
-        return [DockerAct(Deed.PULL)]
-    return [DockerAct(Deed.PUSH)] if verb == ("push",) else []
+        return [DockerAct(Action.PULL)]
+    return [DockerAct(Action.PUSH)] if verb == ("push",) else []
 
 
 def _login_registry(words: tuple[str, ...]) -> str:
@@ -192,7 +190,7 @@ def _login_registry(words: tuple[str, ...]) -> str:
 def _registry(host: str = "") -> str:
     """The name under which the docker CLI keeps a sign-in to this host.
 
-    Only no host, `docker.io` and exactly `https://index.docker.io/v1/` mean what pulls from Docker Hub look for.
+    Only no host, `docker.io` and exactly DOCKER_HUB_KEY mean what pulls from Docker Hub look for.
     https://github.com/docker/cli/blob/master/cli/command/registry/login.go
     """
     if host in _HUB_NAMES:

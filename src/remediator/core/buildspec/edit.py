@@ -3,26 +3,14 @@
 from __future__ import annotations
 
 from remediator.core.buildspec.docker_commands import signs_in_to_docker_hub
-from remediator.core.buildspec.insertion import Insertion, insertion_into
-from remediator.core.buildspec.login_faults import sign_in_faults
+from remediator.core.buildspec.insertion import LoginAdded, insertion_into
 from remediator.core.buildspec.login_line import login_command
-from remediator.core.buildspec.phases import PHASES, Buildspec, Phase, Shell, read_mapping
+from remediator.core.buildspec.phases import PHASES, BuildspecText, Shell
 from remediator.core.buildspec.shell_commands import program_name
-from remediator.core.buildspec.yaml_text import LONGEST_BUILDSPEC, BuildspecError, Node
+from remediator.core.buildspec.yaml_text import BuildspecError, Node
+from remediator.core.names import PASSWORD_VARIABLE, USERNAME_VARIABLE
 
-__all__ = [
-    "LONGEST_BUILDSPEC",
-    "Buildspec",
-    "BuildspecError",
-    "Insertion",
-    "Phase",
-    "Shell",
-    "add_login",
-    "find_insertion",
-    "login_command",
-    "shell_named",
-    "sign_in_faults",
-]
+__all__ = ["BuildspecError", "add_login", "find_login_place", "shell_named"]
 
 _SHELLS: dict[str, Shell] = {
     "powershell": "powershell",
@@ -37,32 +25,31 @@ def shell_named(program: str) -> Shell | None:
     return _SHELLS.get(program_name(program))
 
 
-def find_insertion(
-    text: str,
+def find_login_place(
+    buildspec: BuildspecText,
     *,
     shell: Shell = "posix",
-    username_variable: str = "DOCKERHUB_USERNAME",
-    password_variable: str = "DOCKERHUB_PASSWORD",  # noqa: S107 - the name of a variable
-) -> Insertion | None:
+    username_variable: str = USERNAME_VARIABLE,
+    password_variable: str = PASSWORD_VARIABLE,
+) -> LoginAdded | None:
     """Where to add the login, and as which text; None when some command signs in to Docker Hub already.
 
-    `shell` is what runs the commands where the text's own `env.shell` does not tell.
+    `shell` is what runs the commands where the buildspec's own `env.shell` does not tell.
     BuildspecError when the text is no buildspec, runs no commands, or has no place for the login ahead of all others.
     """
-    root = read_mapping(text)
-    buildspec = Buildspec.of(root)
-    if any(map(signs_in_to_docker_hub, {script for phase in buildspec.phases for script in phase.scripts})):
+    said = buildspec.says
+    if any(map(signs_in_to_docker_hub, {script for phase in said.phases for script in phase.scripts})):
         return None
-    if not any(phase.commands for phase in buildspec.phases):
+    if not any(phase.commands for phase in said.phases):
         raise BuildspecError("no phase of this buildspec has commands")
-    if program_name(buildspec.shell) == "cmd":
+    if program_name(said.shell) == "cmd":
         raise BuildspecError("the commands of this buildspec run in cmd.exe, for which there is no login")
-    login = login_command(shell_named(buildspec.shell) or shell, username_variable, password_variable)
-    first, places = _places(root)
+    login = login_command(shell_named(said.shell) or shell, username_variable, password_variable)
+    first, places = _places(buildspec.root)
     for place in places:
-        insertion = insertion_into(text, root, place, login, before=first)
-        if insertion:
-            return insertion
+        added = insertion_into(buildspec, place, login, before=first)
+        if added:
+            return added
     raise BuildspecError(
         "no place was found where one line signs in before the other commands and changes nothing else"
     )
@@ -72,19 +59,18 @@ def add_login(
     text: str,
     *,
     shell: Shell = "posix",
-    username_variable: str = "DOCKERHUB_USERNAME",
-    password_variable: str = "DOCKERHUB_PASSWORD",  # noqa: S107 - the name of a variable
+    username_variable: str = USERNAME_VARIABLE,
+    password_variable: str = PASSWORD_VARIABLE,
 ) -> str:
     """The buildspec with a guarded login to Docker Hub before its other commands; the same text if it has a login.
 
     Every line stays as it is, but for two: that of a list or mapping on one line, into which the login goes, and that
     of a first phase's single command, which is split where the command begins, to make it the second item of a list.
-    Errors and `shell` as for `find_insertion`.
+    Errors and `shell` as for `find_login_place`.
     """
-    insertion = find_insertion(
-        text, shell=shell, username_variable=username_variable, password_variable=password_variable
-    )
-    return text if insertion is None else insertion.apply(text)
+    names = {"username_variable": username_variable, "password_variable": password_variable}
+    added = find_login_place(BuildspecText(text), shell=shell, **names)
+    return text if added is None else added.after.text
 
 
 def _places(root: Node) -> tuple[str, list[str]]:

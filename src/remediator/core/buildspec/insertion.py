@@ -6,7 +6,8 @@ import json
 import re
 from dataclasses import dataclass, replace
 
-from remediator.core.buildspec.yaml_text import BuildspecError, Node, read_yaml
+from remediator.core.buildspec.phases import BuildspecText
+from remediator.core.buildspec.yaml_text import BuildspecError, Node
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,26 +28,36 @@ class Insertion:
         return buildspec[:first] + buildspec[first + len(self.text) :]
 
 
-def insertion_into(text: str, root: Node, phase: str, login: str, before: str) -> Insertion | None:
+@dataclass(frozen=True, slots=True)
+class LoginAdded:
+    """The insertion of a login, and the buildspec `after` it."""
+
+    insertion: Insertion
+    after: BuildspecText
+
+
+def insertion_into(buildspec: BuildspecText, phase: str, login: str, before: str) -> LoginAdded | None:
     """The insertion of the login as the first command of a phase; None where one piece of text can't do it.
 
-    `root` is what was read of the text. A phase that is missing comes `before` the phase of that name.
+    A phase that is missing comes `before` the phase of that name.
     """
-    pair = root.own("phases")
+    pair = buildspec.root.own("phases")
     if pair is None or pair[1].kind != "Mapping" or pair[1].aliased:
         return None
-    insertion = _Editor(text, pair[1], login).insertion(phase, before)
-    return insertion if insertion and _adds_only(login, phase, root, insertion.apply(text)) else None
+    insertion = _Editor(buildspec.text, pair[1], login).insertion(phase, before)
+    if insertion is None:
+        return None
+    after = BuildspecText(insertion.apply(buildspec.text))
+    return LoginAdded(insertion, after) if _adds_only(login, phase, buildspec.root, after) else None
 
 
-def _adds_only(login: str, phase: str, root: Node, text: str) -> bool:
-    """Does the text say all that the root says, and run the login before the phase's commands?"""
+def _adds_only(login: str, phase: str, root: Node, after: BuildspecText) -> bool:
+    """Does the new text say all that the root says, and run the login before the phase's commands?"""
     try:
-        new = read_yaml(text)
+        *new_rest, new_commands = _parts(after.root, phase)
     except BuildspecError:
         return False
     *rest, commands = _parts(root, phase)
-    *new_rest, new_commands = _parts(new, phase)
     if not new_commands or new_commands[1:] != commands or new_rest != rest:
         return False
     added = new_commands[0]

@@ -5,18 +5,18 @@ from __future__ import annotations
 from collections.abc import Iterator
 from itertools import groupby, islice
 
-from remediator.core.buildspec.docker_commands import MISSES, Deed, DockerAct, docker_acts
+from remediator.core.buildspec.docker_commands import MISSES, Action, DockerAct, docker_acts
 from remediator.core.buildspec.phases import Buildspec
-from remediator.core.codebuild.image import DOCKER_HUB
+from remediator.core.names import DOCKER_HUB
 
 _MOST_ACTS = 100_000
 """Docker commands of a buildspec that are looked at: aliases can make a short text hold millions."""
 
-_HUB_LOGIN = DockerAct(Deed.LOGIN, DOCKER_HUB)
-_HUB_LOGOUT = DockerAct(Deed.LOGOUT, DOCKER_HUB)
+_HUB_LOGIN = DockerAct(Action.LOGIN, DOCKER_HUB)
+_HUB_LOGOUT = DockerAct(Action.LOGOUT, DOCKER_HUB)
 
 
-def sign_in_faults(buildspec: Buildspec) -> tuple[str, ...]:
+def login_faults(buildspec: Buildspec) -> tuple[str, ...]:
     """Why the buildspec's own sign-in does not serve its pulls, in sentences for people.
 
     Empty when nothing is wrong, when it has no sign-in, and when nothing that it tells pulls from Docker Hub.
@@ -24,7 +24,7 @@ def sign_in_faults(buildspec: Buildspec) -> tuple[str, ...]:
     acts = list(islice(_acts_of(buildspec), _MOST_ACTS))
     if any(act == _HUB_LOGIN for _, act in acts):
         return tuple(dict.fromkeys(_faults_of_pulls(acts)))
-    missed = {act.registry for _, act in acts if act.deed is Deed.LOGIN and act.registry in MISSES}
+    missed = {act.registry for _, act in acts if act.action is Action.LOGIN and act.registry in MISSES}
     return tuple(
         f"It signs in to {host}, which the docker CLI keeps apart: pulls from Docker Hub do not use that sign-in."
         for host in sorted(filter(None, missed))
@@ -49,10 +49,10 @@ def _faults_of_pulls(acts: list[tuple[str, DockerAct]]) -> Iterator[str]:
             signed_in.add(user)
             undone.discard(user)
         elif user in signed_in:
-            if act.deed is Deed.FORGET or act == _HUB_LOGOUT:
+            if act.action is Action.FORGET or act == _HUB_LOGOUT:
                 signed_in.discard(user)
                 undone.add(user)
-        elif act.deed is Deed.PULL and act.registry in {None, DOCKER_HUB}:
+        elif act.action is Action.PULL and act.registry in {None, DOCKER_HUB}:
             if user in undone:
                 yield "Its sign-in to Docker Hub is undone, by a logout or with docker's configuration, before a pull."
             elif signed_in or undone:

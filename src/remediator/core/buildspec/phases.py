@@ -1,9 +1,10 @@
-"""Tells what CodeBuild runs of a buildspec: its phases, their commands and users, and the shell."""
+"""Reads a buildspec: its phases, their commands and users, and the shell that CodeBuild runs them with."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Literal
 
 from remediator.core.buildspec.yaml_text import BuildspecError, Node, read_yaml
@@ -43,12 +44,8 @@ class Buildspec:
     """Of `env`: names with what they are resolved from or say; exported ones, which have neither, with nothing."""
 
     @classmethod
-    def parse(cls, text: str) -> Buildspec:
-        """Read a buildspec; BuildspecError when the text is none. One without phases, as of a batch, has none."""
-        return cls.of(read_mapping(text))
-
-    @classmethod
     def of(cls, root: Node) -> Buildspec:
+        """Read a buildspec's outermost mapping. A buildspec without phases, as of a batch, has none."""
         phases = root.get("phases")
         found = [(name, phases.get(name)) for name in PHASES] if phases else []
         run_as = _text(root, "run-as")
@@ -62,6 +59,35 @@ class Buildspec:
             ),
             tuple(_variables(root.get("env"))),
         )
+
+
+@dataclass(frozen=True)
+class BuildspecText:
+    """A buildspec as it is written. It is parsed once, when somebody first asks what it says.
+
+    BuildspecError, at each question, when the text is no buildspec.
+    """
+
+    text: str
+
+    @cached_property
+    def _parsed(self) -> Node | BuildspecError:
+        try:
+            return read_mapping(self.text)
+        except BuildspecError as error:
+            return error
+
+    @property
+    def root(self) -> Node:
+        """Its outermost mapping."""
+        if isinstance(self._parsed, BuildspecError):
+            raise self._parsed
+        return self._parsed
+
+    @cached_property
+    def says(self) -> Buildspec:
+        """What CodeBuild runs of it."""
+        return Buildspec.of(self.root)
 
 
 def read_mapping(text: str) -> Node:

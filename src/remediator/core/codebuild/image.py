@@ -5,7 +5,11 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 
-DOCKER_HUB = "docker.io"
+from remediator.core.names import DOCKER_HUB
+
+NOT_PULLED = r"(?<!\S)(?:-t|--tag|--cache-from|--cache-to|--build-arg|--output|-o)[ =]\S{1,600}"
+"""A pattern for options of docker: what a build tags or caches is not what it pulls."""
+
 CURATED = "codebuild"
 
 _CURATED_PREFIX = "aws/codebuild/"

@@ -17,9 +17,6 @@ class Place:
     action: str
     execution: str
 
-    def to_json(self) -> dict[str, str]:
-        return {"stage": self.stage, "action": self.action, "execution": self.execution}
-
 
 def place_of(state: Document, external_id: str) -> Place | None:
     """Where a build or batch ran, by its id, which the action keeps as `externalExecutionId`.

@@ -13,6 +13,11 @@ Document = dict[str, Any]
 """A raw JSON document as CodeBuild keeps it, members that no SDK knows included."""
 
 
+def role_name(project: Mapping[str, Any]) -> str:
+    """The friendly name of a project's service role, which its record gives as an ARN or by name."""
+    return str(project.get("serviceRole") or "").rpartition("/")[2]
+
+
 def is_inline(buildspec: str) -> bool:
     """Is it a buildspec itself? A path and an ARN are one line, and a buildspec on one line is JSON or a flow map."""
     return "\n" in buildspec or "\r" in buildspec or buildspec.lstrip().startswith("{")
@@ -61,6 +66,11 @@ class Snapshot:
     @property
     def buildspec(self) -> str:
         return str((self.project.get("source") or {}).get("buildspec") or "")
+
+    @property
+    def buildspec_path(self) -> str:
+        """Where it is in the source; empty for buildspec.yml, and where it is elsewhere."""
+        return self.buildspec if in_repository(self.buildspec) else ""
 
     @property
     def is_runner(self) -> bool:

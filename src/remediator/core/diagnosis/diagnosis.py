@@ -5,10 +5,11 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass, replace
 
-from remediator.core.codebuild.failure import BuildFailure
-from remediator.core.codebuild.image import CURATED, DOCKER_HUB, ImageReference
+from remediator.core.codebuild.failure import COMMAND_PHASES, BuildArn, BuildFailure
+from remediator.core.codebuild.image import CURATED, ImageReference
 from remediator.core.diagnosis.failed_command import Finding
 from remediator.core.diagnosis.throttle import Cause, find_throttle, is_pull_failure
+from remediator.core.names import DOCKER_HUB
 from remediator.core.outcome import Ending, Outcome
 
 _OTHER_REASON = re.compile(
@@ -89,7 +90,7 @@ def _of_image(failure: BuildFailure) -> Diagnosis:
 def _of_command(failure: BuildFailure, finding: Finding) -> Diagnosis:
     throttle, phase = finding.throttle, failure.phase
     if throttle:
-        refusal = _no_cure(throttle.cause)
+        refusal = no_cure(throttle.cause)
         return Diagnosis(throttle.cause, throttle.registry, phase, throttle.excerpt, refusal)
     if finding == NOT_INSPECTED:
         refusal = Outcome(Ending.SKIPPED, f"a command failed in {phase}, and InspectBuildLogs is off")
@@ -109,21 +110,25 @@ def _of_command(failure: BuildFailure, finding: Finding) -> Diagnosis:
 
 def _with_mirrors(diagnosis: Diagnosis, failure: BuildFailure) -> Outcome | None:
     """Where nothing can be repaired here, the same image from elsewhere is a way out."""
-    refusal = diagnosis.refusal
+    refusal, excerpt = diagnosis.refusal, diagnosis.excerpt
     if refusal is None or refusal.ending is not Ending.ADVISED or diagnosis.cause is None:
         return refusal
-    return refusal.with_facts(advice=(*refusal.advice, *mirrors_of(diagnosis, failure)))
+    return refusal.with_facts(
+        advice=(*refusal.advice, *mirrors_of(failure.build, failure.phase, failure.image, excerpt))
+    )
 
 
-def mirrors_of(diagnosis: Diagnosis, failure: BuildFailure) -> tuple[str, ...]:
-    """Advice on where else the throttled image can be had; none where nothing tells which image it was."""
+def mirrors_of(build: BuildArn, phase: str, image_of_build: str, excerpt: str) -> tuple[str, ...]:
+    """Advice on where else the throttled image can be had; none where nothing tells which image it was.
+
+    That is the image of the build itself, or one that the evidence of a command names.
+    """
     from remediator.core.advice.mirrors import image_named, mirror_advice
 
     try:
-        image = image_named(diagnosis.excerpt) if failure.of_command else ImageReference.parse(failure.image)
+        image = image_named(excerpt) if phase in COMMAND_PHASES else ImageReference.parse(image_of_build)
     except ValueError:
         image = None
-    build = failure.build
     if image is None or not image.is_docker_hub:
         return ()
     return (mirror_advice(image, build.account, build.region, build.partition),)
@@ -150,10 +155,11 @@ def _refusal(failure: BuildFailure, registry: str | None, cause: Cause | None) -
         return Outcome(Ending.SKIPPED, f"the image comes from {registry}, not from Docker Hub", cause)
     if cause is None:
         return _not_throttled(failure)
-    return _no_cure(cause)
+    return no_cure(cause)
 
 
-def _no_cure(cause: Cause) -> Outcome | None:
+def no_cure(cause: Cause) -> Outcome | None:
+    """Why credentials do not help against this cause; None where they do."""
     if cause is Cause.ANONYMOUS_LIMIT:
         return None
     ending, reason, advice = _NO_CURE[cause]

@@ -10,7 +10,8 @@ from remediator.core.codebuild.log import LogLine
 from remediator.core.diagnosis.throttle import Throttle, find_throttle
 
 PHASE_END = "Phase complete: "
-MARKS = ("Entering phase ", "Running command ", "Command did not exit successfully", PHASE_END)
+RUNNING = "Running command "
+MARKS = ("Entering phase ", RUNNING, "Command did not exit successfully", PHASE_END)
 """The agent's lines: which phase and which command the lines between them belong to."""
 
 SIGN_IN_MARKS = (
@@ -30,7 +31,7 @@ before was tolerated by the command, which then failed for another reason."""
 
 _AGENT = r"\[Container\] \d{4}/\d\d/\d\d \d\d:\d\d:\d\d(?:\.\d+)? "
 _FAILED = rf"{_AGENT}Command did not exit successfully"
-_AGENTS_OWN = rf"{_AGENT}(?:Entering|Running|Command did not exit|Phase )"
+_AGENTS_LINE = rf"{_AGENT}((?:Entering|Running|Command did not exit|Phase ).*)"
 """Some agents put their stamp before every line, also a command's."""
 _QUOTED_COMMAND = r"Error while executing command: (.*)\. Reason: "
 
@@ -107,8 +108,14 @@ class Said:
 
     def hold(self, words: Sequence[str]) -> bool:
         """Does one of these lines, not the agent's own, have one of the words?"""
-        said = (line.text for line in self.lines if not re.match(_AGENTS_OWN, line.text))
+        said = (line.text for line in self.lines if not agents_line(line.text))
         return any(word in text for text in said for word in words)
+
+
+def agents_line(text: str) -> str:
+    """What a line of the agent's own says behind its stamp; empty for a line of a command."""
+    own = re.match(_AGENTS_LINE, text, re.DOTALL)
+    return own[1] if own else ""
 
 
 def _first(lines: Sequence[LogLine], pattern: str) -> int | None:

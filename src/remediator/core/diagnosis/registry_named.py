@@ -5,7 +5,8 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 
-from remediator.core.codebuild.image import DOCKER_HUB, ImageReference
+from remediator.core.codebuild.image import NOT_PULLED, ImageReference
+from remediator.core.names import DOCKER_HUB, is_docker_hub
 
 # A host never starts in the middle of another word, and ends where it ends: `notdocker.io`,
 # `docker.io.evil.example` and `docker.io@evil.example` are other hosts than docker.io.
@@ -17,9 +18,6 @@ _REFERENCE = (
     r"(?=[/\s\"'`\\,;:()\[\]{}<>]|\.\s|$)"
 )
 _NAMED_HOST = r"(?i)\bhost\s{1,4}[\"']?$"
-
-# What a build tags or caches is not what it pulls.
-_NOT_PULLED = r"(?<!\S)(?:-t|--tag|--cache-from|--cache-to|--build-arg|--output|-o)[ =]\S{1,600}"
 
 # Import paths in the stack traces of tools that are written in Go look like images.
 _SOURCE_CODE = ("github.com", "golang.org", "google.golang.org", "gopkg.in", "k8s.io", "sigs.k8s.io")
@@ -39,21 +37,17 @@ def names_other_url(line: str) -> bool:
 
 
 def _registries(line: str) -> Iterator[str]:
-    line = re.sub(_NOT_PULLED, "", line)
+    line = re.sub(NOT_PULLED, "", line)
     for match in re.finditer(_REFERENCE, line):
         host = match["host"].lower()
         if _is_registry(match, host, line):
-            yield DOCKER_HUB if _is_docker_hub(host) else host + (match["port"] or "")
-
-
-def _is_docker_hub(host: str) -> bool:
-    return host == DOCKER_HUB or host.endswith(".docker.io") or host == "registry.hub.docker.com"
+            yield DOCKER_HUB if is_docker_hub(host) else host + (match["port"] or "")
 
 
 def _is_registry(match: re.Match[str], host: str, line: str) -> bool:
     scheme, path = (match["scheme"] or "").lower(), match["path"] or ""
     if scheme in ("http", "https"):
-        return "/v2/" in path or path in ("/v2", "/token") or path.startswith("/token?") or _is_docker_hub(host)
+        return "/v2/" in path or path in ("/v2", "/token") or path.startswith("/token?") or is_docker_hub(host)
     if not path:
         return "." in host and re.search(_NAMED_HOST, line[max(0, match.start() - 12) : match.start()]) is not None
     if scheme not in ("", "docker", "oci") or host in _SOURCE_CODE or host.endswith(".docker.com") or ".go:" in path:
@@ -63,7 +57,7 @@ def _is_registry(match: re.Match[str], host: str, line: str) -> bool:
     try:
         return bool(ImageReference.parse(f"{match['host']}{match['port'] or ''}{path.rstrip(':./')}").repository)
     except ValueError:
-        return _is_docker_hub(host)
+        return is_docker_hub(host)
 
 
 def _could_be_host(host: str, port: str | None) -> bool:

@@ -7,8 +7,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from enum import StrEnum
 
-from remediator.core.codebuild.image import DOCKER_HUB
 from remediator.core.diagnosis.registry_named import names_other_url, registry_named
+from remediator.core.names import DOCKER_HUB
 from remediator.core.wording import harmless, redact
 
 __all__ = ["EXCERPT_LENGTH", "WORDS", "Cause", "Throttle", "find_throttle", "is_pull_failure", "redact"]

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from typing import Any
 
 from remediator.core.codebuild.build import Build
 from remediator.core.codebuild.project import Snapshot
@@ -40,22 +38,6 @@ class History:
     window_ends: float = 0.0
     noticed: bool = False
 
-    def to_json(self) -> dict[str, Any]:
-        return {
-            "repaired_at": self.repaired_at,
-            "repaired_by": self.repaired_by,
-            "edited_at": self.edited_at,
-            "members": list(self.members),
-            "undone": self.undone,
-            "tries": list(self.tries),
-            "window_ends": self.window_ends,
-            "noticed": self.noticed,
-        }
-
-    @classmethod
-    def from_json(cls, document: Mapping[str, Any]) -> History:
-        return cls(**{**document, "members": tuple(document["members"]), "tries": tuple(document["tries"])})
-
     def precedes(self, build: Build) -> bool:
         """Did the build start after the project was repaired? Both times are by CodeBuild's own clock."""
         return self.repaired_at is not None and build.started_at > self.repaired_at
@@ -87,13 +69,16 @@ class History:
 NEW = History()
 
 
-def with_another(what: str, holder: str, *, runs: bool) -> Outcome:
-    """What is said of a build that belongs to something that another execution has; `what` it is, for people."""
+def owned_by_another(unit: str, holder: str, *, runs: bool) -> Outcome:
+    """Outcome for a build whose batch, stage or retry chain another execution already owns.
+
+    `unit` is what that is, for people.
+    """
     if runs:
-        return Outcome(Ending.SKIPPED, f"{what} is with execution {holder}, which still works on it")
+        return Outcome(Ending.SKIPPED, f"{unit} is with execution {holder}, which still works on it")
     advice = ("use the remediate command if that outcome leaves something to do",)
     return Outcome(
-        Ending.SKIPPED, f"{what} was with execution {holder}; its outcome tells what came of it", advice=advice
+        Ending.SKIPPED, f"{unit} was with execution {holder}; its outcome tells what came of it", advice=advice
     )
 
 
@@ -114,19 +99,19 @@ def started_by(initiator: str, function: str) -> bool:
 
 
 def stopped(told: str) -> Outcome:
-    """What is said while the stop switch is on; `told` is since when, and why."""
+    """Outcome while the stop switch is on; `told` says since when, and why."""
     advice = ("send the command resume, then use the remediate command for this project",)
     return Outcome(Ending.SKIPPED, f"{told}; nothing was written", advice=advice)
 
 
 def locked_out(until: float) -> Outcome:
-    """What is said while nobody signs in, because Docker Hub has refused that and each further try prolongs it."""
+    """Outcome while nobody signs in: Docker Hub has refused that, and each further try prolongs it."""
     reason = f"Docker Hub has locked sign-ins out; none is tried until {moment(until)}"
     return Outcome(Ending.GAVE_UP, reason, advice=("use the remediate command after that",))
 
 
 def belongs_to_watcher(history: History) -> Outcome:
-    """What is said of a build that started after a repair whose execution still runs."""
+    """Outcome for a build that started after a repair whose execution still runs."""
     return Outcome(
         Ending.SKIPPED,
         f"the build started after its project was repaired, so it tells about that repair, which execution "
@@ -157,5 +142,4 @@ def undone_again(history: History, plan: Plan) -> Outcome | None:
     return Outcome(
         Ending.ADVISED,
         "the repair was undone twice, most likely by deployments of the project's own definition; it is left alone",
-        advice=plan.advice,
     )

@@ -13,9 +13,10 @@ from typing import Any
 from remediator.core.codebuild.build import Build
 from remediator.core.codebuild.project import Snapshot
 from remediator.core.outcome import Ending, Outcome
+from remediator.core.reading import Reading
 from remediator.core.repair.change import refers
 from remediator.core.repair.sign_in import SignIn
-from remediator.core.retry.overrides import overrides_of
+from remediator.core.retry.overrides import BUILDSPEC
 
 _SAYS_MORE = (
     "cache",
@@ -29,17 +30,16 @@ _SAYS_MORE = (
 """Members that bring files of somebody's into a build, or decide where those of its source come from."""
 
 
-def other_commands(build: Build, snapshot: Snapshot, sign_in: SignIn) -> Outcome | None:
+def other_commands(reading: Reading, sign_in: SignIn) -> Outcome | None:
     """Why the commands are not known to be the project's own; None where they are."""
-    from remediator.core.repair.signed_in import same_buildspec
-
+    build, snapshot = reading.build, reading.snapshot
     ran, source = build.document.get("source") or {}, snapshot.project.get("source") or {}
-    another = "" if same_buildspec(build, snapshot, sign_in) else "another buildspec"
+    differs = reading.overrides.names
+    another = "another buildspec" if BUILDSPEC in differs else ""
     if any(ran.get(member) != source.get(member) for member in ("type", "location")):
         another = "another source"
     if any(build.environment.get(member) != snapshot.environment.get(member) for member in ("type", "image")):
         another = "in another image"
-    differs = overrides_of(build, snapshot, sign_in).names
     steering = (
         *(name for name in _SAYS_MORE if name in differs),
         *(("logsConfig",) if _logs_elsewhere(build, snapshot) else ()),

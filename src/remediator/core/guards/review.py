@@ -8,25 +8,24 @@ from remediator.core.codebuild.build import Build
 from remediator.core.codebuild.project import Snapshot
 from remediator.core.guards.strangers import Untrusted, stranger_objection
 from remediator.core.outcome import Ending, Outcome
+from remediator.core.reading import Reading
 from remediator.core.repair.change import SetRegistryCredential
 from remediator.core.repair.plan import Plan
 from remediator.core.repair.sign_in import SignIn, takes_registry_credential
-from remediator.core.repair.signed_in import signed_in
 
 
-def objection(
-    build: Build, snapshot: Snapshot, sign_in: SignIn, untrusted: Untrusted, edited_at: float
-) -> Outcome | None:
+def objection(reading: Reading, sign_in: SignIn, untrusted: Untrusted, edited_at: float) -> Outcome | None:
     """The reason to leave the project alone, None when there is none; the first of these guards that objects.
 
     `edited_at` is when somebody else than us last edited the project, by CodeBuild's clock.
     """
+    build, snapshot = reading.build, reading.snapshot
     if build.failure.of_command:
         from remediator.core.guards.own_commands import other_commands
 
-        of_its_kind = other_commands(build, snapshot, sign_in) or _commands_signed_in(build, sign_in)
+        of_its_kind = other_commands(reading, sign_in) or _commands_signed_in(reading)
     else:
-        of_its_kind = _image_not_ours(build, snapshot, edited_at) or _image_signed_in(build, snapshot, sign_in)
+        of_its_kind = _image_not_ours(reading, edited_at) or _image_signed_in(build, snapshot, sign_in)
     return (
         _another_role(build, snapshot)
         or _foreign_role(build)
@@ -49,9 +48,9 @@ def _another_role(build: Build, snapshot: Snapshot) -> Outcome | None:
     return None
 
 
-def _commands_signed_in(build: Build, sign_in: SignIn) -> Outcome | None:
+def _commands_signed_in(reading: Reading) -> Outcome | None:
     """A build that carried the sign-in has shown what it does here: a verdict, and the end of any loop."""
-    if not signed_in(build, build.failure.phase, sign_in):
+    if not reading.signed_in:
         return None
     return Outcome(
         Ending.GAVE_UP,
@@ -62,14 +61,10 @@ def _commands_signed_in(build: Build, sign_in: SignIn) -> Outcome | None:
     )
 
 
-def another_image(build: Build, snapshot: Snapshot) -> bool:
-    """Did the build run in another image than the project has: an override, or the project was edited since?"""
-    return build.environment.get("image") != snapshot.environment.get("image")
-
-
-def _image_not_ours(build: Build, snapshot: Snapshot, edited_at: float) -> Outcome | None:
+def _image_not_ours(reading: Reading, edited_at: float) -> Outcome | None:
     """An override of the image can be given its own credential, as long as it is surely an override."""
-    if another_image(build, snapshot):
+    build, snapshot = reading.build, reading.snapshot
+    if reading.another_image:
         if edited_at <= build.started_at and takes_registry_credential(build.environment):
             return None
         image, project_image = build.environment.get("image"), snapshot.environment.get("image")
@@ -95,7 +90,8 @@ def other_images(builds: Sequence[Build], snapshot: Snapshot, plan: Plan) -> Out
     images = {
         str(build.environment.get("image"))
         for build in builds
-        if another_image(build, snapshot) and not takes_registry_credential(build.environment)
+        if build.environment.get("image") != snapshot.environment.get("image")
+        and not takes_registry_credential(build.environment)
     }
     if not images:
         return None

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
 
-from remediator.core.codebuild.project import Snapshot
+from remediator.core.codebuild.project import Snapshot, role_name
 from remediator.core.guards.strangers import Untrusted, stranger_objection
 from remediator.core.outcome import Ending, Outcome
 
@@ -12,25 +13,57 @@ MOST_TOLD = 20
 """Projects that are named in an outcome."""
 
 
-def shared_with(others: Sequence[Snapshot], role_name: str, untrusted: Untrusted) -> Outcome | tuple[str, ...]:
-    """The advice on projects that share the role; the outcome where strangers could read the secret through one."""
-    if not others:
-        return ()
-    open_ones = [other.name for other in others if stranger_objection(other, untrusted)]
-    if open_ones:
+@dataclass(slots=True)
+class RoleUsers:
+    """The projects that have one service role: how many, and some of their names; the same of those through which
+    strangers could read the secret."""
+
+    count: int = 0
+    names: list[str] = field(default_factory=list)
+    open_count: int = 0
+    open_names: list[str] = field(default_factory=list)
+
+    def add(self, name: str, *, is_open: bool) -> None:
+        # One name more than is told: the project that asks is among them.
+        self.count += 1
+        self.names += [name][: MOST_TOLD + 1 - len(self.names)]
+        self.open_count += is_open
+        self.open_names += [name][: (MOST_TOLD + 1 - len(self.open_names)) * is_open]
+
+
+def users_of_roles(projects: Iterable[Snapshot]) -> dict[str, RoleUsers]:
+    """The users of each role that several projects have, by the role's name, which is unique in an account."""
+    users: dict[str, RoleUsers] = {}
+    for project in projects:
+        is_open = stranger_objection(project, "advise") is not None
+        users.setdefault(role_name(project.project), RoleUsers()).add(project.name, is_open=is_open)
+    return {role: found for role, found in users.items() if found.count > 1}
+
+
+def shared_with(users: Mapping[str, RoleUsers], role: str, project: str, untrusted: Untrusted) -> str | Outcome:
+    """Who shares this project's role, as a sentence, empty for nobody; the outcome where strangers could read the
+    secret through one of them."""
+    found = users.get(role)
+    if found is None:
+        return ""
+    others = [name for name in found.open_names if name != project]
+    if others and untrusted == "advise":
+        told = listed(others, found.open_count - (project in found.open_names))
         return Outcome(
             Ending.ADVISED,
-            f"strangers could read the secret through the service role {role_name}, which the project shares with "
-            f"{listed(open_ones)}: builds of theirs are public, or are started by pull requests of anybody",
+            f"strangers could read the secret through the service role {role}, which the project shares with "
+            f"{told}: builds of theirs are public, or are started by pull requests of anybody",
             advice=(
                 "give the project a service role of its own, then use the remediate command",
                 "or deploy with UntrustedProjects=repair if those people may have the credentials",
             ),
         )
-    names = listed([other.name for other in others])
-    return (f"the service role {role_name} is shared with {names}: their builds can read the credentials too",)
+    told = listed([name for name in found.names if name != project], found.count - 1)
+    return f"the service role {role} is shared with {told}: their builds can read the credentials too"
 
 
-def listed(names: Sequence[str]) -> str:
-    more = len(names) - MOST_TOLD
-    return ", ".join(names[:MOST_TOLD]) + (f" and {more} more" if more > 0 else "")
+def listed(names: Sequence[str], count: int | None = None) -> str:
+    """Some of so many names, the first ones of them."""
+    told = names[:MOST_TOLD]
+    more = (len(names) if count is None else count) - len(told)
+    return ", ".join(told) + (f" and {more} more" if more > 0 else "")

@@ -7,10 +7,11 @@ from collections.abc import Iterable, Mapping
 from typing import Any, Literal
 
 from remediator.core.codebuild.project import Role, Snapshot
+from remediator.core.names import aws_suffix
 from remediator.core.outcome import Ending, Outcome
 
 Untrusted = Literal["advise", "repair"]
-CODEBUILD = ("codebuild.amazonaws.com", "codebuild.amazonaws.com.cn")
+CODEBUILD = tuple(f"codebuild.{aws_suffix(partition)}" for partition in ("aws", "aws-cn"))
 
 _ACCOUNTS = re.compile(r"(?P<start>\^)?(?P<open>\()?(?P<accounts>[\w-]+(?:\|[\w-]+)*)(?(open)\))(?P<end>\$)?")
 _READERS = ("GITHUB_READ", "GITLAB_GUEST", "BITBUCKET_READ")

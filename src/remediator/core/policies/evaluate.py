@@ -19,6 +19,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any
 
+from remediator.core.names import aws_suffix
 from remediator.core.policies.condition import has_variable, holds, like, texts
 
 READ_SECRET = "secretsmanager:GetSecretValue"  # noqa: S105 - the name of an action
@@ -105,7 +106,7 @@ def via_service(secret_arn: str) -> str:
 
     https://docs.aws.amazon.com/kms/latest/developerguide/conditions-kms.html#conditions-kms-via-service
     """
-    suffix = "amazonaws.com.cn" if _field(secret_arn, 1) == "aws-cn" else "amazonaws.com"
+    suffix = aws_suffix(_field(secret_arn, 1))
     return f"secretsmanager.{_field(secret_arn, 3)}.{suffix}"
 
 

@@ -7,8 +7,7 @@ import binascii
 import json
 from typing import Any
 
-DOCKER_HUB_KEY = "https://index.docker.io/v1/"
-"""The one name under which the docker CLI looks for Docker Hub's credentials."""
+from remediator.core.names import DOCKER_HUB_KEY
 
 
 def fault_in(text: str, username: str, password: str) -> str:

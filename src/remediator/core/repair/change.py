@@ -172,20 +172,3 @@ def refers(variable: Mapping[str, Any], references: Mapping[str, str]) -> bool:
 
 ProjectChange = SetRegistryCredential | SetEnvironmentVariables | AddDockerLogin
 Change = GrantSecretAccess | ProjectChange
-_KINDS: dict[str, type[Change]] = {
-    kind.__name__: kind for kind in (GrantSecretAccess, SetRegistryCredential, SetEnvironmentVariables, AddDockerLogin)
-}
-
-
-def change_to_json(change: Change) -> dict[str, Any]:
-    members = {name: getattr(change, name) for name in change.__slots__}
-    if isinstance(change, SetEnvironmentVariables):
-        members["references"] = [list(pair) for pair in change.references]
-    return {"change": type(change).__name__, **members}
-
-
-def change_from_json(document: Mapping[str, Any]) -> Change:
-    members = {name: value for name, value in document.items() if name != "change"}
-    if "references" in members:
-        members["references"] = tuple((name, value) for name, value in members["references"])
-    return _KINDS[document["change"]](**members)

@@ -6,12 +6,16 @@ import re
 from dataclasses import dataclass
 
 from remediator.core.advice import sign_in as advice
-from remediator.core.buildspec.edit import Buildspec, BuildspecError, find_insertion, sign_in_faults
+from remediator.core.buildspec.edit import find_login_place
+from remediator.core.buildspec.login_faults import login_faults
+from remediator.core.buildspec.phases import BuildspecText, Shell
 from remediator.core.buildspec.shell_commands import commands_in
+from remediator.core.buildspec.yaml_text import BuildspecError
 from remediator.core.codebuild.build import Build
 from remediator.core.codebuild.project import Snapshot, in_repository, is_inline
 from remediator.core.diagnosis.failed_command import FailedCommand
 from remediator.core.outcome import Ending, Outcome
+from remediator.core.reading import Reading
 from remediator.core.repair.change import AddDockerLogin
 from remediator.core.repair.plan import own_variables
 from remediator.core.repair.sign_in import SignIn
@@ -47,39 +51,40 @@ class Observed:
 
 
 @dataclass(frozen=True, slots=True)
-class Way:
+class CommandSignIn:
     """How the commands can sign in: by a login in the inline buildspec, or by the docker CLI's own variable.
 
-    With a `refusal` there is no way from here, and it says what to do. `otherwise` is the advice for a secret that
-    turns out not to have the key that the variable needs. `advice` goes with the repair.
+    Both are empty where the project was repaired since the build began. `faults` says why the buildspec's own login
+    does not serve its pulls.
     """
 
     login: AddDockerLogin | None = None
     auth_config: bool = False
-    refusal: Outcome | None = None
-    otherwise: tuple[str, ...] = ()
-    advice: tuple[str, ...] = ()
+    faults: tuple[str, ...] = ()
 
 
-def way_to_sign_in(build: Build, snapshot: Snapshot, sign_in: SignIn, observed: Observed, edit: bool) -> Way:
-    """The way for this project, after a command of this build was throttled. `edit`: is an inline buildspec edited?"""
-    elsewhere = _without_docker(build, snapshot, sign_in, observed)
+def way_to_sign_in(reading: Reading, sign_in: SignIn, observed: Observed, edit: bool) -> CommandSignIn | Outcome:
+    """The way for this project, after a command of its build was throttled; the outcome where there is none from here.
+
+    `edit`: is an inline buildspec edited?
+    """
+    snapshot, buildspec = reading.snapshot, reading.buildspec
+    elsewhere = _without_docker(reading.build, snapshot, sign_in, observed)
     if elsewhere:
-        return Way(refusal=elsewhere)
-    if signs_in(snapshot.environment, snapshot.buildspec, sign_in):
-        return Way()  # repaired since this build began
-    own = own_variables(snapshot, sign_in.references)
+        return elsewhere
+    if signs_in(snapshot.environment, buildspec, sign_in):
+        return CommandSignIn()
+    own = own_variables(snapshot, sign_in.references, buildspec)
     if own:
         reason = f"the environment variable {' and '.join(own)} is the project's own, or its buildspec's"
         other_names = "deploy with other names in UsernameVariable and PasswordVariable, or remove the project's own"
-        return Way(refusal=_refusal(reason, other_names))
-    text = snapshot.buildspec
-    if is_inline(text):
-        return _inline(snapshot, sign_in, edit)
-    if not in_repository(text):
-        login = login_of(shell_of(snapshot, ""), sign_in)
-        edit_object = advice.edit_buildspec_in_s3(text, login, sign_in.references)
-        return Way(refusal=_refusal("its buildspec is an object in S3", edit_object, *_by_hand(snapshot, sign_in)))
+        return _refusal(reason, other_names)
+    if is_inline(buildspec.text):
+        return _inline(snapshot, buildspec, sign_in, edit)
+    if not in_repository(buildspec.text):
+        login = login_of(shell_of(snapshot.environment), sign_in)
+        edit_object = advice.edit_buildspec_in_s3(buildspec.text, login, sign_in.references)
+        return _refusal("its buildspec is an object in S3", edit_object, *_attach_by_hand(snapshot, sign_in))
     return _in_repository(snapshot, sign_in, observed)
 
 
@@ -95,7 +100,7 @@ def _without_docker(build: Build, snapshot: Snapshot, sign_in: SignIn, observed:
     if client is None:
         return None
     how = advice.other_client(client, sign_in.username_variable, sign_in.password_variable)
-    return _refusal(f"{client} pulls by itself and knows no login of docker", how, *_by_hand(snapshot, sign_in))
+    return _refusal(f"{client} pulls by itself and knows no login of docker", how, *_attach_by_hand(snapshot, sign_in))
 
 
 def other_client(build: Build, excerpt: str) -> str | None:
@@ -113,49 +118,50 @@ def other_client(build: Build, excerpt: str) -> str | None:
     return None
 
 
-def _inline(snapshot: Snapshot, sign_in: SignIn, edit: bool) -> Way:
-    text = snapshot.buildspec
-    names = sign_in.username_variable, sign_in.password_variable
+def _inline(snapshot: Snapshot, buildspec: BuildspecText, sign_in: SignIn, edit: bool) -> CommandSignIn | Outcome:
+    by_hand = _attach_by_hand(snapshot, sign_in)
     try:
-        buildspec = Buildspec.parse(text)
-        shell = shell_of(snapshot, buildspec.shell)
-        insertion = find_insertion(text, shell=shell, username_variable=names[0], password_variable=names[1])
-        faults = sign_in_faults(buildspec)
+        shell = shell_of(snapshot.environment, buildspec.says.shell)
+        added = find_login_place(buildspec, shell=shell, **sign_in.variable_names)
+        faults = login_faults(buildspec.says)
     except BuildspecError as error:
-        return Way(refusal=_refusal(f"its inline buildspec can't be edited: {error}", *_by_hand(snapshot, sign_in)))
+        return _refusal(f"its inline buildspec can't be edited: {error}", *by_hand)
     login = login_of(shell, sign_in)
-    fixes = tuple(advice.fix_login(fault, login) for fault in faults)
-    if insertion is None and login in {command for phase in buildspec.phases for command in phase.commands}:
-        return Way()  # repaired once, and its variables were taken away since
-    if insertion is None:
+    if added is None:
+        if login in {command for phase in buildspec.says.phases for command in phase.commands}:
+            return CommandSignIn()  # repaired once, and its variables were taken away since
         reason = "; ".join(faults) or "its buildspec signs in to Docker Hub, and the pull was anonymous all the same"
-        return Way(refusal=_refusal(reason, *(fixes or ("look at what that login does in the build's log",))))
-    in_vain = sign_in_faults(Buildspec.parse(insertion.apply(text)))
+        fixes = tuple(advice.fix_login(fault, login) for fault in faults)
+        return _refusal(reason, *(fixes or ("look at what that login does in the build's log",)))
+    in_vain = login_faults(added.after.says)
     if in_vain:
         reason = f"a login before its commands would not serve its pulls: {'; '.join(in_vain)}"
-        return Way(refusal=_refusal(reason, *(advice.fix_login(fault, login) for fault in in_vain)))
+        return _refusal(reason, *(advice.fix_login(fault, login) for fault in in_vain))
     if not edit:
         where = f"the inline buildspec of the project {snapshot.name}"
         paste = advice.edit_buildspec(where, login, "EditBuildspecs is off", sign_in.references)
-        return Way(refusal=_refusal("EditBuildspecs is off", paste, *_by_hand(snapshot, sign_in)))
-    return Way(login=AddDockerLogin.into(text, insertion, login), advice=fixes)
+        return _refusal("EditBuildspecs is off", paste, *by_hand)
+    return CommandSignIn(login=AddDockerLogin.into(buildspec.text, added.insertion, login), faults=faults)
 
 
-def _in_repository(snapshot: Snapshot, sign_in: SignIn, observed: Observed) -> Way:
+def _in_repository(snapshot: Snapshot, sign_in: SignIn, observed: Observed) -> CommandSignIn | Outcome:
     """By `DOCKER_AUTH_CONFIG`, where the docker CLI reads it and nothing that works today would stop working.
 
     The variable is stronger than a login, and a read-only token in it would break a push to Docker Hub.
     https://github.com/docker/cli/pull/6008
     """
     reason = _against_auth_config(snapshot, sign_in, observed)
-    path = snapshot.buildspec or "buildspec.yml"
-    login = login_of(shell_of(snapshot, ""), sign_in)
-    why = reason or "the secret has no key docker_auth_config"
-    edit = advice.edit_buildspec_in_repository(path, login, why, sign_in.references)
-    by_hand = (edit, *_by_hand(snapshot, sign_in))
-    if reason:
-        return Way(refusal=_refusal(f"its buildspec is in the repository, and {reason}", *by_hand))
-    return Way(auth_config=True, otherwise=by_hand)
+    if not reason:
+        return CommandSignIn(auth_config=True)
+    by_hand = sign_in_by_hand(snapshot.buildspec, shell_of(snapshot.environment), sign_in, reason)
+    reason = f"its buildspec is in the repository, and {reason}"
+    return _refusal(reason, by_hand, *_attach_by_hand(snapshot, sign_in))
+
+
+def sign_in_by_hand(path: str, shell: Shell, sign_in: SignIn, reason: str) -> str:
+    """Advice for a buildspec in the repository: the `path` is empty for buildspec.yml."""
+    login = login_of(shell, sign_in)
+    return advice.edit_buildspec_in_repository(path or "buildspec.yml", login, reason, sign_in.references)
 
 
 def _against_auth_config(snapshot: Snapshot, sign_in: SignIn, observed: Observed) -> str:
@@ -174,7 +180,7 @@ def _against_auth_config(snapshot: Snapshot, sign_in: SignIn, observed: Observed
     return ""
 
 
-def _by_hand(snapshot: Snapshot, sign_in: SignIn) -> tuple[str, ...]:
+def _attach_by_hand(snapshot: Snapshot, sign_in: SignIn) -> tuple[str, ...]:
     """What a repair would have granted: a person who pastes the lines needs it too."""
     if snapshot.role is not None and snapshot.role.granted:
         return ()

@@ -6,6 +6,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from remediator.core.buildspec.phases import BuildspecText
+from remediator.core.buildspec.yaml_text import BuildspecError
 from remediator.core.codebuild.project import Document, Snapshot, is_inline
 from remediator.core.repair.change import (
     AddDockerLogin,
@@ -14,8 +16,6 @@ from remediator.core.repair.change import (
     ProjectChange,
     SetEnvironmentVariables,
     SetRegistryCredential,
-    change_from_json,
-    change_to_json,
     refers,
 )
 from remediator.core.repair.sign_in import SignIn, takes_registry_credential
@@ -23,10 +23,9 @@ from remediator.core.repair.sign_in import SignIn, takes_registry_credential
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """The changes, in the order in which they are made, and the advice for what can't be changed from here."""
+    """The changes, in the order in which they are made."""
 
     changes: tuple[Change, ...] = ()
-    advice: tuple[str, ...] = ()
 
     @property
     def grant(self) -> GrantSecretAccess | None:
@@ -72,17 +71,11 @@ class Plan:
         """Old and new value of each member that the plan touches: references, never values of other variables."""
         return {member: values for change in self.project_changes for member, values in change.record().items()}
 
-    def to_json(self) -> dict[str, Any]:
-        return {"changes": [change_to_json(change) for change in self.changes], "advice": list(self.advice)}
-
-    @classmethod
-    def from_json(cls, document: Mapping[str, Any]) -> Plan:
-        return cls(tuple(change_from_json(c) for c in document["changes"]), tuple(document["advice"]))
-
 
 def make_plan(
     snapshot: Snapshot,
     sign_in: SignIn,
+    buildspec: BuildspecText | None = None,
     login: AddDockerLogin | None = None,
     auth_config: bool = False,
     *,
@@ -90,25 +83,25 @@ def make_plan(
 ) -> Plan:
     """What is missing for the project to sign in. A project that lacks nothing gets a plan without changes.
 
-    Grant first: a variable whose secret the role can't read yet fails every build of the project. `login` and
-    `auth_config` are the two ways in which its commands can sign in; both need the variables. `for_build`: a build is
-    started with the credential as an override, so the role has to read the secret whatever the project refers to.
+    Grant first: a variable whose secret the role can't read yet fails every build of the project. `buildspec` is the
+    project's where somebody has read it already. `login` and `auth_config` are the two ways in which its commands can
+    sign in; both need the variables. `for_build`: a build is started with the credential as an override, so the role
+    has to read the secret whatever the project refers to.
     """
     changes: list[Change] = []
-    advice: list[str] = []
     if snapshot.role is None or not snapshot.role.granted:
         changes.append(sign_in.grant(str(snapshot.project.get("serviceRole", ""))))
     credential = _registry_credential(snapshot, sign_in)
     if credential is not None:
         changes.append(credential)
-    variables = _environment_variables(snapshot, sign_in, advice, login is not None, auth_config)
+    variables = _environment_variables(snapshot, sign_in, buildspec, login is not None, auth_config)
     if variables is not None:
         changes.append(variables)
     if login is not None:
         changes.append(login)
     if _uses_nothing(snapshot, sign_in) and credential is None and variables is None and not for_build:
         changes = []
-    return Plan(tuple(changes), tuple(advice))
+    return Plan(tuple(changes))
 
 
 def _registry_credential(snapshot: Snapshot, sign_in: SignIn) -> SetRegistryCredential | None:
@@ -118,7 +111,19 @@ def _registry_credential(snapshot: Snapshot, sign_in: SignIn) -> SetRegistryCred
     return SetRegistryCredential(sign_in.secret_arn, environment.get("imagePullCredentialsType"))
 
 
-def own_variables(snapshot: Snapshot, references: Mapping[str, str]) -> tuple[str, ...]:
+def kept_variables(
+    snapshot: Snapshot, sign_in: SignIn, buildspec: BuildspecText | None = None, *, login: bool = False
+) -> tuple[str, ...]:
+    """Those of the two variables that the plan would set and that are the project's own: then it sets neither.
+
+    Half a pair would mix two accounts, and every login with it would count towards a lockout.
+    """
+    return own_variables(snapshot, _useful_variables(snapshot, sign_in, login), buildspec)
+
+
+def own_variables(
+    snapshot: Snapshot, references: Mapping[str, str], buildspec: BuildspecText | None = None
+) -> tuple[str, ...]:
     """Those of the names that the project, or its inline buildspec, has taken for variables of its own.
 
     A project's variable goes before the buildspec's of the same name, and a variable that CodeBuild resolves from a
@@ -126,39 +131,32 @@ def own_variables(snapshot: Snapshot, references: Mapping[str, str]) -> tuple[st
     """
     there = snapshot.environment.get("environmentVariables") or []
     taken = [str(v.get("name")) for v in there if v.get("name") in references and not refers(v, references)]
-    if is_inline(snapshot.buildspec) and any(name in snapshot.buildspec for name in references):
-        taken += [name for name, value in _buildspecs_own(snapshot.buildspec) if references.get(name, value) != value]
+    text = snapshot.buildspec
+    if is_inline(text) and any(name in text for name in references):
+        try:
+            declared = (buildspec or BuildspecText(text)).says.variables
+        except BuildspecError:
+            declared = ()
+        taken += [name for name, value in declared if references.get(name, value) != value]
     return tuple(dict.fromkeys(taken))
 
 
-def _buildspecs_own(text: str) -> tuple[tuple[str, str], ...]:
-    from remediator.core.buildspec.edit import Buildspec, BuildspecError
-
-    try:
-        return Buildspec.parse(text).variables
-    except BuildspecError:
-        return ()
-
-
 def _environment_variables(
-    snapshot: Snapshot, sign_in: SignIn, advice: list[str], login: bool, auth_config: bool
+    snapshot: Snapshot, sign_in: SignIn, buildspec: BuildspecText | None, login: bool, auth_config: bool
 ) -> SetEnvironmentVariables | None:
-    wanted: dict[str, str] = {}
-    if login or sign_in.variables == "always" or _commands_can_use(snapshot, sign_in):
-        wanted |= sign_in.references
-    foreign = own_variables(snapshot, wanted)
-    if foreign:
-        # Half a pair would mix two accounts, and every login with it would count towards a lockout.
-        advice.append(
-            f"the environment variable {' and '.join(foreign)} is the project's own and was kept, "
-            "so neither of the two variables was set"
-        )
-        wanted = {}
+    kept = kept_variables(snapshot, sign_in, buildspec, login=login)
+    wanted = {} if kept else _useful_variables(snapshot, sign_in, login)
     if auth_config:
         wanted[sign_in.auth_config_variable] = sign_in.auth_config_reference
     there = {v.get("name") for v in snapshot.environment.get("environmentVariables") or []}
     missing = tuple((name, value) for name, value in wanted.items() if name not in there)
     return SetEnvironmentVariables(missing) if missing else None
+
+
+def _useful_variables(snapshot: Snapshot, sign_in: SignIn, login: bool) -> dict[str, str]:
+    if login or sign_in.variables == "always" or _commands_can_use(snapshot, sign_in):
+        return sign_in.references
+    return {}
 
 
 def _commands_can_use(snapshot: Snapshot, sign_in: SignIn) -> bool:

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 from remediator.core.codebuild.image import ImageReference
+from remediator.core.names import PASSWORD_VARIABLE, USERNAME_VARIABLE
 from remediator.core.repair.change import GrantBy, GrantSecretAccess
 
 
@@ -21,13 +22,18 @@ class SignIn:
     policy_arn: str
     grant_by: GrantBy = "managed"
     customer_key: bool = False
-    username_variable: str = "DOCKERHUB_USERNAME"
-    password_variable: str = "DOCKERHUB_PASSWORD"  # noqa: S105 - the name of a variable
+    username_variable: str = USERNAME_VARIABLE
+    password_variable: str = PASSWORD_VARIABLE
     variables: Literal["always", "when-needed"] = "always"
     auth_config_variable: str = "DOCKER_AUTH_CONFIG"
 
     def grant(self, role_arn: str) -> GrantSecretAccess:
         return GrantSecretAccess(role_arn, self.policy_arn, self.secret_arn, self.grant_by)
+
+    @property
+    def variable_names(self) -> dict[str, str]:
+        """As the functions that write a login take them."""
+        return {"username_variable": self.username_variable, "password_variable": self.password_variable}
 
     @property
     def auth_config_reference(self) -> str:

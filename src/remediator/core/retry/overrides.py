@@ -6,10 +6,13 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from remediator.core.buildspec.phases import BuildspecText
 from remediator.core.codebuild.build import Build
-from remediator.core.codebuild.project import Snapshot
+from remediator.core.codebuild.project import Snapshot, role_name
+from remediator.core.reading import Overrides
 from remediator.core.repair.change import SECRETS_MANAGER, refers
 from remediator.core.repair.sign_in import SignIn, takes_registry_credential
+from remediator.core.repair.signed_in import same_buildspec
 
 _ENVIRONMENT = {
     "type": "environmentTypeOverride",
@@ -63,21 +66,8 @@ _DECIDED_APART = {"image", "registryCredential", "imagePullCredentialsType", "en
 _OUTPUT_ONLY = {"dockerServer"}
 _RESERVED = "CODEBUILD_"
 _VARIABLES = "environment.environmentVariables"
-
-
-@dataclass(frozen=True, slots=True)
-class Overrides:
-    """What a build was started with besides its project's settings.
-
-    `request`: the members of StartBuild's request that give it again, valid for botocore's model. It may hold values
-    of plain text variables, so it is neither logged nor checkpointed.
-    `names`: the members that differ, for people (`environment.computeType`), never a value.
-    `lost`: those of the names that can't be given again from here, or only in part.
-    """
-
-    request: Mapping[str, Any] = field(repr=False)
-    names: tuple[str, ...]
-    lost: tuple[str, ...]
+BUILDSPEC = "source.buildspec"
+"""The name of a buildspec that differs."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,16 +78,24 @@ class _Difference:
     request: Mapping[str, Any] | None = field(default=None, repr=False)
 
 
-def overrides_of(build: Build, snapshot: Snapshot, sign_in: SignIn) -> Overrides:
+def overrides_of(
+    build: Build,
+    snapshot: Snapshot,
+    sign_in: SignIn,
+    ran: BuildspecText | None = None,
+    buildspec: BuildspecText | None = None,
+) -> Overrides:
     """Compare a build's record with its project, as it is before or after its repair, without what a repair changes.
 
-    No record tells overrides from a project that was edited since: both are given again.
+    `ran` is the build's buildspec, `buildspec` the project's, where somebody has read them already. No record tells
+    overrides from a project that was edited since: both are given again.
     """
     differences = [
         *_members("environment", build.environment, snapshot.environment, _ENVIRONMENT, _DECIDED_APART | _OUTPUT_ONLY),
         *_image(build.environment, snapshot.environment, sign_in),
         *_variables(build.environment, snapshot.environment, sign_in),
-        *_source(build, snapshot, sign_in),
+        *_source(build, snapshot),
+        *_buildspec(build, snapshot, sign_in, ran, buildspec),
         *_settings(build.document, snapshot.project),
         *_never_given(build, snapshot.project),
     ]
@@ -202,20 +200,21 @@ def _listed(environment: Mapping[str, Any]) -> list[dict[str, Any]]:
     return environment.get("environmentVariables") or []
 
 
-def _source(build: Build, snapshot: Snapshot, sign_in: SignIn) -> Iterator[_Difference]:
+def _source(build: Build, snapshot: Snapshot) -> Iterator[_Difference]:
     mine, theirs = build.document.get("source") or {}, snapshot.project.get("source") or {}
     # No override takes the source's authorization away: where a record has none, it does not tell.
-    untold = {"auth"} if not mine.get("auth") else set()
-    overrides = {name: override for name, override in _SOURCE.items() if name not in untold}
-    yield from _members("source", mine, theirs, overrides, {"buildspec"} | untold)
-    if build.buildspec != snapshot.buildspec and not _lacks_only_the_login(build, snapshot, sign_in):
-        yield _Difference("source.buildspec", {"buildspecOverride": build.buildspec} if build.buildspec else None)
+    absent = {"auth"} if not mine.get("auth") else set()
+    overrides = {name: override for name, override in _SOURCE.items() if name not in absent}
+    yield from _members("source", mine, theirs, overrides, {"buildspec"} | absent)
 
 
-def _lacks_only_the_login(build: Build, snapshot: Snapshot, sign_in: SignIn) -> bool:
-    from remediator.core.repair.signed_in import same_buildspec
-
-    return same_buildspec(build, snapshot, sign_in)
+def _buildspec(
+    build: Build, snapshot: Snapshot, sign_in: SignIn, ran: BuildspecText | None, buildspec: BuildspecText | None
+) -> Iterator[_Difference]:
+    """A buildspec that lacks only the login of a repair is no difference."""
+    ran, buildspec = ran or BuildspecText(build.buildspec), buildspec or BuildspecText(snapshot.buildspec)
+    if not same_buildspec(ran, buildspec, snapshot.environment, sign_in):
+        yield _Difference(BUILDSPEC, {"buildspecOverride": ran.text} if ran.text else None)
 
 
 def _settings(mine: Mapping[str, Any], theirs: Mapping[str, Any]) -> Iterator[_Difference]:
@@ -235,7 +234,7 @@ def _never_given(build: Build, project: Mapping[str, Any]) -> Iterator[_Differen
     """What no request from here may say (a role, a key) or what a record does not tell well enough to be repeated."""
     mine = build.document
     # A record may hold a role's name alone. Names are unique in an account, whatever their path.
-    if mine.get("serviceRole") and _role_name(mine) != _role_name(project):
+    if mine.get("serviceRole") and role_name(mine) != role_name(project):
         yield _Difference("serviceRole")
     if _contradicts(mine.get("artifacts") or {}, project.get("artifacts") or {}):
         yield _Difference("artifacts")
@@ -245,10 +244,6 @@ def _never_given(build: Build, project: Mapping[str, Any]) -> Iterator[_Differen
         yield _Difference("encryptionKey")
     if (mine.get("debugSession") or {}).get("sessionEnabled"):
         yield _Difference("debugSession")
-
-
-def _role_name(document: Mapping[str, Any]) -> str:
-    return str(document.get("serviceRole") or "").rpartition("/")[2]
 
 
 def _contradicts(built: Mapping[str, Any], artifacts: Mapping[str, Any]) -> bool:

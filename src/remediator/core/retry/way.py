@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import Any
 
 from remediator.core.codebuild.build import Build
 from remediator.core.codebuild.project import Snapshot
-from remediator.core.repair.sign_in import SignIn, takes_registry_credential
-from remediator.core.retry.overrides import overrides_of
+from remediator.core.reading import Reading
+from remediator.core.repair.sign_in import takes_registry_credential
 
 
 class Way(StrEnum):
@@ -41,32 +39,19 @@ class Retry:
         """The way of a second retry: CodeBuild's own come once."""
         return self.then if self.way is Way.AUTO_RETRY and self.then else self
 
-    def to_json(self) -> dict[str, Any]:
-        return {
-            "way": self.way.value,
-            "against": self.against,
-            "overrides": list(self.overrides),
-            "then": self.then.to_json() if self.then else None,
-        }
 
-    @classmethod
-    def from_json(cls, document: Mapping[str, Any]) -> Retry:
-        then = document["then"]
-        overrides = tuple(document["overrides"])
-        return cls(Way(document["way"]), document["against"], overrides, cls.from_json(then) if then else None)
-
-
-def decide_retry(build: Build, snapshot: Snapshot, sign_in: SignIn, edited_at: float) -> Retry:
+def decide_retry(reading: Reading, edited_at: float) -> Retry:
     """The way of this build. `edited_at`: when somebody else than us last edited the project (CodeBuild's clock)."""
-    if snapshot.is_runner:
+    build = reading.build
+    if reading.snapshot.is_runner:
         return Retry(Way.RETRY_BUILD, "re-run the job on GitHub: the build was the runner of one queued job")
     # A pipeline does not notice a build that it did not start; a batch is run again as one.
     if build.pipeline:
         return Retry(Way.RETRY_STAGE)
     if build.batch:
-        return Retry(Way.RETRY_BATCH, _not_as_batch(build, snapshot))
+        return Retry(Way.RETRY_BATCH, _not_as_batch(build, reading.snapshot))
     # The variables of a webhook (CODEBUILD_WEBHOOK_…) exist in RetryBuild's build only.
-    ours = _start(build, snapshot, sign_in, edited_at)
+    ours = _start(reading, edited_at)
     if build.of_webhook:
         ours = Retry(Way.RETRY_BUILD, overrides=ours.overrides, then=ours)
     return Retry(Way.AUTO_RETRY, overrides=ours.overrides, then=ours) if build.auto_retry_due else ours
@@ -82,10 +67,10 @@ def _not_as_batch(build: Build, snapshot: Snapshot) -> str | None:
     )
 
 
-def _start(build: Build, snapshot: Snapshot, sign_in: SignIn, edited_at: float) -> Retry:
+def _start(reading: Reading, edited_at: float) -> Retry:
+    build, found = reading.build, reading.overrides
     if (build.document.get("source") or {}).get("type") == "CODEPIPELINE":
         return Retry(Way.START_BUILD, "retry the failed stage of the pipeline: the build has its source from there")
-    found = overrides_of(build, snapshot, sign_in)
     if found.lost:
         lost = ", ".join(found.lost)
         return Retry(Way.START_BUILD, f"start the build again as it was started; it differs from the project in {lost}")

@@ -2,24 +2,20 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Sequence
-from typing import get_args
 
-from remediator.core.buildspec.edit import Buildspec, Shell, sign_in_faults
+from remediator.core.buildspec.login_faults import login_faults
+from remediator.core.buildspec.phases import BuildspecText
 from remediator.core.codebuild.build import Build
 from remediator.core.codebuild.log import LogLine
-from remediator.core.diagnosis.failed_command import MARKS
+from remediator.core.diagnosis.failed_command import MARKS, RUNNING, agents_line
 from remediator.core.repair.sign_in import SignIn, takes_registry_credential
-from remediator.core.repair.signed_in import login_of, signed_in, signs_in
+from remediator.core.repair.signed_in import login_lines, signed_in, signs_in
 
 _ACCEPTED = "Login Succeeded"
 
 LOGIN_MARKS = (_ACCEPTED, *MARKS)
 """The words to search a log for before `shows_login` is asked."""
-
-_AGENTS_OWN = re.compile(rf"\[Container\] [\d/]+ [\d:.]+ (?=(?:{'|'.join(map(re.escape, MARKS))}))(.*)", re.DOTALL)
-_RUNNING = "Running command "
 
 
 def proof(build: Build, phase: str, sign_in: SignIn, login_shown: bool) -> str:
@@ -52,12 +48,12 @@ def shows_login(lines: Sequence[LogLine], sign_in: SignIn) -> bool:
     The agent announces each command, and what the command says follows up to the agent's next line; a login of another
     command, as ECR's, is none of ours.
     """
-    logins = {login_of(shell, sign_in) for shell in get_args(Shell)}
+    logins = login_lines(sign_in)
     ours = False
     for line in lines:
-        agents = _AGENTS_OWN.match(line.text)
+        agents = agents_line(line.text)
         if agents:
-            ours = agents[1].startswith(_RUNNING) and agents[1].removeprefix(_RUNNING).strip() in logins
+            ours = agents.startswith(RUNNING) and agents.removeprefix(RUNNING).strip() in logins
         elif ours and _ACCEPTED in line.text:
             return True
     return False
@@ -67,6 +63,5 @@ def _carries_login(build: Build, sign_in: SignIn) -> bool:
     """Is the login of a repair in its inline buildspec, with its variables, and does it serve the pulls there?"""
     variables = build.environment.get("environmentVariables") or []
     rest = [variable for variable in variables if variable.get("name") != sign_in.auth_config_variable]
-    if not signs_in({"environmentVariables": rest}, build.buildspec, sign_in):
-        return False
-    return not sign_in_faults(Buildspec.parse(build.buildspec))
+    ran = BuildspecText(build.buildspec)
+    return signs_in({"environmentVariables": rest}, ran, sign_in) and not login_faults(ran.says)

@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import Any
 
 from remediator.core.case import Case
+from remediator.core.case_advice import advice_without_key
 from remediator.core.codebuild.build import Build
 from remediator.core.codebuild.failure import COMMAND_PHASES
 from remediator.core.diagnosis.diagnosis import NOT_INSPECTED
 from remediator.core.diagnosis.failed_command import Finding
 from remediator.core.diagnosis.throttle import Cause, find_throttle
 from remediator.core.outcome import Ending, Outcome
+from remediator.core.repair.sign_in import SignIn
 
 _ORDER = ("PROVISIONING", "DOWNLOAD_SOURCE", *COMMAND_PHASES)
 
@@ -24,7 +24,7 @@ class Verdict(StrEnum):
     PASSED = "passed"
     PAST_PULL = "past-pull"
     THROTTLED = "throttled"
-    UNTOLD = "untold"
+    UNKNOWN = "unknown"
     BUILDSPEC_UNREADABLE = "buildspec-unreadable"
     SECRET_UNREADABLE = "secret-unreadable"  # noqa: S105 - the name of a verdict
     BEFORE_PULL = "before-pull"
@@ -59,8 +59,34 @@ def verdict(
     if build.failure.phase in _ORDER[: _ORDER.index(phase)]:
         return Verdict.BEFORE_PULL
     if finding.unread and build.failure.phase == phase:
-        return Verdict.UNTOLD
+        return Verdict.UNKNOWN
     return Verdict.PAST_PULL
+
+
+@dataclass(frozen=True, slots=True)
+class Watched:
+    """What a retried build has told so far.
+
+    `build` is its ARN, empty for none yet; `verdict` what became of it, `phase` where it failed, `log_says` what its
+    log says about that, `proof` what shows that the credentials were used. `denied`: was docker denied something with
+    those of DOCKER_AUTH_CONFIG? `old`: does it run with the settings that the first one failed with? `started_at` is
+    by CodeBuild's clock, `at` the last look by ours, both in seconds since 1970; `late` counts looks at a log that is
+    late. Of a batch: its id, the group whose build counts, and how many minutes it may take.
+    """
+
+    build: str = ""
+    verdict: Verdict = Verdict.RUNNING
+    phase: str = ""
+    log_says: str = ""
+    proof: str = ""
+    denied: bool = False
+    old: bool = False
+    started_at: float = 0.0
+    at: float = 0.0
+    late: int = 0
+    batch: str = ""
+    group: str = ""
+    minutes: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,14 +97,9 @@ class Judgement:
     take_back: bool = False
 
 
-def judge(seen: Mapping[str, Any], case: Case) -> Judgement:
-    """What a retried build's result means for the case.
-
-    `seen`: its `verdict`, the `phase` in which it failed, `told` by its log about that, `proof` that the credentials
-    were used, whether it was `denied` something with those of DOCKER_AUTH_CONFIG, and whether it ran with the `old`
-    settings.
-    """
-    verdict, phase = Verdict(seen["verdict"]), seen["phase"]
+def judge(seen: Watched, case: Case, sign_in: SignIn) -> Judgement:
+    """What a retried build's result means for the case."""
+    verdict, phase = seen.verdict, seen.phase
     if verdict is Verdict.SECRET_UNREADABLE:
         reason = "the project's role can't read the secret although it was granted"
         advice = "look for a permissions boundary, a service control policy or a KMS key that refuses the role"
@@ -86,12 +107,13 @@ def judge(seen: Mapping[str, Any], case: Case) -> Judgement:
     if verdict is Verdict.BUILDSPEC_UNREADABLE and case.plan.edits_source:
         reason = "CodeBuild could not read the buildspec of the retried build"
         return Judgement(Outcome(Ending.GAVE_UP, reason), take_back=True)
-    if verdict is Verdict.PAST_PULL and seen["denied"]:
+    if verdict is Verdict.PAST_PULL and seen.denied:
         reason = f"docker was denied something in {phase}, for which DOCKER_AUTH_CONFIG may be the reason"
-        return Judgement(Outcome(Ending.GAVE_UP, reason, advice=case.otherwise), take_back=True)
+        by_hand = advice_without_key(case, sign_in)
+        return Judgement(Outcome(Ending.GAVE_UP, reason, advice=by_hand), take_back=True)
     if verdict in (Verdict.PASSED, Verdict.PAST_PULL):
-        return Judgement(_through(verdict, phase, seen["proof"]))
-    return Judgement(_not_through(verdict, seen))
+        return Judgement(_through(verdict, phase, seen.proof))
+    return Judgement(_not_through(seen))
 
 
 def _through(verdict: Verdict, phase: str, proof: str) -> Outcome:
@@ -106,17 +128,17 @@ def _through(verdict: Verdict, phase: str, proof: str) -> Outcome:
     )
 
 
-def _not_through(verdict: Verdict, seen: Mapping[str, Any]) -> Outcome:
-    again, phase, told = "the build was run again", seen["phase"], seen["told"]
-    if seen["old"] and verdict is Verdict.THROTTLED:
-        reason = f"{again} with the settings that it first failed with, and throttled again: {told}"
+def _not_through(seen: Watched) -> Outcome:
+    again, verdict, phase, log_says = "the build was run again", seen.verdict, seen.phase, seen.log_says
+    if seen.old and verdict is Verdict.THROTTLED:
+        reason = f"{again} with the settings that it first failed with, and throttled again: {log_says}"
         return Outcome(Ending.PATCHED, reason, advice=("start the build anew: the project is signed in",))
     match verdict:
         case Verdict.THROTTLED:
             reason = f"{again} as often as MaxAttempts allows, and throttled in {phase} all the same"
-            return Outcome(Ending.GAVE_UP, f"{reason}: {told}" if told else reason)
-        case Verdict.UNTOLD:
-            reason = f"{again} and failed in {phase}; whether its pull got through is not told: {told}"
+            return Outcome(Ending.GAVE_UP, f"{reason}: {log_says}" if log_says else reason)
+        case Verdict.UNKNOWN:
+            reason = f"{again} and failed in {phase}; whether its pull got through is not told: {log_says}"
             return Outcome(Ending.PATCHED, reason, advice=("look at the retried build's log",))
         case Verdict.STOPPED:
             return Outcome(Ending.PATCHED, f"{again}, and somebody stopped it before its result")

@@ -8,18 +8,21 @@ from collections.abc import Iterator
 from itertools import pairwise
 
 from remediator.core.advice import sign_in as advice
-from remediator.core.buildspec.docker_commands import Deed, docker_acts, signs_in_to_docker_hub
-from remediator.core.buildspec.edit import Buildspec, BuildspecError, sign_in_faults
+from remediator.core.buildspec.docker_commands import Action, docker_acts, signs_in_to_docker_hub
+from remediator.core.buildspec.login_faults import login_faults
+from remediator.core.buildspec.phases import Buildspec, BuildspecText
 from remediator.core.buildspec.shell_commands import Command, commands_in, program_name
+from remediator.core.buildspec.yaml_text import BuildspecError
 from remediator.core.codebuild.build import Build
 from remediator.core.codebuild.project import Snapshot, is_inline
 from remediator.core.diagnosis.diagnosis import Diagnosis
 from remediator.core.diagnosis.failed_command import FailedCommand
 from remediator.core.outcome import Ending, Outcome
+from remediator.core.reading import Reading
 from remediator.core.repair.change import refers
 from remediator.core.repair.command_sign_in import other_client, reads_docker_auth_config
 from remediator.core.repair.sign_in import SignIn
-from remediator.core.repair.signed_in import login_of, shell_of, signed_in
+from remediator.core.repair.signed_in import login_of, shell_of
 
 Found = tuple[str, str]
 """What was found, as a part of a sentence, and what to do about it."""
@@ -38,15 +41,14 @@ _SUDO_USER = re.compile(r"sudo (?:-\S+ )*?(?:-u ?|--user[= ])(\S+)")
 _OTHER_USERS = frozenset({"su", "runuser"})
 
 
-def why_unused(
-    build: Build, snapshot: Snapshot, diagnosis: Diagnosis, sign_in: SignIn, secret_fault: str = ""
-) -> Outcome:
+def why_unused(reading: Reading, diagnosis: Diagnosis, sign_in: SignIn, secret_fault: str = "") -> Outcome:
     """How a remediation ends that finds the build's credentials, or its project's, unused: given up, and why.
 
     `diagnosis` is of Docker Hub's limit for the anonymous. `secret_fault` says what is wrong with the secret's user
     name and password, where somebody has asked Docker Hub; empty when nothing is. Nothing is said of a role that was
     not read. Only what is sure is found; the advice without a finding says where to look.
     """
+    build, snapshot = reading.build, reading.snapshot
     found = [*_in_secret(snapshot, sign_in, secret_fault)]
     if diagnosis.phase == "PROVISIONING":
         carrier, pulls = "the build", "it"
@@ -54,12 +56,12 @@ def why_unused(
         otherwise = "check which account the secret names and what that account may pull"
     else:
         carrier, pulls = "the build's commands", "them"
-        found += _for_commands(build, snapshot, diagnosis, sign_in)
+        found += _for_commands(reading, diagnosis, sign_in)
         otherwise = (
             "look in the build's log for what its docker login says, and for a pull by something else than docker"
         )
     head = f"{carrier} carried the credentials already and Docker Hub throttled {pulls} as anonymous all the same"
-    if not signed_in(build, diagnosis.phase, sign_in):
+    if not reading.signed_in:
         head = "the project is repaired already and Docker Hub throttled the build as anonymous all the same"
     reasons = "; ".join(dict.fromkeys(reason for reason, _ in found))
     return Outcome(
@@ -105,8 +107,9 @@ def _for_image(build: Build, snapshot: Snapshot, sign_in: SignIn) -> Iterator[Fo
     )
 
 
-def _for_commands(build: Build, snapshot: Snapshot, diagnosis: Diagnosis, sign_in: SignIn) -> Iterator[Found]:
-    if not signed_in(build, diagnosis.phase, sign_in):
+def _for_commands(reading: Reading, diagnosis: Diagnosis, sign_in: SignIn) -> Iterator[Found]:
+    build, snapshot = reading.build, reading.snapshot
+    if not reading.signed_in:
         yield _without_sign_in(build, snapshot, sign_in)
     client = other_client(build, diagnosis.excerpt)
     if client is None and "testcontainers" in diagnosis.excerpt:
@@ -114,7 +117,7 @@ def _for_commands(build: Build, snapshot: Snapshot, diagnosis: Diagnosis, sign_i
     if client:
         yield _by_client(client, sign_in)
     command = FailedCommand.of(diagnosis.phase, build.failure.context)
-    runs, spec = commands_in(command.text), _read(build.buildspec)
+    runs, spec = commands_in(command.text), _read(reading.ran)
     if _by_variable(build, sign_in):
         yield from _variable_unread(build, snapshot, sign_in)
         for run in runs:
@@ -171,7 +174,7 @@ def _variable_unread(build: Build, snapshot: Snapshot, sign_in: SignIn) -> Itera
     image = str(build.environment.get("image", ""))
     if not reads_docker_auth_config(image):
         reason = f"the docker CLI of its image {image} is not known to read {sign_in.auth_config_variable}"
-        login = login_of(shell_of(snapshot, ""), sign_in)
+        login = login_of(shell_of(snapshot.environment), sign_in)
         yield reason, advice.edit_buildspec_in_repository(build.buildspec, login, reason, sign_in.references)
 
 
@@ -237,7 +240,7 @@ def _inside_container(run: Command, sign_in: SignIn) -> Iterator[Found]:
 
 
 def _pulls(run: Command) -> bool:
-    return any(act.deed is Deed.PULL for act in docker_acts(shlex.join(run.words)))
+    return any(act.action is Action.PULL for act in docker_acts(shlex.join(run.words)))
 
 
 def _pulls_within(words: tuple[str, ...]) -> bool:
@@ -249,15 +252,15 @@ def _pulls_within(words: tuple[str, ...]) -> bool:
         # Options are the daemon's, which pulls only what a client asks for; a script behind it does ask.
         if "dind" in word.partition("docker:")[2] and not following.startswith(("-", "dockerd")):
             return True
-    return any(act.deed is Deed.PULL for word in words for act in docker_acts(word))
+    return any(act.action is Action.PULL for word in words for act in docker_acts(word))
 
 
 def _faults_of_login(spec: Buildspec, command: FailedCommand, snapshot: Snapshot, sign_in: SignIn) -> Iterator[Found]:
     try:
-        login = login_of(shell_of(snapshot, spec.shell), sign_in)
+        login = login_of(shell_of(snapshot.environment, spec.shell), sign_in)
     except BuildspecError:
         return
-    faults = sign_in_faults(spec)
+    faults = login_faults(spec)
     for fault in faults:
         yield _part(fault), advice.fix_login(fault, login)
     late = "" if faults else _late_login(spec, command)
@@ -281,9 +284,9 @@ def _late_login(spec: Buildspec, command: FailedCommand) -> str:
     return ""
 
 
-def _read(buildspec: str) -> Buildspec | None:
+def _read(ran: BuildspecText) -> Buildspec | None:
     try:
-        return Buildspec.parse(buildspec) if is_inline(buildspec) else None
+        return ran.says if is_inline(ran.text) else None
     except BuildspecError:
         return None
 

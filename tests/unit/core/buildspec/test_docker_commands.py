@@ -2,8 +2,8 @@ from __future__ import annotations
 
 import pytest
 
-from remediator.core.buildspec.docker_commands import Deed, DockerAct, docker_acts, signs_in_to_docker_hub
-from remediator.core.buildspec.edit import login_command
+from remediator.core.buildspec.docker_commands import Action, DockerAct, docker_acts, signs_in_to_docker_hub
+from remediator.core.buildspec.login_line import login_command
 
 KEY = "https://index.docker.io/v1/"
 TOKEN = f'{{"auths": {{"{KEY}": {{"identitytoken": "$T"}}}}}}'
@@ -11,7 +11,7 @@ AUTH = f'{{"auths": {{"{KEY}": {{"auth": "$A"}}}}}}'
 
 
 def acts(script: str) -> list[tuple[str, str | None]]:
-    return [(act.deed.value, act.registry) for act in docker_acts(script)]
+    return [(act.action.value, act.registry) for act in docker_acts(script)]
 
 
 @pytest.mark.parametrize(
@@ -189,7 +189,7 @@ def test_pulls_and_pushes_name_their_registry_when_the_command_does(
     ],
 )
 def test_throwing_the_configuration_away_is_seen(script: str) -> None:
-    assert docker_acts(script) == (DockerAct(Deed.FORGET),)
+    assert docker_acts(script) == (DockerAct(Action.FORGET),)
 
 
 @pytest.mark.parametrize(

@@ -10,18 +10,12 @@ import yaml
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from remediator.core.buildspec.edit import (
-    LONGEST_BUILDSPEC,
-    Buildspec,
-    BuildspecError,
-    Insertion,
-    Phase,
-    add_login,
-    find_insertion,
-    login_command,
-    sign_in_faults,
-)
-from remediator.core.buildspec.phases import Shell
+from remediator.core.buildspec.edit import BuildspecError, add_login, find_login_place
+from remediator.core.buildspec.insertion import Insertion
+from remediator.core.buildspec.login_faults import login_faults
+from remediator.core.buildspec.login_line import login_command
+from remediator.core.buildspec.phases import Buildspec, BuildspecText, Phase, Shell
+from remediator.core.buildspec.yaml_text import LONGEST_BUILDSPEC
 
 LOGIN = login_command("posix", "DOCKERHUB_USERNAME", "DOCKERHUB_PASSWORD")
 QUOTED = json.dumps(LOGIN)
@@ -29,7 +23,7 @@ HEAD = "version: 0.2\nphases:\n"
 
 
 def scripts(text: str) -> list[str]:
-    return [script for phase in Buildspec.parse(text).phases for script in phase.scripts]
+    return [script for phase in BuildspecText(text).says.phases for script in phase.scripts]
 
 
 def check_added(text: str, expected: str) -> None:
@@ -41,8 +35,9 @@ def check_added(text: str, expected: str) -> None:
 
 
 def check_addition(text: str, new: str) -> None:
-    insertion = find_insertion(text)
-    assert insertion is not None
+    added = find_login_place(BuildspecText(text))
+    assert added is not None
+    insertion = added.insertion
     assert insertion.apply(text) == new
     assert insertion.revert(new) == text
     assert add_login(new) == new, "a second login was added"
@@ -317,7 +312,7 @@ def test_an_insertion_after_which_the_text_says_something_else_is_not_made(insta
 def test_a_login_anywhere_is_kept(phase: str, key: str) -> None:
     text = HEAD + f"  build:\n    commands: [a]\n  {phase}:\n    {key}:\n      - docker login -u u\n"
     assert add_login(text) == text
-    assert find_insertion(text) is None
+    assert find_login_place(BuildspecText(text)) is None
 
 
 @pytest.mark.parametrize(
@@ -418,9 +413,8 @@ def test_aliases_are_not_expanded() -> None:
     text = bomb + HEAD + "  build:\n    commands: *a\n  install:\n    commands:\n      - b\n"
     started = time.process_time()
     add_login(text)
-    Buildspec.parse(
-        "phases: &p {build: {commands: &c [*c, *c]}, install: *p, pre_build: {<<: [*p, *p], commands: [a]}}"
-    )
+    entangled = "phases: &p {build: {commands: &c [*c, *c]}, install: *p, pre_build: {<<: [*p, *p], commands: [a]}}"
+    assert BuildspecText(entangled).says.phases
     assert time.process_time() - started < 5
 
 
@@ -429,7 +423,7 @@ def test_a_long_command_that_comes_again_and_again_is_read_once() -> None:
     text = f"x: &c '{long}'\n" + HEAD + "  build:\n    commands:\n" + "      - *c\n" * 2_000
     started = time.process_time()
     assert LOGIN in add_login(text)
-    assert sign_in_faults(Buildspec.parse(text + "      - docker login\n"))
+    assert login_faults(BuildspecText(text + "      - docker login\n").says)
     assert time.process_time() - started < 20
 
 
@@ -445,8 +439,9 @@ def test_many_lines_are_read_in_time() -> None:
 
 def test_an_insertion_is_found_again_after_other_edits() -> None:
     text = HEAD + "  build:\n    commands:\n      - docker build .\n"
-    insertion = find_insertion(text)
-    assert insertion is not None
+    added = find_login_place(BuildspecText(text))
+    assert added is not None
+    insertion = added.insertion
     later = "# edited since\n" + insertion.apply(text) + "      - echo more\n"
     assert insertion.revert(later) == "# edited since\n" + text + "      - echo more\n"
 
@@ -479,7 +474,7 @@ def test_a_buildspec_is_read_with_users_and_shells() -> None:
           install:
             commands: i
     """)
-    assert Buildspec.parse(text) == Buildspec(
+    assert BuildspecText(text).says == Buildspec(
         "0.2", "bash", (Phase("install", ("i",), (), "ci"), Phase("build", ("a",), ("f",), "root"))
     )
 
@@ -496,7 +491,7 @@ def faults(**phases: str) -> str:
         if lines[0].startswith("as:"):
             text += f"    run-as: {lines.pop(0)[3:]}\n"
         text += "    commands:\n" + indent("\n".join(f"- {line}" for line in lines), "      ") + "\n"
-    found = sign_in_faults(Buildspec.parse(text))
+    found = login_faults(BuildspecText(text).says)
     assert len(found) <= 1
     return found[0] if found else ""
 
@@ -514,7 +509,7 @@ def test_a_sign_in_that_serves_has_no_fault() -> None:
 def test_without_a_sign_in_there_is_no_fault() -> None:
     assert faults(build="docker pull a") == ""
     assert faults(build="docker login ghcr.io\ndocker pull a") == ""
-    assert sign_in_faults(Buildspec.parse("version: 0.2\nbatch: {}\n")) == ()
+    assert login_faults(BuildspecText("version: 0.2\nbatch: {}\n").says) == ()
 
 
 @pytest.mark.parametrize("host", ["registry-1.docker.io", "https://index.docker.io/", "registry.hub.docker.com"])

@@ -10,7 +10,8 @@ from pathlib import Path
 
 import pytest
 
-from remediator.core.buildspec.edit import BuildspecError, login_command
+from remediator.core.buildspec.edit import BuildspecError
+from remediator.core.buildspec.login_line import login_command
 
 SHELLS = [shell for shell in ("sh", "dash", "bash") if shutil.which(shell)]
 LINE = login_command("posix", "DOCKERHUB_USERNAME", "DOCKERHUB_PASSWORD")

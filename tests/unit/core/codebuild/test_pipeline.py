@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import json
 from datetime import UTC, datetime
 from typing import Any
 
 import pytest
 
 from remediator.core.codebuild.pipeline import Place, external_id_at, place_of, retries_itself
+from tests.unit.checkpoints import checkpointed
 
 EXECUTION, NEWER = "12345678-0000-4000-8000-000000000001", "12345678-0000-4000-8000-000000000002"
 BUILD, OTHER_BUILD, BATCH = "orders-api:0f8e", "orders-api:1f8e", "orders-api:6b0e"
@@ -159,5 +159,5 @@ def test_a_definition_that_tells_no_stages_tells_of_no_retry(document: dict[str,
     assert not retries_itself(document, "Build")
 
 
-def test_a_place_survives_json() -> None:
-    assert Place(**json.loads(json.dumps(PLACE.to_json()))) == PLACE
+def test_a_place_survives_a_checkpoint() -> None:
+    assert checkpointed(PLACE) == PLACE

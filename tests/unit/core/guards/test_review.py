@@ -28,7 +28,7 @@ BEFORE, AFTER = given.build().started_at - 1, given.build().started_at + 1
 
 
 def review(build: Build, snapshot: Snapshot, untrusted: Untrusted = "advise", edited: float = BEFORE) -> Outcome | None:
-    return objection(build, snapshot, given.SIGN_IN, untrusted, edited)
+    return objection(given.reading(build, snapshot), given.SIGN_IN, untrusted, edited)
 
 
 def object_to(
@@ -77,7 +77,8 @@ def test_a_role_that_is_not_of_this_account_is_left_alone(role: str | None) -> N
 def test_a_secret_of_another_account_or_region_is_not_given_to_anybody(build: Build, secret: str) -> None:
     snapshot = given.of_commands() if build.failure.of_command else given.snapshot()
 
-    found = objection(build, snapshot, replace(given.SIGN_IN, secret_arn=secret), "repair", BEFORE)
+    sign_in = replace(given.SIGN_IN, secret_arn=secret)
+    found = objection(given.reading(build, snapshot, sign_in), sign_in, "repair", BEFORE)
 
     assert found is not None
     assert found.ending is Ending.ADVISED
@@ -87,7 +88,7 @@ def test_a_secret_of_another_account_or_region_is_not_given_to_anybody(build: Bu
 def test_another_secret_of_this_account_and_region_meets_no_objection() -> None:
     sign_in = replace(given.SIGN_IN, secret_arn=given.OTHER_SECRET)
 
-    assert objection(given.build(), given.snapshot(), sign_in, "advise", BEFORE) is None
+    assert objection(given.reading(given.build(), given.snapshot(), sign_in), sign_in, "advise", BEFORE) is None
 
 
 OTHER_IMAGE = "bitnami/node:20"

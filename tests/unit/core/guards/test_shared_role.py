@@ -7,7 +7,8 @@ from typing import Any
 import pytest
 
 from remediator.core.codebuild.project import Snapshot
-from remediator.core.guards.shared_role import MOST_TOLD, listed, shared_with
+from remediator.core.guards.shared_role import MOST_TOLD, RoleUsers, listed, shared_with, users_of_roles
+from remediator.core.guards.strangers import Untrusted
 from remediator.core.outcome import Ending, Outcome
 from tests.unit import given
 
@@ -18,21 +19,36 @@ def neighbour(name: str, **members: Any) -> Snapshot:
     return Snapshot(given.project(name=name, **members))
 
 
+def told_of(*neighbours: Snapshot, untrusted: Untrusted = "advise") -> str | Outcome:
+    """What is said of the project's own role."""
+    users = users_of_roles([Snapshot(given.project()), *neighbours])
+    return shared_with(users, given.ROLE_NAME, given.PROJECT, untrusted)
+
+
 def test_a_role_of_one_projects_own_needs_no_word() -> None:
-    assert shared_with([], given.ROLE_NAME, "advise") == ()
+    assert told_of() == ""
+    assert users_of_roles([Snapshot(given.project())]) == {}
+
+
+@pytest.mark.parametrize("role", ["arn:aws:iam::123456789012:role/another/role", "another-role"])
+def test_a_role_of_another_name_is_not_shared(role: str) -> None:
+    assert told_of(neighbour("invoices", serviceRole=role)) == ""
+
+
+@pytest.mark.parametrize("role", [given.ROLE_NAME, f"arn:aws:iam::123456789012:role/{given.ROLE_NAME}"])
+def test_a_role_is_told_by_its_name_however_a_project_writes_it(role: str) -> None:
+    assert "is shared with invoices" in str(told_of(neighbour("invoices", serviceRole=role)))
 
 
 def test_the_projects_that_share_a_role_are_named() -> None:
-    told = shared_with([neighbour("invoices"), neighbour("mails")], given.ROLE_NAME, "advise")
-
-    assert told == (
-        f"the service role {given.ROLE_NAME} is shared with invoices, mails: their builds can read the credentials too",
+    assert told_of(neighbour("invoices"), neighbour("mails")) == (
+        f"the service role {given.ROLE_NAME} is shared with invoices, mails: their builds can read the credentials too"
     )
 
 
 @pytest.mark.parametrize("members", [{"projectVisibility": "PUBLIC_READ"}, {"webhook": PULL_REQUESTS}])
 def test_strangers_in_a_neighbour_are_strangers_in_the_project(members: dict[str, Any]) -> None:
-    told = shared_with([neighbour("invoices"), neighbour("open", **members)], given.ROLE_NAME, "advise")
+    told = told_of(neighbour("invoices"), neighbour("open", **members))
 
     assert isinstance(told, Outcome)
     assert told.ending is Ending.ADVISED
@@ -42,10 +58,30 @@ def test_strangers_in_a_neighbour_are_strangers_in_the_project(members: dict[str
 
 
 def test_the_word_repair_lets_strangers_of_a_neighbour_have_the_credentials_too() -> None:
-    told = shared_with([neighbour("open", projectVisibility="PUBLIC_READ")], given.ROLE_NAME, "repair")
+    told = told_of(neighbour("open", projectVisibility="PUBLIC_READ"), untrusted="repair")
 
-    assert isinstance(told, tuple)
-    assert "is shared with open" in told[0]
+    assert isinstance(told, str)
+    assert "is shared with open" in told
+
+
+def test_of_many_users_some_names_are_kept_and_all_are_counted() -> None:
+    others = [neighbour(f"p{number}", projectVisibility="PUBLIC_READ") for number in range(MOST_TOLD + 5)]
+
+    users = users_of_roles([Snapshot(given.project()), *others])
+
+    assert users == {
+        given.ROLE_NAME: RoleUsers(
+            count=MOST_TOLD + 6,
+            names=[given.PROJECT, *(f"p{number}" for number in range(MOST_TOLD))],
+            open_count=MOST_TOLD + 5,
+            open_names=[f"p{number}" for number in range(MOST_TOLD + 1)],
+        )
+    }
+    told = shared_with(users, given.ROLE_NAME, "p0", "advise")
+    assert isinstance(told, Outcome)
+    assert "p0," not in told.reason
+    assert "and 4 more" in told.reason
+    assert "and 5 more" in str(shared_with(users, given.ROLE_NAME, given.PROJECT, "repair"))
 
 
 def test_many_projects_are_counted_after_the_first() -> None:

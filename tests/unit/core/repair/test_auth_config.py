@@ -8,7 +8,8 @@ from typing import Any
 
 import pytest
 
-from remediator.core.repair.auth_config import DOCKER_HUB_KEY, fault_in
+from remediator.core.names import DOCKER_HUB_KEY
+from remediator.core.repair.auth_config import fault_in
 
 USER, PASSWORD = "hubuser", "dckr_pat_4711"
 

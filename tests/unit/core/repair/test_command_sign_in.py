@@ -7,10 +7,13 @@ from typing import Any
 
 import pytest
 
-from remediator.core.buildspec.edit import Insertion, add_login
-from remediator.core.case import Case, make_case, replan
+from remediator.core.buildspec.edit import add_login
+from remediator.core.buildspec.insertion import Insertion
+from remediator.core.case import Case
+from remediator.core.case_advice import advice_on, advice_without_key
 from remediator.core.codebuild.build import Build
 from remediator.core.codebuild.project import Snapshot
+from remediator.core.decide import replan
 from remediator.core.diagnosis.diagnosis import Diagnosis, diagnose
 from remediator.core.outcome import Ending
 from remediator.core.repair.change import AddDockerLogin, GrantSecretAccess, SetEnvironmentVariables
@@ -53,13 +56,13 @@ def test_an_inline_buildspec_gets_the_login_and_the_project_its_variables() -> N
     wanted = case.plan.apply(project)
     assert wanted["source"] == {**project["source"], "buildspec": SIGNED_IN}
     assert case.plan.revert(wanted)["source"] == project["source"]
-    assert (case.cause, case.phase) == ("anonymous-limit", "BUILD")
+    assert (case.cause, case.failed.phase) == ("anonymous-limit", "BUILD")
 
 
 def test_the_login_uses_the_variables_that_the_stack_names() -> None:
     terms = replace(given.TERMS, sign_in=replace(given.SIGN_IN, username_variable="HUB_U", password_variable="HUB_P"))
     build = given.throttled_command()
-    case = make_case(build, diagnose(build.failure, EVIDENCE), given.of_commands(), terms)
+    case = given.decided(build, given.of_commands(), EVIDENCE, terms)
     text = case.plan.apply(given.of_commands().project)["source"]["buildspec"]
     assert "$HUB_P" in text
     assert "DOCKERHUB" not in text
@@ -97,7 +100,7 @@ def test_what_is_no_buildspec_is_left_alone_with_the_reason() -> None:
 def test_where_buildspecs_are_not_to_be_edited_the_lines_are_told() -> None:
     terms = replace(given.TERMS, edit_buildspecs=False)
     build = given.throttled_command()
-    case = make_case(build, diagnose(build.failure, EVIDENCE), given.of_commands(), terms)
+    case = given.decided(build, given.of_commands(), EVIDENCE, terms)
     told = advised(case, "EditBuildspecs is off")
     assert "docker login --username" in told
     assert f'DOCKERHUB_PASSWORD: "{given.SECRET}:password"' in told
@@ -130,7 +133,7 @@ def test_a_login_under_a_name_that_misses_is_told_beside_the_one_that_is_added()
     )
     case = case_of(text)
     assert case.refusal is None
-    assert any("registry-1.docker.io" in line for line in case.plan.advice)
+    assert any("registry-1.docker.io" in line for line in advice_on(case))
 
 
 def test_a_login_that_would_not_serve_the_pulls_is_not_added() -> None:
@@ -242,7 +245,7 @@ def test_a_build_from_before_the_repair_finds_nothing_to_change_and_is_run_again
 def test_a_project_that_has_our_docker_auth_config_by_now_is_only_run_again() -> None:
     case = case_of("", pushes=None, env={"environmentVariables": [AUTH_CONFIG]})
     assert case.refusal is None
-    assert case.otherwise == ()
+    assert not case.auth_config
 
 
 def test_a_build_with_another_buildspec_than_the_projects_leaves_the_project_alone() -> None:
@@ -270,8 +273,10 @@ def test_a_repository_whose_builds_never_sign_in_gets_docker_auth_config(buildsp
     assert AUTH_CONFIG in variables
     assert "source" not in {change.MEMBER for change in case.plan.project_changes}
     # where the secret turns out to lack the key
-    assert "docker login --username" in "".join(case.otherwise)
-    assert f"where: {buildspec or 'buildspec.yml'} in the project's source" in "".join(case.otherwise)
+    told = "".join(advice_without_key(case, given.SIGN_IN))
+    assert "docker login --username" in told
+    assert f"where: {buildspec or 'buildspec.yml'} in the project's source" in told
+    assert "aws iam attach-role-policy" in told
 
 
 @pytest.mark.parametrize(
@@ -356,7 +361,7 @@ def test_the_next_deploy_and_the_roles_stack_are_told() -> None:
     role = replace(given.role(), tags={"aws:cloudformation:stack-name": "roles"})
     build = given.throttled_command()
     snapshot = Snapshot(given.of_commands(tags=tags).project, role)
-    keep, detach = given.case(build, snapshot, EVIDENCE).plan.advice
+    keep, detach = advice_on(given.case(build, snapshot, EVIDENCE))
     assert "the stack orders" in keep
     assert "docker login" in keep
     assert "detach-role-policy" in detach
@@ -364,7 +369,7 @@ def test_the_next_deploy_and_the_roles_stack_are_told() -> None:
 
 
 def test_a_role_without_a_stack_needs_no_word_about_deleting_it() -> None:
-    assert len(case_of().plan.advice) == 1
+    assert len(advice_on(case_of())) == 1
 
 
 def test_the_same_image_from_elsewhere_goes_with_every_advice() -> None:
@@ -380,7 +385,8 @@ def test_the_same_image_from_elsewhere_goes_with_every_advice() -> None:
 def test_a_plan_for_a_project_that_was_edited_since_keeps_the_diagnosis() -> None:
     build = given.throttled_command(buildspec="")
     case = given.case(build, given.of_commands(buildspec=""), EVIDENCE, pushes=False)
-    again = replan(case, build, given.of_commands(buildspec="", description="edited"), given.TERMS)
+    edited = given.reading(build, given.of_commands(buildspec="", description="edited"))
+    again = replan(case, edited, given.TERMS)
     assert again == case
 
 

@@ -17,10 +17,11 @@ from local.simulator.errors import ServiceError
 from remediator.core.buildspec.edit import add_login
 from remediator.core.codebuild.build import Build
 from remediator.core.codebuild.project import Snapshot
+from remediator.core.reading import Overrides
 from remediator.core.repair.plan import make_plan
 from remediator.core.repair.sign_in import takes_registry_credential
 from remediator.core.retry import overrides as module
-from remediator.core.retry.overrides import Overrides, overrides_of
+from remediator.core.retry.overrides import overrides_of
 from tests.unit import given
 
 CURATED = given.STANDARD_IMAGE

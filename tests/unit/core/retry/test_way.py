@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import json
 from typing import Any
 
 import pytest
 
 from remediator.core.retry.way import Retry, Way, decide_retry
 from tests.unit import given
+from tests.unit.checkpoints import checkpointed
 
 STARTED = given.build().started_at
 BEFORE, AFTER = STARTED - 1, STARTED + 1
@@ -27,7 +27,7 @@ def decide(
     *, project: dict[str, Any] | None = None, edited: float = BEFORE, env: dict[str, Any] | None = None, **members: Any
 ) -> Retry:
     """The way of a build with these members; `edited` is when somebody else last edited the project."""
-    return decide_retry(given.build(env=env, **members), given.snapshot(**(project or {})), given.SIGN_IN, edited)
+    return decide_retry(given.reading(given.build(env=env, **members), given.snapshot(**(project or {}))), edited)
 
 
 @pytest.mark.parametrize(
@@ -162,7 +162,7 @@ def test_a_build_from_before_the_repair_carries_no_override() -> None:
 def test_a_value_of_an_overridden_variable_is_never_told(edited: float, members: dict[str, Any]) -> None:
     variables = {"environmentVariables": [{"name": "STAGE", "value": "hunter2", "type": "PLAINTEXT"}]}
 
-    assert "hunter2" not in json.dumps(decide(env=variables, edited=edited, **members).to_json())
+    assert "hunter2" not in repr(decide(env=variables, edited=edited, **members))
 
 
 @pytest.mark.parametrize(
@@ -174,5 +174,5 @@ def test_a_value_of_an_overridden_variable_is_never_told(edited: float, members:
         *(Retry(way) for way in Way),
     ],
 )
-def test_a_way_survives_json(retry: Retry) -> None:
-    assert Retry.from_json(json.loads(json.dumps(retry.to_json()))) == retry
+def test_a_way_survives_a_checkpoint(retry: Retry) -> None:
+    assert checkpointed(retry) == retry

@@ -6,7 +6,8 @@ from typing import Any
 
 import pytest
 
-from remediator.core.buildspec.edit import add_login, login_command
+from remediator.core.buildspec.edit import add_login
+from remediator.core.buildspec.login_line import login_command
 from remediator.core.codebuild.build import Build
 from remediator.core.codebuild.log import LogLine
 from remediator.core.diagnosis.failed_command import MARKS

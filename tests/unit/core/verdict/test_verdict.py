@@ -7,13 +7,14 @@ from typing import Any
 
 import pytest
 
-from remediator.core.case import Case
+from remediator.core.case import Case, FailedBuild
+from remediator.core.case_advice import advice_without_key
 from remediator.core.diagnosis.diagnosis import NOT_INSPECTED
 from remediator.core.diagnosis.failed_command import Finding
 from remediator.core.outcome import Ending
 from remediator.core.repair.change import AddDockerLogin, SetRegistryCredential
 from remediator.core.repair.plan import Plan
-from remediator.core.verdict.verdict import Judgement, Verdict, judge, verdict
+from remediator.core.verdict.verdict import Judgement, Verdict, Watched, judge, verdict
 from tests.unit import given
 
 DENIED = "AccessDeniedException: not authorized to perform: secretsmanager:GetSecretValue on resource: x"
@@ -80,7 +81,7 @@ ELSEWHERE = given.throttled("denied: public.ecr.aws/docker/library/x: toomanyreq
         (COMMAND, given.throttled(), Verdict.THROTTLED),
         (COMMAND, Finding(), Verdict.PAST_PULL),
         (COMMAND, ELSEWHERE, Verdict.PAST_PULL),
-        (COMMAND, Finding(unread="no log"), Verdict.UNTOLD),
+        (COMMAND, Finding(unread="no log"), Verdict.UNKNOWN),
         (INSTALL, Finding(), Verdict.BEFORE_PULL),
         (YAML, NOT_INSPECTED, Verdict.BUILDSPEC_UNREADABLE),
         ({}, NOT_INSPECTED, Verdict.THROTTLED),
@@ -97,15 +98,15 @@ def test_a_throttled_command_of_a_build_whose_image_was_throttled_before_is_no_s
 
 
 IMAGE = Case(None, plan=Plan((SetRegistryCredential(given.SECRET, "CODEBUILD"),)))
-LOGIN = replace(IMAGE, phase="BUILD", plan=Plan((AddDockerLogin(1, "x", "docker login", "digest"),)))
-AUTH_CONFIG = replace(IMAGE, phase="BUILD", otherwise=("edit the buildspec by hand",))
+OF_BUILD = FailedBuild(build=str(given.BUILD_ARN), phase="BUILD")
+LOGIN = replace(IMAGE, failed=OF_BUILD, plan=Plan((AddDockerLogin(1, "x", "docker login", "digest"),)))
+AUTH_CONFIG = replace(IMAGE, failed=OF_BUILD, auth_config=True)
 PROOF = "its image was pulled with the registry credential"
 
 
 def judged(found: Verdict, case: Case = IMAGE, **seen: Any) -> Judgement:
     """What a result means, of a build that failed in BUILD unless it is told otherwise."""
-    told = {"phase": "BUILD", "told": "", "proof": "", "denied": False, "old": False, "verdict": found.value, **seen}
-    return judge(told, case)
+    return judge(Watched(verdict=found, **{"phase": "BUILD", **seen}), case, given.SIGN_IN)
 
 
 @pytest.mark.parametrize("found", [Verdict.PASSED, Verdict.PAST_PULL])
@@ -166,7 +167,8 @@ def test_what_docker_auth_config_may_have_broken_is_taken_back_with_what_to_do_o
 
     assert found.take_back
     assert found.outcome.ending is Ending.GAVE_UP
-    assert found.outcome.advice == AUTH_CONFIG.otherwise
+    assert found.outcome.advice == advice_without_key(AUTH_CONFIG, given.SIGN_IN)
+    assert "docker login" in found.outcome.advice[0]
 
 
 def test_a_build_that_passed_was_denied_nothing() -> None:
@@ -174,7 +176,7 @@ def test_a_build_that_passed_was_denied_nothing() -> None:
 
 
 def test_a_retry_with_the_old_settings_that_is_throttled_says_nothing_about_the_repair() -> None:
-    found = judged(Verdict.THROTTLED, old=True, told="pull rate limit")
+    found = judged(Verdict.THROTTLED, old=True, log_says="pull rate limit")
 
     assert not found.take_back
     assert found.outcome.ending is Ending.PATCHED
@@ -189,7 +191,7 @@ def test_old_settings_excuse_nothing_but_a_throttled_pull(found: Verdict) -> Non
 
 @pytest.mark.parametrize("told", ["", "toomanyrequests: as your account"])
 def test_a_retry_that_is_throttled_with_the_credentials_is_given_up_with_the_evidence(told: str) -> None:
-    outcome = judged(Verdict.THROTTLED, phase="PROVISIONING", told=told).outcome
+    outcome = judged(Verdict.THROTTLED, phase="PROVISIONING", log_says=told).outcome
 
     assert outcome.ending is Ending.GAVE_UP
     assert "throttled in PROVISIONING all the same" in outcome.reason
@@ -199,7 +201,7 @@ def test_a_retry_that_is_throttled_with_the_credentials_is_given_up_with_the_evi
 @pytest.mark.parametrize(
     ("found", "ending", "words"),
     [
-        (Verdict.UNTOLD, Ending.PATCHED, "whether its pull got through is not told: no log"),
+        (Verdict.UNKNOWN, Ending.PATCHED, "whether its pull got through is not told: no log"),
         (Verdict.STOPPED, Ending.PATCHED, "somebody stopped it"),
         (Verdict.RUNNING, Ending.GAVE_UP, "no result within its own time-outs"),
         (Verdict.BEFORE_PULL, Ending.GAVE_UP, "failed in BUILD, before the pull was through"),
@@ -208,7 +210,7 @@ def test_a_retry_that_is_throttled_with_the_credentials_is_given_up_with_the_evi
 def test_a_result_that_does_not_tell_enough_says_so_and_takes_nothing_back(
     found: Verdict, ending: Ending, words: str
 ) -> None:
-    judgement = judged(found, told="no log")
+    judgement = judged(found, log_says="no log")
 
     assert not judgement.take_back
     assert judgement.outcome.ending is ending

@@ -34,7 +34,7 @@ def of_image(build: Build | None = None, snapshot: Snapshot | None = None, fault
     """Of a build whose image was throttled; it and its project are repaired."""
     build = build or given.build(env=REPAIRED)
     snapshot = snapshot or given.snapshot(env=REPAIRED, attached=ATTACHED)
-    return why_unused(build, snapshot, diagnosis("PROVISIONING"), given.SIGN_IN, fault)
+    return why_unused(given.reading(build, snapshot), diagnosis("PROVISIONING"), given.SIGN_IN, fault)
 
 
 def of_command(
@@ -57,7 +57,7 @@ def of_command(
     snapshot = given.of_commands(
         buildspec=buildspec if project_buildspec is None else project_buildspec, env=project_env, attached=ATTACHED
     )
-    return why_unused(build, snapshot, diagnosis(phase, excerpt), given.SIGN_IN)
+    return why_unused(given.reading(build, snapshot), diagnosis(phase, excerpt), given.SIGN_IN)
 
 
 def by_variable(command: str, **more: Any) -> Outcome:
@@ -80,7 +80,10 @@ def test_it_is_given_up_with_the_cause_whatever_is_found() -> None:
 def test_a_diagnosis_without_a_cause_gives_an_outcome_without_one() -> None:
     snapshot = given.snapshot(env=REPAIRED)
 
-    assert why_unused(given.build(env=REPAIRED), snapshot, diagnosis(cause=None), given.SIGN_IN).cause is None
+    assert (
+        why_unused(given.reading(given.build(env=REPAIRED), snapshot), diagnosis(cause=None), given.SIGN_IN).cause
+        is None
+    )
 
 
 def test_where_nothing_is_found_a_person_is_told_where_to_look() -> None:
@@ -124,7 +127,7 @@ def test_a_role_that_lost_another_kind_of_grant_is_told_of_that(mode: GrantBy, l
     sign_in = replace(given.SIGN_IN, grant_by=mode)
     build, snapshot = given.build(env=REPAIRED), given.snapshot(env=REPAIRED)
 
-    outcome = why_unused(build, snapshot, diagnosis("PROVISIONING"), sign_in)
+    outcome = why_unused(given.reading(build, snapshot, sign_in), diagnosis("PROVISIONING"), sign_in)
 
     assert f"{given.ROLE_NAME} has {lost}, which lets it read the secret" in outcome.reason
 
@@ -220,7 +223,9 @@ def test_advice_for_another_client_names_the_variables_of_the_stack() -> None:
     message = "Error while executing command: podman pull x. Reason: exit status 1"
     phases = given.phases(failed="BUILD", code=given.COMMAND_FAILED, message=message)
 
-    outcome = why_unused(given.throttled_command(phases=phases), given.of_commands(), diagnosis(), sign_in)
+    outcome = why_unused(
+        given.reading(given.throttled_command(phases=phases), given.of_commands(), sign_in), diagnosis(), sign_in
+    )
 
     assert any('"$HUB_P"' in advice for advice in outcome.advice)
 
@@ -241,7 +246,7 @@ def test_evidence_of_another_client_is_none_where_the_image_was_throttled() -> N
     told = diagnosis("PROVISIONING", excerpt="org.testcontainers")
     snapshot = given.snapshot(env=REPAIRED, attached=ATTACHED)
 
-    assert nothing_found(why_unused(given.build(env=REPAIRED), snapshot, told, given.SIGN_IN))
+    assert nothing_found(why_unused(given.reading(given.build(env=REPAIRED), snapshot), told, given.SIGN_IN))
 
 
 @pytest.mark.parametrize(

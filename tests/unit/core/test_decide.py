@@ -1,17 +1,21 @@
-"""What a diagnosis hands to the later steps."""
+"""What is decided about a failed build, and what that hands to the later steps."""
 
 from __future__ import annotations
 
-import json
 from dataclasses import replace
 from typing import Any
 
 import pytest
 
-from remediator.core.case import Case, make_case, refuse_build, replan
+from remediator.core.advice.owner import owner_of
+from remediator.core.case import Case, FailedBuild, ProjectFacts, Standing, Times
+from remediator.core.case_advice import advice_on
 from remediator.core.codebuild.build import Build
+from remediator.core.codebuild.pipeline import Place
 from remediator.core.codebuild.project import Snapshot
+from remediator.core.decide import refuse_build, replan
 from remediator.core.diagnosis.diagnosis import diagnose
+from remediator.core.diagnosis.throttle import Cause
 from remediator.core.guards.history import NEW, History
 from remediator.core.outcome import Ending, Outcome
 from remediator.core.repair.change import GrantBy, GrantSecretAccess
@@ -19,6 +23,7 @@ from remediator.core.repair.plan import make_plan
 from remediator.core.retry.way import Retry, Way
 from tests.every_member import every_member, with_unknown_members
 from tests.unit import given
+from tests.unit.checkpoints import checkpointed, text_of
 
 STARTED = given.build().started_at
 REPAIRED = History(repaired_at=1_795_000_050.5, repaired_by=given.EXECUTION, edited_at=1_795_000_000.25)
@@ -30,7 +35,7 @@ def throttled_by(cause: str, **members: Any) -> Build:
 
 
 def case_of(build: Build, snapshot: Snapshot | None = None, history: History = NEW) -> Case:
-    return make_case(build, diagnose(build.failure), snapshot or given.snapshot(), given.TERMS, history)
+    return given.decided(build, snapshot or given.snapshot(), history=history)
 
 
 def refused(build: Build) -> Case | None:
@@ -83,23 +88,25 @@ def test_a_case_without_objection_has_the_plan_and_how_to_run_the_build_again() 
 
     case = given.case(given.build(sourceVersion="refs/heads/main"), snapshot)
 
-    wanted = make_plan(snapshot, given.SIGN_IN)
     assert case == Case(
         refusal=None,
-        cause="anonymous-limit",
-        plan=replace(wanted, advice=case.plan.advice),
-        last_modified=snapshot.last_modified,
-        source_version="refs/heads/main",
-        asked_version="refs/heads/main",
-        excerpt=case.excerpt,
-        build=str(given.BUILD_ARN),
-        initiator=case.initiator,
-        started_at=STARTED,
-        edited_at=snapshot.last_modified,
-        counts=True,
+        cause=Cause.ANONYMOUS_LIMIT,
+        plan=make_plan(snapshot, given.SIGN_IN),
+        failed=FailedBuild(
+            build=str(given.BUILD_ARN),
+            image=given.IMAGE,
+            excerpt=case.failed.excerpt,
+            initiator="maria",
+            started_at=STARTED,
+            asked_version="refs/heads/main",
+            source_version="refs/heads/main",
+        ),
+        standing=Standing(attempt=True),
+        times=Times(last_modified=snapshot.last_modified, edited_at=snapshot.last_modified),
+        facts=ProjectFacts(given.PROJECT, owner_of({"team": "orders"}), owner_of({})),
     )
-    assert "unauthenticated pull rate limit" in case.excerpt
-    assert [line.partition(" ")[0] for line in case.plan.advice] == ["Keep"]
+    assert "unauthenticated pull rate limit" in case.failed.excerpt
+    assert [line.partition(" ")[0] for line in advice_on(case)] == ["Keep"]
 
 
 def test_an_objection_leaves_a_case_without_a_plan() -> None:
@@ -114,7 +121,7 @@ def test_who_has_to_run_the_build_again_is_part_of_the_case() -> None:
     case = given.case(given.build(initiator="codepipeline/x"), given.snapshot())
 
     assert case.refusal is None
-    assert (case.pipeline, case.retry) == ("x", Retry(Way.RETRY_STAGE))
+    assert (case.failed.pipeline, case.retry) == ("x", Retry(Way.RETRY_STAGE))
 
 
 def test_the_batch_of_a_build_is_part_of_the_case() -> None:
@@ -122,28 +129,33 @@ def test_the_batch_of_a_build_is_part_of_the_case() -> None:
 
     case = given.case(given.build(buildBatchArn=arn), given.snapshot())
 
-    assert (case.batch, case.retry) == ("orders-api:6b0e", Retry(Way.RETRY_BATCH))
+    assert (case.failed.batch, case.retry) == ("orders-api:6b0e", Retry(Way.RETRY_BATCH))
 
 
 def test_a_build_may_take_as_long_as_codebuilds_own_retries_of_it_too() -> None:
     auto = {"autoRetryLimit": 2, "autoRetryNumber": 0}
 
-    assert given.case(given.build(autoRetryConfig=auto), given.snapshot()).minutes == 3 * 540
-    assert given.case(given.build(), given.snapshot()).minutes == 540
+    assert given.case(given.build(autoRetryConfig=auto), given.snapshot()).failed.minutes == 3 * 540
+    assert given.case(given.build(), given.snapshot()).failed.minutes == 540
 
 
 @pytest.mark.parametrize(
     "case",
     [
         Case(None),
-        Case(Outcome(Ending.SKIPPED, "no"), "other-registry"),
+        Case(Outcome(Ending.SKIPPED, "no"), Cause.OTHER_REGISTRY),
         given.case(given.build(initiator="codepipeline/x"), given.snapshot()),
         given.case(given.build(autoRetryConfig={"autoRetryLimit": 2}), given.snapshot()),
-        Case(None, origin="batch#x", duplicate_of="y", counts=True, notices=True, undone=True, otherwise=("z",)),
+        given.case(given.throttled_command(), given.of_commands(), given.throttled()),
+        replace(
+            given.case(given.build(), given.snapshot()),
+            failed=FailedBuild(unit="stage#x", place=Place("Build", "Orders", "6b0e")),
+            standing=Standing(attempt=True, last_news=True, undone=True, duplicate_of="y"),
+        ),
     ],
 )
-def test_a_case_survives_json(case: Case) -> None:
-    assert Case.from_json(json.loads(json.dumps(case.to_json()))) == case
+def test_a_case_survives_a_checkpoint(case: Case) -> None:
+    assert checkpointed(case) == case
 
 
 def test_a_case_holds_no_variables_value_and_no_member_of_the_project() -> None:
@@ -153,8 +165,8 @@ def test_a_case_holds_no_variables_value_and_no_member_of_the_project() -> None:
     case = given.case(given.build(), Snapshot(project, given.role()))
 
     assert case.refusal is None
-    assert "not the default" not in json.dumps(case.plan.to_json())
-    assert "not the default" not in json.dumps(case.to_json())
+    assert "not the default" not in text_of(case.plan)
+    assert "not the default" not in text_of(case)
 
 
 # Causes that pass with time
@@ -169,7 +181,7 @@ def test_a_build_of_ours_waits_for_what_passes_with_time_and_nothing_is_changed(
     assert case.refusal is None
     assert case.waits
     assert case.plan.changes == ()
-    assert case.plan.advice
+    assert advice_on(case)
     assert (case.cause, case.retry) == (cause, Retry(Way.START_BUILD))
 
 
@@ -227,7 +239,7 @@ def test_for_an_overridden_image_the_project_is_repaired_and_the_build_started_w
     case = given.case(given.build(env={"image": "bitnami/node:20"}), given.snapshot())
 
     assert case.refusal is None
-    assert case.plan == replace(make_plan(given.snapshot(), given.SIGN_IN), advice=case.plan.advice)
+    assert case.plan == make_plan(given.snapshot(), given.SIGN_IN)
     assert case.retry == Retry(Way.START_BUILD, overrides=("environment.image",))
 
 
@@ -237,7 +249,7 @@ def test_a_role_is_granted_the_secret_for_an_overridden_image_alone() -> None:
     terms = replace(given.TERMS, sign_in=replace(given.SIGN_IN, variables="when-needed"))
     build = given.build(env={"image": "bitnami/node:20"})
 
-    case = make_case(build, diagnose(build.failure), given.snapshot(env=other), terms)
+    case = given.decided(build, given.snapshot(env=other), terms=terms)
 
     assert case.refusal is None
     assert case.plan.grant is not None
@@ -248,8 +260,8 @@ def test_a_role_is_granted_the_secret_for_an_overridden_image_alone() -> None:
 
 
 def by(mode: GrantBy, snapshot: Snapshot | None = None, build: Build | None = None) -> Case:
-    build, terms = build or given.build(), replace(given.TERMS, sign_in=replace(given.SIGN_IN, grant_by=mode))
-    return make_case(build, diagnose(build.failure), snapshot or given.snapshot(), terms)
+    terms = replace(given.TERMS, sign_in=replace(given.SIGN_IN, grant_by=mode))
+    return given.decided(build or given.build(), snapshot or given.snapshot(), terms=terms)
 
 
 def test_where_grants_are_left_to_a_person_nothing_is_planned_but_told() -> None:
@@ -286,7 +298,7 @@ def test_the_plan_grants_in_the_way_that_the_stack_does(mode: GrantBy) -> None:
 def test_the_stack_that_owns_the_role_is_told_of_a_grant_that_is_in_the_role(mode: GrantBy, word: str) -> None:
     role = replace(given.role(), tags={"aws:cloudformation:stack-name": "orders"})
 
-    told = [line for line in by(mode, Snapshot(given.project(), role)).plan.advice if line.startswith("Run this")]
+    told = [line for line in advice_on(by(mode, Snapshot(given.project(), role))) if line.startswith("Run this")]
 
     assert bool(told) is bool(word)
     assert all(word in line for line in told)
@@ -305,7 +317,7 @@ def test_a_project_out_of_scope_is_neither_repaired_nor_waited_for(cause: str) -
 def test_a_project_that_left_the_scope_meanwhile_is_planned_nothing() -> None:
     out = given.snapshot(tags=[{"key": "DockerHubRemediation", "value": "off"}])
 
-    again = replan(case_of(given.build()), given.build(), out, given.TERMS)
+    again = replan(case_of(given.build()), given.reading(given.build(), out), given.TERMS)
 
     assert again.refusal is not None
     assert again.plan.changes == ()
@@ -315,7 +327,7 @@ def test_a_project_that_left_the_scope_meanwhile_is_planned_nothing() -> None:
 
 
 def test_a_build_that_started_after_the_repair_is_one_of_the_projects_attempts() -> None:
-    assert case_of(given.build(), history=REPAIRED).counts
+    assert case_of(given.build(), history=REPAIRED).standing.attempt
 
 
 def test_a_build_that_started_before_the_repair_is_none() -> None:
@@ -324,7 +336,7 @@ def test_a_build_that_started_before_the_repair_is_none() -> None:
 
     case = case_of(given.build(), repaired, later)
 
-    assert (case.refusal, case.counts) == (None, False)
+    assert (case.refusal, case.standing.attempt) == (None, False)
     assert case.plan.project_changes == ()
 
 
@@ -335,8 +347,8 @@ def test_our_own_repair_is_no_edit_that_makes_overrides_doubtful() -> None:
     ours = case_of(build, repaired, replace(REPAIRED, repaired_at=STARTED + 1))
     theirs = case_of(build, repaired, REPAIRED)
 
-    assert (ours.edited_at, ours.retry.overrides) == (REPAIRED.edited_at, ("environment.computeType",))
-    assert (theirs.edited_at, theirs.retry.overrides) == (STARTED + 1, ())
+    assert (ours.times.edited_at, ours.retry.overrides) == (REPAIRED.edited_at, ("environment.computeType",))
+    assert (theirs.times.edited_at, theirs.retry.overrides) == (STARTED + 1, ())
     assert "edited since" in (theirs.retry.against or "")
 
 
@@ -349,7 +361,7 @@ def test_a_repair_that_was_taken_away_once_is_made_again_and_counted() -> None:
     case = case_of(given.build(), history=undone(0))
 
     assert case.refusal is None
-    assert case.undone
+    assert case.standing.undone
     assert case.plan.project_changes
 
 
@@ -363,22 +375,25 @@ def test_a_repair_that_was_taken_away_twice_is_left_alone_with_what_its_owner_ha
 
 
 def test_a_first_repair_was_never_undone() -> None:
-    assert not case_of(given.build()).undone
+    assert not case_of(given.build()).standing.undone
 
 
 def test_a_plan_that_is_made_anew_keeps_what_was_told_of_the_past() -> None:
-    case = replace(case_of(given.build(), history=undone(0)), origin="batch#x")
+    case = case_of(given.build(), history=undone(0))
+    case = replace(case, failed=replace(case.failed, unit="batch#x"))
     edited = given.snapshot(lastModified=STARTED + 50, timeoutInMinutes=5)
 
-    again = replan(case, given.build(), edited, given.TERMS)
+    again = replan(case, given.reading(given.build(), edited), given.TERMS)
 
     assert again.refusal is None
-    assert (again.origin, again.counts, again.undone) == ("batch#x", True, True)
-    assert (again.last_modified, again.edited_at) == (STARTED + 50, STARTED + 50)
+    assert (again.failed.unit, again.standing.attempt, again.standing.undone) == ("batch#x", True, True)
+    assert (again.times.last_modified, again.times.edited_at) == (STARTED + 50, STARTED + 50)
 
 
 def test_a_plan_that_is_made_anew_for_a_project_that_strangers_can_read_by_now_is_refused() -> None:
-    again = replan(case_of(given.build()), given.build(), given.snapshot(projectVisibility="PUBLIC_READ"), given.TERMS)
+    public = given.reading(given.build(), given.snapshot(projectVisibility="PUBLIC_READ"))
+
+    again = replan(case_of(given.build()), public, given.TERMS)
 
     assert again.refusal is not None
     assert again.plan.changes == ()

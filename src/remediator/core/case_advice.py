@@ -1,0 +1,82 @@
+"""Writes the advice on a case: what a person has to do besides what was done, from what was really done."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from remediator.core.case import Case
+from remediator.core.codebuild.failure import BuildArn
+from remediator.core.diagnosis.diagnosis import mirrors_of, no_cure
+from remediator.core.repair.sign_in import SignIn
+
+EARLIER = "Docker Hub could not be asked about the credentials; it has accepted this version of the secret before"
+
+
+@dataclass(frozen=True, slots=True)
+class RepairFacts:
+    """What the steps of a repair found out: with whom the role is shared, as a sentence (empty for nobody), and whether
+    the credentials were trusted on an earlier proof."""
+
+    shared_with: str = ""
+    earlier_proof: bool = False
+
+
+NOTHING_KNOWN = RepairFacts()
+
+
+def advice_on(case: Case, known: RepairFacts = NOTHING_KNOWN) -> tuple[str, ...]:
+    """What belongs to every outcome of this case once its plan was made, in the order: the project's own variables,
+    its own login, its definition, its role, the credentials."""
+    if case.waits:
+        return _on_cause(case)
+    facts, plan = case.facts, case.plan
+    told: list[str] = []
+    if facts.kept_variables:
+        own = " and ".join(facts.kept_variables)
+        told.append(
+            f"the environment variable {own} is the project's own and was kept, so neither of the two variables was set"
+        )
+    told += _fix_login(case)
+    if plan.project_changes and facts.owner:
+        from remediator.core.advice.definition import keep_in_definition
+
+        told.append(keep_in_definition(facts.owner, facts.name, plan.settings()))
+    owner = facts.role_owner
+    if plan.grant and owner and owner.certain and owner.tool == "cloudformation":
+        from remediator.core.advice.sign_in import take_grant_before_delete
+
+        told += take_grant_before_delete(plan.grant, owner.name)
+    told += [known.shared_with] * bool(known.shared_with)
+    told += [EARLIER] * known.earlier_proof
+    return tuple(told)
+
+
+def advice_without_key(case: Case, sign_in: SignIn) -> tuple[str, ...]:
+    """How the project's commands can sign in where DOCKER_AUTH_CONFIG can't do that."""
+    from remediator.core.advice.sign_in import attach_policy
+    from remediator.core.repair.command_sign_in import sign_in_by_hand
+
+    facts = case.facts
+    told = [sign_in_by_hand(facts.buildspec_path, facts.shell, sign_in, "the secret has no key docker_auth_config")]
+    if not facts.granted and case.plan.grant:
+        told.append(attach_policy(case.plan.grant.role_name, case.plan.grant.policy_arn))
+    return (*told, *mirrors_for(case))
+
+
+def mirrors_for(case: Case) -> tuple[str, ...]:
+    """Where else the throttled image can be had."""
+    failed = case.failed
+    return mirrors_of(BuildArn.parse(failed.build), failed.phase, failed.image, failed.excerpt)
+
+
+def _on_cause(case: Case) -> tuple[str, ...]:
+    refusal = no_cure(case.cause) if case.cause else None
+    return (*refusal.advice, *mirrors_for(case)) if refusal else ()
+
+
+def _fix_login(case: Case) -> list[str]:
+    from remediator.core.advice.sign_in import fix_login
+    from remediator.core.repair.change import AddDockerLogin
+
+    logins = [change.command for change in case.plan.changes if isinstance(change, AddDockerLogin)]
+    return [fix_login(fault, login) for login in logins for fault in case.facts.login_faults]

@@ -1,0 +1,191 @@
+"""Decides what is to be done about one failed build: from what was read to a case, through every guard."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+from remediator.core.advice.owner import owner_of
+from remediator.core.buildspec.phases import BuildspecText
+from remediator.core.case import Case, FailedBuild, ProjectFacts, Standing, Times
+from remediator.core.case_advice import advice_on, mirrors_for
+from remediator.core.codebuild.build import Build
+from remediator.core.codebuild.failure import FAILED_STATUSES
+from remediator.core.codebuild.project import Role, Snapshot
+from remediator.core.diagnosis.diagnosis import WAITED_FOR, Diagnosis
+from remediator.core.diagnosis.throttle import Cause
+from remediator.core.guards.history import NEW, History, undone_again
+from remediator.core.guards.review import objection
+from remediator.core.guards.scope import EVERYTHING, Scope, out_of_scope
+from remediator.core.guards.strangers import Untrusted, stranger_objection
+from remediator.core.names import DOCKER_HUB
+from remediator.core.outcome import Ending, Outcome
+from remediator.core.reading import Reading
+from remediator.core.repair.change import GrantSecretAccess
+from remediator.core.repair.plan import Plan, kept_variables, make_plan
+from remediator.core.repair.sign_in import SignIn
+from remediator.core.repair.signed_in import shell_of, signed_in
+from remediator.core.retry.overrides import overrides_of
+from remediator.core.retry.way import decide_retry
+
+
+@dataclass(frozen=True, slots=True)
+class Terms:
+    """What the stack's parameters allow a repair to do, to which projects, and with which credentials."""
+
+    sign_in: SignIn
+    untrusted: Untrusted
+    edit_buildspecs: bool
+    scope: Scope = EVERYTHING
+
+
+def read(build: Build, snapshot: Snapshot, sign_in: SignIn) -> Reading:
+    """Gather what the guards, the plan and the retry decide from."""
+    buildspec = BuildspecText(snapshot.buildspec)
+    ran = buildspec if build.buildspec == buildspec.text else BuildspecText(build.buildspec)
+    return Reading(
+        build,
+        snapshot,
+        buildspec,
+        ran,
+        overrides=overrides_of(build, snapshot, sign_in, ran, buildspec),
+        signed_in=signed_in(build, build.failure.phase, sign_in, ran),
+    )
+
+
+def refuse_build(build: Build, diagnosis: Diagnosis) -> Case | None:
+    """Did it fail, and can credentials cure that, or time? None when they can."""
+    if build.status not in FAILED_STATUSES:
+        return Case(Outcome(Ending.REJECTED, f"the build did not fail: CodeBuild has it as {build.status}"))
+    if diagnosis.cause in WAITED_FOR:
+        return None
+    return Case(diagnosis.refusal, diagnosis.cause) if diagnosis.refusal else None
+
+
+def make_case(
+    reading: Reading, diagnosis: Diagnosis, terms: Terms, history: History = NEW, pushes: bool | None = None
+) -> Case:
+    """Review and plan for a build that `refuse_build` let through, as far as its project tells; see `with_role`.
+
+    `pushes`: do the project's builds sign in or push by themselves, as far as their logs tell (see `Observed`)?
+    """
+    outside = out_of_scope(reading.snapshot, terms.scope)
+    if outside:
+        return Case(outside, diagnosis.cause)
+    if diagnosis.cause in WAITED_FOR:
+        return _waiting(reading, diagnosis, history)
+    refusal = objection(reading, terms.sign_in, terms.untrusted, history.edited_before(reading.snapshot))
+    if refusal:
+        return Case(refusal, diagnosis.cause)
+    case = _case(reading, diagnosis, history)
+    if reading.build.failure.of_command:
+        return _with_commands_signed_in(case, reading, diagnosis, terms, pushes)
+    plan = make_plan(reading.snapshot, terms.sign_in, reading.buildspec, for_build=reading.another_image)
+    kept = kept_variables(reading.snapshot, terms.sign_in, reading.buildspec)
+    return replace(case, plan=plan, facts=replace(case.facts, kept_variables=kept))
+
+
+def with_role(case: Case, role: Role, reading: Reading, terms: Terms, history: History = NEW) -> Case:
+    """The case once the project's role was read: who may assume it, and whether it holds the grant already."""
+    if case.refusal or case.waits:
+        return case
+    stranger = stranger_objection(replace(reading.snapshot, role=role), terms.untrusted)
+    if stranger:
+        return Case(stranger, case.cause)
+    if role.granted:
+        case = replace(case, plan=Plan(tuple(case.plan.project_changes)))
+    if terms.sign_in.grant_by == "none" and case.plan.grant:
+        return Case(_left_to_a_person(case.plan.grant), case.cause)
+    facts = replace(case.facts, role_owner=owner_of(role.tags), granted=role.granted)
+    case = replace(case, facts=facts, standing=replace(case.standing, undone=history.was_undone(case.plan)))
+    left_alone = undone_again(history, case.plan)
+    if left_alone:
+        return Case(left_alone.with_facts(advice=advice_on(case)), case.cause)
+    return case
+
+
+def replan(case: Case, reading: Reading, terms: Terms) -> Case:
+    """The same case for a project that was edited since: the diagnosis holds, the plan is made again.
+
+    The build that it was planned for started before that edit, so what differs now may be the edit's.
+    """
+    failed = case.failed
+    diagnosis = Diagnosis(case.cause, DOCKER_HUB, failed.phase, failed.excerpt, refusal=None)
+    again = make_case(reading, diagnosis, terms, pushes=False if case.auth_config else None)
+    if reading.snapshot.role:
+        again = with_role(again, reading.snapshot.role, reading, terms)
+    failed = replace(again.failed, place=failed.place, unit=failed.unit)
+    standing = replace(again.standing, attempt=case.standing.attempt, undone=case.standing.undone)
+    return replace(again, failed=failed, standing=standing)
+
+
+def _case(reading: Reading, diagnosis: Diagnosis, history: History) -> Case:
+    build, snapshot = reading.build, reading.snapshot
+    edited_at = history.edited_before(snapshot)
+    return Case(
+        refusal=None,
+        cause=diagnosis.cause,
+        retry=decide_retry(reading, edited_at),
+        failed=FailedBuild(
+            build=str(build.failure.build),
+            phase=build.failure.phase,
+            image=build.failure.image,
+            excerpt=diagnosis.excerpt,
+            initiator=build.initiator,
+            pipeline=build.pipeline,
+            batch=build.batch,
+            started_at=build.started_at,
+            minutes=build.minutes_allowed * (1 + build.auto_retries_left),
+            asked_version=build.document.get("sourceVersion") or None,
+            source_version=build.source_version,
+        ),
+        standing=Standing(attempt=history.counts(build)),
+        times=Times(last_modified=snapshot.last_modified, edited_at=edited_at),
+        facts=ProjectFacts(
+            snapshot.name,
+            owner_of(snapshot.tags),
+            buildspec_path=snapshot.buildspec_path,
+            shell=shell_of(snapshot.environment),
+        ),
+    )
+
+
+def _waiting(reading: Reading, diagnosis: Diagnosis, history: History) -> Case:
+    """A cause that passes with time. Whose limit or lockout it is can be told only of builds that use the secret: of
+    another account nothing can be read here, and signing in as this one would tell nothing of that."""
+    ours = reading.signed_in
+    if not ours and diagnosis.cause is not Cause.ABUSE_LIMIT:
+        return Case(diagnosis.refusal, diagnosis.cause)
+    case = _case(reading, diagnosis, history)
+    if not ours and reading.another_image:
+        # StartBuild would be given the credential for that image, and this role may not read it.
+        against = "start the build again later, with the image that it was started with"
+        case = replace(case, retry=replace(case.retry, against=against))
+    return replace(case, waits=True)
+
+
+def _with_commands_signed_in(
+    case: Case, reading: Reading, diagnosis: Diagnosis, terms: Terms, pushes: bool | None
+) -> Case:
+    from remediator.core.repair.command_sign_in import Observed, way_to_sign_in
+
+    sign_in, snapshot, buildspec = terms.sign_in, reading.snapshot, reading.buildspec
+    way = way_to_sign_in(reading, sign_in, Observed(diagnosis.excerpt, pushes), terms.edit_buildspecs)
+    if isinstance(way, Outcome):
+        return Case(way.with_facts(advice=(*way.advice, *mirrors_for(case))), diagnosis.cause)
+    kept = kept_variables(snapshot, sign_in, buildspec, login=way.login is not None)
+    return replace(
+        case,
+        plan=make_plan(snapshot, sign_in, buildspec, way.login, way.auth_config),
+        auth_config=way.auth_config,
+        facts=replace(case.facts, kept_variables=kept, login_faults=way.faults),
+    )
+
+
+def _left_to_a_person(grant: GrantSecretAccess) -> Outcome:
+    from remediator.core.advice.sign_in import attach_policy
+
+    return Outcome(
+        Ending.ADVISED,
+        f"PolicyMode is none, and the service role {grant.role_name} may not read the secret yet: nothing was written",
+        advice=(attach_policy(grant.role_name, grant.policy_arn), "then use the remediate command"),
+    )

@@ -1,0 +1,49 @@
+"""Everything that a diagnosis reads of a failed build and its project, gathered once."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+from remediator.core.buildspec.phases import BuildspecText
+from remediator.core.codebuild.build import Build
+from remediator.core.codebuild.project import Role, Snapshot
+
+
+@dataclass(frozen=True, slots=True)
+class Overrides:
+    """What a build was started with besides its project's settings.
+
+    `request`: the members of StartBuild's request that give it again, valid for botocore's model. It may hold values
+    of plain text variables, so it is neither logged nor checkpointed.
+    `names`: the members that differ, for people (`environment.computeType`), never a value.
+    `lost`: those of the names that can't be given again from here, or only in part.
+    """
+
+    request: Mapping[str, Any] = field(repr=False)
+    names: tuple[str, ...]
+    lost: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Reading:
+    """`buildspec` is the project's, `ran` the build's own; both are one object where they say the same.
+
+    `signed_in`: does the build carry the credentials of a repair where its pull was throttled?
+    """
+
+    build: Build
+    snapshot: Snapshot
+    buildspec: BuildspecText
+    ran: BuildspecText
+    overrides: Overrides
+    signed_in: bool
+
+    def with_role(self, role: Role) -> Reading:
+        return replace(self, snapshot=replace(self.snapshot, role=role))
+
+    @property
+    def another_image(self) -> bool:
+        """Did the build run in another image than the project has: an override, or the project was edited since?"""
+        return self.build.environment.get("image") != self.snapshot.environment.get("image")

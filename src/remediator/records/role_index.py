@@ -1,0 +1,50 @@
+"""Keeps which projects share a service role, so that a wave of failures reads all projects about once.
+
+One item, `roles`: what was found, when the projects were read for it, and who reads them again.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import astuple
+
+from remediator.core.guards.shared_role import RoleUsers
+from remediator.records.table import Table, number, text
+
+KEY = "roles"
+FRESH = 120
+"""Seconds for which what was found is believed."""
+MOST = 350_000
+"""Characters: an item has 400 KB."""
+READING = 120
+"""Seconds in which an execution has read all projects; more than the function itself may run."""
+
+
+class RoleIndex:
+    def __init__(self, table: Table) -> None:
+        self._table = table
+
+    def users(self, now: float) -> dict[str, RoleUsers] | None:
+        """The users of each role that several projects have; None where that was not read within FRESH seconds."""
+        item = self._table.get(KEY) or {}
+        if float(item.get("read_at", {}).get("N", "0")) + FRESH < now or "users" not in item:
+            return None
+        return {role: RoleUsers(*found) for role, found in json.loads(item["users"]["S"]).items()}
+
+    def begin(self, execution: str, now: float) -> bool:
+        """Take the turn to read all projects; False while another execution does."""
+        values = {"reading": text(execution), "reading_until": number(int(now) + READING)}
+        free = "attribute_not_exists(reading) OR reading = :me OR reading_until < :now"
+        compared = {":me": text(execution), ":now": number(int(now))}
+        return self._table.write(self._table.update(KEY, values, free, compared))
+
+    def keep(self, users: Mapping[str, RoleUsers], execution: str, read_at: float) -> None:
+        """Keep what was found, and end the turn; not where that took so long that another execution has it by now.
+
+        What does not fit into an item is not kept: then each grant reads all projects.
+        """
+        found = json.dumps({role: astuple(one) for role, one in users.items()})
+        values = {"users": text(found), "read_at": number(int(read_at))} if len(found) < MOST else {}
+        over = ("reading", "reading_until")
+        self._table.write(self._table.update(KEY, values, "reading = :me", {":me": text(execution)}, over))
