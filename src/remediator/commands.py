@@ -18,7 +18,7 @@ from remediator.core.guards.history import started_by
 from remediator.core.guards.own_commands import pull_request_objection
 from remediator.core.guards.scope import out_of_scope
 from remediator.core.guards.strangers import stranger_objection
-from remediator.core.outcome import BadInput, Ending, Outcome
+from remediator.core.outcome import BadInput, Ending, Outcome, skipped
 from remediator.core.repair.plan import kept_variables, make_plan
 from remediator.core.repair.sign_in import takes_registry_credential
 from remediator.core.wording import harmless
@@ -117,7 +117,7 @@ def _case(build: Build | None, snapshot: Snapshot, services: Services) -> Case:
     terms = services.settings.terms
     if build is None:
         if not takes_registry_credential(snapshot.environment):
-            return Case(Outcome(Ending.SKIPPED, "the project's image does not come from Docker Hub"))
+            return Case(skipped("the project's image does not come from Docker Hub"))
         refusal = out_of_scope(snapshot, terms.scope) or stranger_objection(snapshot, terms.untrusted)
         facts = ProjectFacts(snapshot.name, kept_variables=kept_variables(snapshot, terms.sign_in))
         return Case(refusal, plan=make_plan(snapshot, terms.sign_in), facts=facts)

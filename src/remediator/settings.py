@@ -56,8 +56,7 @@ class Settings:
             username_variable=read.variable_name("USERNAME_VARIABLE", USERNAME_VARIABLE),
             password_variable=read.variable_name("PASSWORD_VARIABLE", PASSWORD_VARIABLE),
             variables=cast(
-                "Literal['always', 'when-needed']",
-                read.one_of("ENVIRONMENT_VARIABLES", ("always", "when-needed")),
+                "Literal['always', 'when-needed']", read.one_of("ENVIRONMENT_VARIABLES", ("always", "when-needed"))
             ),
         )
         if sign_in.username_variable == sign_in.password_variable:
@@ -74,8 +73,7 @@ class Settings:
             ),
             settle_seconds=read.number("SETTLE_SECONDS", 0, 900, "60"),
             limits=Limits(
-                attempts=read.number("MAX_ATTEMPTS", 1, 5, "3"),
-                minutes=read.number("COOLDOWN_MINUTES", 5, 1440, "60"),
+                attempts=read.number("MAX_ATTEMPTS", 1, 5, "3"), minutes=read.number("COOLDOWN_MINUTES", 5, 1440, "60")
             ),
             untrusted_projects=cast("Untrusted", read.one_of("UNTRUSTED_PROJECTS", ("advise", "repair"))),
             allow_limited_account=read.switch("ALLOW_LIMITED_ACCOUNT", on=False),

@@ -51,11 +51,7 @@ class CodeBuild:
         (terraform-provider-aws, internal/service/codebuild/project.go). `dockerServer.status` is output only.
         """
         environment = _without_output(project["environment"])
-        request: Document = {
-            "name": project["name"],
-            "environment": environment,
-            "tags": project.get("tags") or [],
-        }
+        request: Document = {"name": project["name"], "environment": environment, "tags": project.get("tags") or []}
         if with_source:
             request["source"] = project["source"]
         self._whole_request = request

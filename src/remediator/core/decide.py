@@ -18,7 +18,7 @@ from remediator.core.guards.review import objection
 from remediator.core.guards.scope import EVERYTHING, Scope, out_of_scope
 from remediator.core.guards.strangers import Untrusted, stranger_objection
 from remediator.core.names import DOCKER_HUB
-from remediator.core.outcome import Ending, Outcome
+from remediator.core.outcome import Outcome, advised, rejected
 from remediator.core.reading import Reading
 from remediator.core.repair.change import GrantSecretAccess
 from remediator.core.repair.plan import Plan, kept_variables, make_plan
@@ -55,7 +55,7 @@ def read(build: Build, snapshot: Snapshot, sign_in: SignIn) -> Reading:
 def refuse_build(build: Build, diagnosis: Diagnosis) -> Case | None:
     """Did it fail, and can credentials cure that, or time? None when they can."""
     if build.status not in FAILED_STATUSES:
-        return Case(Outcome(Ending.REJECTED, f"the build did not fail: CodeBuild has it as {build.status}"))
+        return Case(rejected(f"the build did not fail: CodeBuild has it as {build.status}"))
     if diagnosis.cause in WAITED_FOR:
         return None
     return Case(diagnosis.refusal, diagnosis.cause) if diagnosis.refusal else None
@@ -184,8 +184,8 @@ def _with_commands_signed_in(
 def _left_to_a_person(grant: GrantSecretAccess) -> Outcome:
     from remediator.core.advice.sign_in import attach_policy
 
-    return Outcome(
-        Ending.ADVISED,
+    return advised(
         f"PolicyMode is none, and the service role {grant.role_name} may not read the secret yet: nothing was written",
-        advice=(attach_policy(grant.role_name, grant.policy_arn), "then use the remediate command"),
+        attach_policy(grant.role_name, grant.policy_arn),
+        "then use the remediate command",
     )

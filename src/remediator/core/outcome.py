@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, replace
 from enum import StrEnum
 from typing import Any
@@ -86,6 +86,17 @@ class Outcome:
             retried_build=document["retried_build"],
             quiet=document["quiet"],
         )
+
+
+def _ending_in(ending: Ending) -> Callable[..., Outcome]:
+    def outcome(reason: str, *advice: str) -> Outcome:
+        return Outcome(ending, reason, advice=advice)
+
+    return outcome
+
+
+skipped, rejected, advised = map(_ending_in, (Ending.SKIPPED, Ending.REJECTED, Ending.ADVISED))
+patched, gave_up, failed = map(_ending_in, (Ending.PATCHED, Ending.GAVE_UP, Ending.FAILED))
 
 
 def _line(text: str) -> str:

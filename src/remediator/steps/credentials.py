@@ -13,7 +13,7 @@ from remediator.aws.secret import Credentials, MalformedSecret
 from remediator.core.case import Case
 from remediator.core.case_advice import advice_without_key
 from remediator.core.guards.history import locked_out
-from remediator.core.outcome import Ending, Outcome
+from remediator.core.outcome import Outcome, advised, gave_up, rejected
 from remediator.core.repair.auth_config import fault_in
 from remediator.core.wording import moment
 from remediator.records.secret_record import REFUSED_FOR, Known
@@ -128,7 +128,7 @@ class CredentialCheck:
         try:
             return self._services.secret.read()
         except MalformedSecret as error:
-            return Outcome(Ending.REJECTED, f"the secret can't be used: {error}")
+            return rejected(f"the secret can't be used: {error}")
         except ClientError as error:
             if is_transient(error):
                 raise
@@ -136,7 +136,7 @@ class CredentialCheck:
                 unknown_key = self._unknown_key()
                 if unknown_key:
                     return unknown_key
-            return Outcome(Ending.REJECTED, f"the secret can't be read: {message_of(error)}")
+            return rejected(f"the secret can't be read: {message_of(error)}")
 
     def _proven(self, credentials: Credentials, *, afresh: bool) -> Accepted | Asking | Unreachable | Outcome:
         record, now = self._services.secret_record, self._services.now()
@@ -169,13 +169,11 @@ class CredentialCheck:
         if credentials.auth_config is None:
             reason = "its buildspec is in the repository, and the secret has no key docker_auth_config"
             by_hand = advice_without_key(case, self._settings.sign_in)
-            return Outcome(
-                Ending.ADVISED, f"the project's commands can't be signed in from here: {reason}", advice=by_hand
-            )
+            return advised(f"the project's commands can't be signed in from here: {reason}", *by_hand)
         fault = fault_in(credentials.auth_config, credentials.username, credentials.password)
         if fault:
             reason = f"the secret's key docker_auth_config can't be used: {fault}"
-            return Outcome(Ending.REJECTED, reason, advice=("correct the key, then use the remediate command",))
+            return rejected(reason, "correct the key, then use the remediate command")
         return None
 
     def _unknown_key(self) -> Outcome | None:
@@ -183,10 +181,9 @@ class CredentialCheck:
         key = self._services.secret.customer_key()
         if not key or self._settings.sign_in.customer_key:
             return None
-        return Outcome(
-            Ending.REJECTED,
+        return rejected(
             f"the secret is encrypted with the customer key {key}, and the stack was deployed without SecretKmsKeyArn",
-            advice=("deploy with the ARN of that key as SecretKmsKeyArn, then use the remediate command",),
+            "deploy with the ARN of that key as SecretKmsKeyArn, then use the remediate command",
         )
 
 
@@ -203,21 +200,20 @@ def _remembered(known: Known) -> Accepted | Asking | Outcome:
 def _not_accepted(until: float) -> Outcome:
     mend = "put a valid user name and access token into the secret, then use the remediate command"
     why = f"a new version of the secret is tried at once, this one not before {moment(until)}: failed sign-ins add up"
-    return Outcome(Ending.REJECTED, NOT_ACCEPTED, advice=(f"{mend}; {why} to a lockout",))
+    return rejected(NOT_ACCEPTED, f"{mend}; {why} to a lockout")
 
 
 def _not_now(until: float) -> Outcome:
     reason = f"Docker Hub takes no sign-ins from here at the moment (429); none is tried until {moment(until)}"
-    return Outcome(Ending.GAVE_UP, f"{reason}; nothing was written", advice=("use the remediate command after that",))
+    return gave_up(f"{reason}; nothing was written", "use the remediate command after that")
 
 
 def _limited(seen: Accepted) -> Outcome:
     window = f" in {seen.window} s" if seen.window else ""
-    return Outcome(
-        Ending.ADVISED,
+    return advised(
         f"the secret's account may pull {seen.limit} images{window} and has {seen.remaining} left, which all "
         "repaired projects would share; anonymous pulls have a limit for each address",
-        advice=_WAYS_OUT,
+        *_WAYS_OUT,
     )
 
 

@@ -30,7 +30,7 @@ from remediator.core.guards.history import (
 from remediator.core.guards.own_commands import pull_request_objection
 from remediator.core.guards.review import other_images
 from remediator.core.job import Job
-from remediator.core.outcome import Ending, Outcome
+from remediator.core.outcome import Ending, Outcome, advised, rejected
 from remediator.core.reading import Reading
 from remediator.services import Services
 from remediator.steps.credentials import CredentialCheck
@@ -60,7 +60,7 @@ class Examination:
     def _examined(self, subject: BuildArn, history: History, repaired: Mapping[str, Any]) -> Case:
         build = self._services.codebuild.build(subject)
         if build is None:
-            return Case(Outcome(Ending.REJECTED, f"CodeBuild knows no build {subject.id}"))
+            return Case(rejected(f"CodeBuild knows no build {subject.id}"))
         diagnosis = diagnose(build.failure, inspect_build(build, self._services))
         refused = refuse_build(build, diagnosis)
         if refused:
@@ -108,7 +108,7 @@ class Examination:
     def _case(self, build: Build, diagnosis: Diagnosis, history: History) -> Case:
         project = self._services.codebuild.project(build.failure.build.project)
         if project is None:
-            return Case(Outcome(Ending.REJECTED, "the project no longer exists"))
+            return Case(rejected("the project no longer exists"))
         terms = self._settings.terms
         reading = read(build, Snapshot(project), terms.sign_in)
         pushes = pushes_by_itself(build, project, self._services)
@@ -189,7 +189,7 @@ def _role(project: Document, grants: Grants) -> Role | Outcome:
     except ClientError as error:
         if is_transient(error):
             raise
-        return Outcome(Ending.ADVISED, f"the project's service role can't be read: {message_of(error)}")
+        return advised(f"the project's service role can't be read: {message_of(error)}")
 
 
 def _unreadable(role: Role, case: Case, grants: Grants) -> Outcome | None:

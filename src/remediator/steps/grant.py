@@ -16,7 +16,7 @@ from remediator.core.guards.history import stopped
 from remediator.core.guards.shared_role import shared_with, users_of_roles
 from remediator.core.guards.strangers import stranger_objection
 from remediator.core.job import Job
-from remediator.core.outcome import Ending, Outcome
+from remediator.core.outcome import Outcome, advised
 from remediator.core.repair.change import GrantSecretAccess
 from remediator.services import Services
 
@@ -94,14 +94,13 @@ class Grants:
             reason = (
                 f"the permissions boundary {role.boundary} of the role {role.arn} can't be read: {message_of(error)}"
             )
-            return Outcome(Ending.ADVISED, reason, advice=("let the stack read it, then use the remediate command",))
+            return advised(reason, "let the stack read it, then use the remediate command")
         refused = boundary_refuses(document, self._sign_in.secret_arn, self._key_arn)
         if not refused:
             return None
-        return Outcome(
-            Ending.ADVISED,
+        return advised(
             f"the permissions boundary {role.boundary} of the role {role.arn} does not allow {' and '.join(refused)}",
-            advice=(let_boundary(role.arn, role.boundary, self._sign_in.secret_arn, self._key_arn, refused),),
+            let_boundary(role.arn, role.boundary, self._sign_in.secret_arn, self._key_arn, refused),
         )
 
     def _key_objection(self, role: Role) -> Outcome | None:
@@ -117,10 +116,9 @@ class Grants:
         except ClientError as error:
             if is_transient(error):
                 raise
-            return Outcome(
-                Ending.ADVISED,
+            return advised(
                 f"the key of the secret can't be looked at: {message_of(error)}",
-                advice=("deploy with the ARN of the secret's own key as SecretKmsKeyArn",),
+                "deploy with the ARN of the secret's own key as SecretKmsKeyArn",
             )
         # Where the grant is in the secret's policy, nothing in IAM lets the role decrypt: the key itself has to.
         in_iam = self._sign_in.grant_by != "secret"
@@ -129,10 +127,9 @@ class Grants:
         )
         if not refused:
             return None
-        return Outcome(
-            Ending.ADVISED,
+        return advised(
             f"the policy of the key {key} does not let the role {role.arn} decrypt the secret",
-            advice=(let_key_policy(role.arn, self._sign_in.secret_arn, key),),
+            let_key_policy(role.arn, self._sign_in.secret_arn, key),
         )
 
     def _secret_objection(self, role: Role) -> Outcome | None:
@@ -147,10 +144,9 @@ class Grants:
             return None  # the grant will say so
         if not denies_reading(document, role.arn, self._sign_in.secret_arn):
             return None
-        return Outcome(
-            Ending.ADVISED,
+        return advised(
             f"the secret's own policy denies the role {role.arn} to read it",
-            advice=("leave the role out of that statement of the secret's policy, then use the remediate command",),
+            "leave the role out of that statement of the secret's policy, then use the remediate command",
         )
 
     def shared_role(self, role: str, project: str, execution: str) -> str | Busy | Outcome:
@@ -247,4 +243,4 @@ def _refused(change: GrantSecretAccess, why: str, code: str = "") -> Outcome:
     where = {"secret": "named in the secret's policy", "inline": "given an inline policy"}
     reason = f"the role {change.role_name} could not be {where.get(change.by, 'given the policy')}: {why}"
     advice = (f"{change.show()} by hand", *filter(None, (_ADVICE.get(code),)))
-    return Outcome(Ending.ADVISED, reason, advice=advice)
+    return advised(reason, *advice)

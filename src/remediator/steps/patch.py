@@ -17,7 +17,7 @@ from remediator.core.guards.history import History, stopped
 from remediator.core.guards.scope import out_of_scope
 from remediator.core.guards.strangers import stranger_objection
 from remediator.core.job import Job
-from remediator.core.outcome import Ending, Outcome
+from remediator.core.outcome import Ending, Outcome, advised, failed, gave_up
 from remediator.core.repair.difference import difference
 from remediator.core.repair.plan import Plan
 from remediator.services import Services
@@ -68,7 +68,7 @@ class Patch:
         for _ in range(EDITS):
             project = self._services.codebuild.project(self._job.build.project)
             if project is None:
-                return Outcome(Ending.GAVE_UP, "the project was deleted meanwhile")
+                return gave_up("the project was deleted meanwhile")
             objection = self._objection(Snapshot(project))
             if objection:
                 return objection
@@ -80,7 +80,7 @@ class Patch:
             case = again
             self._services.journal.record_repair(self._job.build, {**repaired, **case.plan.record()})
         reason = "the project was edited again and again while it was to be repaired"
-        return Outcome(Ending.GAVE_UP, reason, advice=("use the remediate command when nobody edits it",))
+        return gave_up(reason, "use the remediate command when nobody edits it")
 
     def _apply_to(self, project: Document, case: Case, history: History, repaired: Record) -> Patched | Outcome:
         plan = case.plan
@@ -118,12 +118,12 @@ class Patch:
         """Somebody edited the project since the diagnosis: decide again, with the role that has been granted."""
         build = self._services.codebuild.build(BuildArn.parse(case.failed.build))
         if build is None:
-            return Case(Outcome(Ending.GAVE_UP, "the build's record is gone"))
+            return Case(gave_up("the build's record is gone"))
         role = Grants(self._services).role(str(project.get("serviceRole", "")))
         terms = self._settings.terms
         again = replan(case, read(build, Snapshot(project, role), terms.sign_in), terms)
         if again.refusal is None and again.plan.grant not in (None, case.plan.grant):
-            return Case(Outcome(Ending.GAVE_UP, "the project was given another service role meanwhile"), case.cause)
+            return Case(gave_up("the project was given another service role meanwhile"), case.cause)
         return again
 
     def undo(self, plan: Plan) -> Undone | Outcome:
@@ -152,7 +152,7 @@ class Patch:
         if not paths:
             return Snapshot(updated).last_modified
         reason = f"after the update the project differs from what was sent in {', '.join(paths[:20])}"
-        return Outcome(Ending.FAILED, reason, advice=("compare the project with its definition",))
+        return failed(reason, "compare the project with its definition")
 
 
 def _made(plan: Plan, project: Document) -> tuple[str, ...]:
@@ -176,11 +176,10 @@ def _ordered(project: Document) -> Document:
 
 def _update_refused(error: ClientError) -> Outcome:
     if "iam:PassRole" in message_of(error):
-        return Outcome(
-            Ending.ADVISED,
+        return advised(
             "CodeBuild asked for iam:PassRole on the project's service role, which this stack does not hold",
-            advice=("deploy with GrantPassRole=true, then use the remediate command",),
+            "deploy with GrantPassRole=true, then use the remediate command",
         )
     # CodeBuild's message may quote a value of the project, and an outcome is for everybody to read.
     reason = f"CodeBuild refused the update ({code_of(error)})"
-    return Outcome(Ending.ADVISED, reason, advice=("make the change by hand",))
+    return advised(reason, "make the change by hand")

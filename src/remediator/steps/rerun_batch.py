@@ -9,7 +9,7 @@ from remediator.core.case import Case
 from remediator.core.codebuild.batch import Batch
 from remediator.core.codebuild.failure import FAILED_STATUSES, BuildArn
 from remediator.core.job import Job
-from remediator.core.outcome import Ending, Outcome
+from remediator.core.outcome import Outcome, patched
 from remediator.core.verdict.verdict import Verdict, Watched
 from remediator.services import Services
 from remediator.steps.rerun_build import (
@@ -113,10 +113,9 @@ def not_retried(seen: BatchSeen, case: Case) -> Outcome | None:
         return None
     unchanged = f"the project is signed in; its batch {case.failed.batch} was not retried"
     if not seen.ended:
-        return Outcome(
-            Ending.PATCHED,
+        return patched(
             f"{unchanged}: it had not ended within its own time-outs",
-            advice=("retry the failed builds of the batch when it has ended",),
+            "retry the failed builds of the batch when it has ended",
         )
     reason = f"{unchanged}: CodeBuild has it as {seen.status}"
-    return Outcome(Ending.PATCHED, reason, advice=("start the batch again if its result is wanted",))
+    return patched(reason, "start the batch again if its result is wanted")

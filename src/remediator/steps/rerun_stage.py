@@ -10,7 +10,7 @@ from remediator.aws.client import code_of, is_transient, message_of
 from remediator.core.case import Case
 from remediator.core.codebuild.failure import BuildArn
 from remediator.core.codebuild.pipeline import Place, external_id_at, place_of, retries_itself
-from remediator.core.outcome import Ending, Outcome
+from remediator.core.outcome import Outcome, patched
 from remediator.services import Services
 
 _NOT_YET = ("StageNotRetryableException", "ConflictException", "ConcurrentPipelineExecutionsLimitExceededException")
@@ -119,7 +119,7 @@ def not_retryable(seen: StageSeen, case: Case) -> Outcome:
 
 def _not_retried(case: Case, reason: str, advice: str) -> Outcome:
     text = f"the project is signed in; the build of the pipeline {case.failed.pipeline} was not run again: {reason}"
-    return Outcome(Ending.PATCHED, text, advice=(advice,))
+    return patched(text, advice)
 
 
 def _superseded(case: Case) -> Outcome:

@@ -56,13 +56,7 @@ class Durable:
         return self.step(name, start, once=True)
 
     def poll(
-        self,
-        name: str,
-        look: Callable[[T], T],
-        state: T,
-        *,
-        done: Callable[[T], bool],
-        patience: Callable[[T], int],
+        self, name: str, look: Callable[[T], T], state: T, *, done: Callable[[T], bool], patience: Callable[[T], int]
     ) -> T:
         """Look again and again, with waits in between that cost nothing, until a look is `done`, or the waits have
         come to as many seconds as there is `patience`.

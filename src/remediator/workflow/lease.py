@@ -12,7 +12,7 @@ from remediator.aws.client import is_transient
 from remediator.core.case import Case
 from remediator.core.guards.history import NEW, History
 from remediator.core.job import Job
-from remediator.core.outcome import Ending, Outcome
+from remediator.core.outcome import Ending, Outcome, gave_up
 from remediator.records.journal import Claim
 from remediator.services import Services
 from remediator.workflow.durable import Durable
@@ -102,7 +102,7 @@ class Lease:
                     advice=("mend what that outcome names, then use the remediate command",),
                     quiet=True,  # the outcome that took it back was the notice
                 )
-        return Outcome(Ending.GAVE_UP, f"another execution held the project for an hour: {claim.by}")
+        return gave_up(f"another execution held the project for an hour: {claim.by}")
 
     def count(self, case: Case) -> None:
         """Acting on this case is one of the project's attempts, or the last news of it for a while."""

@@ -12,7 +12,7 @@ from aws_durable_execution_sdk_python import DurableOperationError
 from remediator.core.case import Case
 from remediator.core.case_advice import RepairFacts, advice_on
 from remediator.core.job import Job
-from remediator.core.outcome import Ending, Outcome
+from remediator.core.outcome import Ending, Outcome, failed, gave_up
 from remediator.core.repair.plan import Plan
 from remediator.services import Services
 from remediator.steps.credentials import Trusted
@@ -110,7 +110,7 @@ class Repair:
         done = self._durable.insist(name, action, while_it_is=(Busy,), patience=EDIT_PATIENCE)
         if isinstance(done, Busy):
             reason = f"other executions {done.doing} for {EDIT_PATIENCE // 60} minutes"
-            return Outcome(Ending.GAVE_UP, reason, advice=("use the remediate command later",))
+            return gave_up(reason, "use the remediate command later")
         return done
 
     def _patch(self, case: Case) -> Case | Outcome:
@@ -139,7 +139,7 @@ class Repair:
                 return outcome.with_facts(reason=reason, advice=by_hand)
             result = self._durable.step("undo", lambda: self._project.undo(plan))
         except DurableOperationError as error:
-            result = Outcome(Ending.FAILED, error.message or error.error_type or "")
+            result = failed(error.message or error.error_type or "")
         if isinstance(result, Outcome):
             reason = f"{outcome.reason}; that could not be taken back: {result.reason}"
             return outcome.with_facts(reason=reason, advice=by_hand)

@@ -16,7 +16,7 @@ from remediator.core.codebuild.failure import BuildArn
 from remediator.core.diagnosis.throttle import Cause
 from remediator.core.guards.history import History
 from remediator.core.job import Job
-from remediator.core.outcome import Ending, Outcome
+from remediator.core.outcome import Ending, Outcome, advised, failed, patched, skipped
 from remediator.core.retry.way import Retry, Way
 from remediator.core.verdict.verdict import Verdict, Watched, judge
 from remediator.services import Services
@@ -61,7 +61,7 @@ class Story:
             outcome = self._repair_and_rerun(self._job.build)
         except DuplicateBuild as other:
             self._lease.give_back()
-            return Outcome(Ending.SKIPPED, f"the build is with execution {other}")
+            return skipped(f"the build is with execution {other}")
         except DurableOperationError as error:
             outcome = self._broken_off(error)
         changes = self._repair.changes or outcome.changes
@@ -122,7 +122,7 @@ class Story:
         if not self._retry_wanted or case.retry.against:
             against = (case.retry.against,) if case.retry.against else ()
             reason = "the cause passes with time, and nothing is changed for it"
-            return self._with_advice(Outcome(Ending.ADVISED, reason, advice=against), untouched)
+            return self._with_advice(advised(reason, *against), untouched)
         self._lease.give_back()
         made = self._retries.made
         return self._wait_out.sit_out(case, f"{subject.uuid}-{made}", made) or untouched
@@ -147,9 +147,9 @@ class Story:
         case = repaired.case
         if case.retry.against:
             reason = "the build was not run again from here"
-            return Outcome(Ending.PATCHED, reason, advice=(case.retry.against,))
+            return patched(reason, case.retry.against)
         if not self._retry_wanted:
-            return Outcome(Ending.PATCHED, "the project is signed in; no retry was asked for")
+            return patched("the project is signed in; no retry was asked for")
         self._retries.since = max(self._retries.since, self._repair.at)
         self._spread(case)
         chances = 0
@@ -167,7 +167,7 @@ class Story:
             in_vain = seen.verdict is Verdict.THROTTLED and seen.old
             then = case.retry.then if case.retry.way is Way.AUTO_RETRY and (early or in_vain) else None
             if then and then.against:
-                return Outcome(Ending.PATCHED, "CodeBuild's own retries failed too", advice=(then.against,))
+                return patched("CodeBuild's own retries failed too", then.against)
             if not (early or then):
                 return seen
             if early:
@@ -199,12 +199,7 @@ class Story:
         elif not error.error_type.endswith(NotStarted.__name__):
             reason = f"whether the build was started can't be told: {error.error_type}: {error.message}"
             again = ("look at the project's newest builds; start the build again if none of them repeats it",)
-        return Outcome(
-            Ending.PATCHED,
-            f"{signed_in}{reason}",
-            advice=again,
-            retried_build=self._retries.old,
-        )
+        return Outcome(Ending.PATCHED, f"{signed_in}{reason}", advice=again, retried_build=self._retries.old)
 
     # What came of it
 
@@ -233,10 +228,9 @@ class Story:
         """A step that failed for good. What was changed before it stays, and is told."""
         changed = self._repair.changes
         left = "what was changed before is listed" if changed else "nothing had been changed before"
-        return Outcome(
-            Ending.FAILED,
+        return failed(
             f"{error.error_type}: {error.message}; {left}",
-            advice=("look at the project: only it tells whether the step that broke off has changed it",),
+            "look at the project: only it tells whether the step that broke off has changed it",
         )
 
 

@@ -9,7 +9,7 @@ from remediator.core.case import Case
 from remediator.core.diagnosis.throttle import Cause
 from remediator.core.guards.shared_role import listed
 from remediator.core.job import Job
-from remediator.core.outcome import Ending, Outcome
+from remediator.core.outcome import Outcome, gave_up
 from remediator.core.wording import moment
 from remediator.services import Services
 from remediator.steps.credentials import Accepted, AccountAllowance, Asking, CredentialCheck, Trusted, Unreachable
@@ -52,7 +52,7 @@ class PatientCheck:
         if isinstance(seen, (Asking, Unreachable)):
             reason = f"Docker Hub could not be asked about the credentials for {HUB_PATIENCE // 60} minutes"
             advice = ("use the remediate command when Docker Hub answers again",)
-            return Outcome(Ending.GAVE_UP, f"{reason}; nothing was written", advice=advice)
+            return gave_up(f"{reason}; nothing was written", *advice)
         return seen
 
 
@@ -107,7 +107,7 @@ class WaitOut:
             if not seconds:
                 break
         else:
-            return Outcome(Ending.GAVE_UP, "Docker Hub locks sign-ins out again and again; find what signs in wrongly")
+            return gave_up("Docker Hub locks sign-ins out again and again; find what signs in wrongly")
         checked = self._check.check(case, trusts=False)
         return checked if isinstance(checked, Outcome) else None
 

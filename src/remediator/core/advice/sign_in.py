@@ -161,10 +161,7 @@ def fix_login(fault: str, login: str, found: str = "") -> str:
     what, why = _FAULTS.get(fault, ("Change the login so that it serves every pull, with this command.", fault))
     seen = one_line(redact(found))
     return artefact(
-        what,
-        where="the buildspec" + (f", where it says: {seen}" if seen else ""),
-        why=why,
-        paste=as_item(login),
+        what, where="the buildspec" + (f", where it says: {seen}" if seen else ""), why=why, paste=as_item(login)
     )
 
 

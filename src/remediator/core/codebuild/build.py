@@ -14,14 +14,7 @@ _PULL_REQUEST = re.compile(r"pr/\d+")
 _WEBHOOK = re.compile(r"(?:github-hookshot|bitbucket|gitlab)\b", re.IGNORECASE)
 """How the initiator of a webhook's build begins. GitHub's is `GitHub-Hookshot/<x>`; the others' are not documented."""
 _REFERENCE_AND_COMMIT = ("CODECOMMIT", "GITHUB", "GITHUB_ENTERPRISE", "BITBUCKET")
-_PAST_PULL = (
-    "DOWNLOAD_SOURCE",
-    "INSTALL",
-    "PRE_BUILD",
-    "BUILD",
-    "POST_BUILD",
-    "UPLOAD_ARTIFACTS",
-)
+_PAST_PULL = ("DOWNLOAD_SOURCE", "INSTALL", "PRE_BUILD", "BUILD", "POST_BUILD", "UPLOAD_ARTIFACTS")
 
 
 @dataclass(frozen=True, slots=True)

@@ -37,9 +37,7 @@ class BuildArn:
         match = _BUILD_ARN.fullmatch(text) if isinstance(text, str) else None
         if match is None:
             raise BadInput(
-                field,
-                text,
-                "it must be the ARN of a build, arn:aws:codebuild:REGION:ACCOUNT:build/PROJECT:UUID",
+                field, text, "it must be the ARN of a build, arn:aws:codebuild:REGION:ACCOUNT:build/PROJECT:UUID"
             )
         return cls(**match.groupdict())
 

@@ -10,7 +10,7 @@ from remediator.core.codebuild.image import CURATED, ImageReference
 from remediator.core.diagnosis.failed_command import Finding
 from remediator.core.diagnosis.throttle import Cause, find_throttle, is_pull_failure
 from remediator.core.names import DOCKER_HUB
-from remediator.core.outcome import Ending, Outcome
+from remediator.core.outcome import Ending, Outcome, advised, skipped
 
 _OTHER_REASON = re.compile(
     r"unauthorized|denied|not found|manifest unknown|no such host|timeout|timed out|x509|refused|no matching manifest"
@@ -93,18 +93,17 @@ def _of_command(failure: BuildFailure, finding: Finding) -> Diagnosis:
         refusal = no_cure(throttle.cause)
         return Diagnosis(throttle.cause, throttle.registry, phase, throttle.excerpt, refusal)
     if finding == NOT_INSPECTED:
-        refusal = Outcome(Ending.SKIPPED, f"a command failed in {phase}, and InspectBuildLogs is off")
+        refusal = skipped(f"a command failed in {phase}, and InspectBuildLogs is off")
     elif finding.denied:
         # Perhaps on purpose (LogGroupPattern), and true of every failed build of the project.
-        refusal = Outcome(Ending.SKIPPED, f"a command failed in {phase}, and {finding.unread}")
+        refusal = skipped(f"a command failed in {phase}, and {finding.unread}")
     elif finding.unread:
-        refusal = Outcome(
-            Ending.ADVISED,
+        refusal = advised(
             f"a command failed in {phase}, and whether a pull was throttled can't be told: {finding.unread}",
-            advice=("look at the build yourself; with CloudWatch Logs turned on for the project this is done for you",),
+            "look at the build yourself; with CloudWatch Logs turned on for the project this is done for you",
         )
     else:
-        refusal = Outcome(Ending.SKIPPED, f"a command failed in {phase}, and what it said shows no throttled pull")
+        refusal = skipped(f"a command failed in {phase}, and what it said shows no throttled pull")
     return Diagnosis(None, None, phase, "", refusal)
 
 
@@ -168,11 +167,10 @@ def no_cure(cause: Cause) -> Outcome | None:
 
 def _not_throttled(failure: BuildFailure) -> Outcome:
     if not is_pull_failure(failure.context):
-        return Outcome(Ending.SKIPPED, "the build did not fail because its image could not be pulled")
+        return skipped("the build did not fail because its image could not be pulled")
     if _OTHER_REASON.search(failure.context):
-        return Outcome(Ending.SKIPPED, "the image could not be pulled for another reason than a pull limit")
-    return Outcome(
-        Ending.ADVISED,
+        return skipped("the image could not be pulled for another reason than a pull limit")
+    return advised(
         "the image could not be pulled from Docker Hub, and the message was cut before the reason",
-        advice=("look at the image's registry; if it was the pull limit, set a registry credential by hand",),
+        "look at the image's registry; if it was the pull limit, set a registry credential by hand",
     )

@@ -14,11 +14,7 @@ RUNNING = "Running command "
 MARKS = ("Entering phase ", RUNNING, "Command did not exit successfully", PHASE_END)
 """The agent's lines: which phase and which command the lines between them belong to."""
 
-SIGN_IN_MARKS = (
-    "Login Succeeded",
-    "The push refers to repository [docker.io/",
-    "pushing manifest for docker.io/",
-)
+SIGN_IN_MARKS = ("Login Succeeded", "The push refers to repository [docker.io/", "pushing manifest for docker.io/")
 """What the docker CLI and BuildKit print after a login to any registry, and during a push to Docker Hub."""
 
 DENIED = ("requested access to the resource is denied", "insufficient scopes")

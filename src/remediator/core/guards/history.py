@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 
 from remediator.core.codebuild.build import Build
 from remediator.core.codebuild.project import Snapshot
-from remediator.core.outcome import Ending, Outcome
+from remediator.core.outcome import Ending, Outcome, advised, gave_up, skipped
 from remediator.core.repair.plan import Plan
 from remediator.core.wording import moment
 
@@ -75,11 +75,9 @@ def owned_by_another(unit: str, holder: str, *, runs: bool) -> Outcome:
     `unit` is what that is, for people.
     """
     if runs:
-        return Outcome(Ending.SKIPPED, f"{unit} is with execution {holder}, which still works on it")
+        return skipped(f"{unit} is with execution {holder}, which still works on it")
     advice = ("use the remediate command if that outcome leaves something to do",)
-    return Outcome(
-        Ending.SKIPPED, f"{unit} was with execution {holder}; its outcome tells what came of it", advice=advice
-    )
+    return skipped(f"{unit} was with execution {holder}; its outcome tells what came of it", *advice)
 
 
 def retry_of_ours(initiator: str, own_name: str) -> Outcome | None:
@@ -101,21 +99,20 @@ def started_by(initiator: str, function: str) -> bool:
 def stopped(told: str) -> Outcome:
     """Outcome while the stop switch is on; `told` says since when, and why."""
     advice = ("send the command resume, then use the remediate command for this project",)
-    return Outcome(Ending.SKIPPED, f"{told}; nothing was written", advice=advice)
+    return skipped(f"{told}; nothing was written", *advice)
 
 
 def locked_out(until: float) -> Outcome:
     """Outcome while nobody signs in: Docker Hub has refused that, and each further try prolongs it."""
     reason = f"Docker Hub has locked sign-ins out; none is tried until {moment(until)}"
-    return Outcome(Ending.GAVE_UP, reason, advice=("use the remediate command after that",))
+    return gave_up(reason, "use the remediate command after that")
 
 
 def belongs_to_watcher(history: History) -> Outcome:
     """Outcome for a build that started after a repair whose execution still runs."""
-    return Outcome(
-        Ending.SKIPPED,
+    return skipped(
         f"the build started after its project was repaired, so it tells about that repair, which execution "
-        f"{history.repaired_by} still follows",
+        f"{history.repaired_by} still follows"
     )
 
 
@@ -127,11 +124,10 @@ def too_often(history: History, build: Build, limits: Limits, now: float) -> Out
     until = moment(history.window_ends)
     if history.noticed:
         return Outcome(Ending.SKIPPED, f"the project keeps failing and is left alone until {until}", quiet=True)
-    return Outcome(
-        Ending.GAVE_UP,
+    return gave_up(
         f"the project keeps failing: {len(history.tries)} of its builds were acted on within {limits.minutes} minutes, "
         f"and no more is tried until {until}; its next failures are in the journal only",
-        advice=("look at the outcomes of its builds in the journal, mend what they name, then use remediate",),
+        "look at the outcomes of its builds in the journal, mend what they name, then use remediate",
     )
 
 
@@ -139,7 +135,6 @@ def undone_again(history: History, plan: Plan) -> Outcome | None:
     """A repair that was taken away twice is not made a third time: its owner's deploys would go on doing that."""
     if not history.was_undone(plan) or history.undone < 1:
         return None
-    return Outcome(
-        Ending.ADVISED,
-        "the repair was undone twice, most likely by deployments of the project's own definition; it is left alone",
+    return advised(
+        "the repair was undone twice, most likely by deployments of the project's own definition; it is left alone"
     )

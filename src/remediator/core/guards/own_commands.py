@@ -12,7 +12,7 @@ from typing import Any
 
 from remediator.core.codebuild.build import Build
 from remediator.core.codebuild.project import Snapshot
-from remediator.core.outcome import Ending, Outcome
+from remediator.core.outcome import Outcome, advised
 from remediator.core.reading import Reading
 from remediator.core.repair.change import refers
 from remediator.core.repair.sign_in import SignIn
@@ -49,10 +49,9 @@ def other_commands(reading: Reading, sign_in: SignIn) -> Outcome | None:
         another = f"with another {' and '.join(steering)}"
     if not another:
         return None
-    return Outcome(
-        Ending.ADVISED,
+    return advised(
         f"the build ran {another} than the project has: an override, or the project was edited since",
-        advice=("start the build again without the override; if it is throttled too, it is looked at anew",),
+        "start the build again without the override; if it is throttled too, it is looked at anew",
     )
 
 
@@ -113,9 +112,8 @@ def pull_request_objection(build: Build) -> Outcome | None:
     version = str(build.document.get("sourceVersion") or "")
     if not build.failure.of_command or build.of_webhook or build.batch or not _PULL_REQUEST.fullmatch(version):
         return None
-    return Outcome(
-        Ending.ADVISED,
+    return advised(
         f"the build's commands are those of {version}, which was named when it was started: what they print is no "
         "ground for a repair",
-        advice=("start a build of a branch; if it is throttled too, it is looked at anew",),
+        "start a build of a branch; if it is throttled too, it is looked at anew",
     )

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from remediator.core.codebuild.build import Build
 from remediator.core.codebuild.project import Snapshot
 from remediator.core.guards.strangers import Untrusted, stranger_objection
-from remediator.core.outcome import Ending, Outcome
+from remediator.core.outcome import Outcome, advised, gave_up, skipped
 from remediator.core.reading import Reading
 from remediator.core.repair.change import SetRegistryCredential
 from remediator.core.repair.plan import Plan
@@ -39,11 +39,10 @@ def _another_role(build: Build, snapshot: Snapshot) -> Outcome | None:
     """The build is not the project: StartBuild may override role, image, buildspec and credential."""
     project_role = snapshot.project.get("serviceRole")
     if build.service_role != project_role:
-        return Outcome(
-            Ending.ADVISED,
+        return advised(
             f"the build ran with the service role {build.service_role}, the project has {project_role}: an override, "
             "or the project was edited since",
-            advice=("start the build without the override, or give that role access to the secret by hand",),
+            "start the build without the override, or give that role access to the secret by hand",
         )
     return None
 
@@ -52,12 +51,9 @@ def _commands_signed_in(reading: Reading) -> Outcome | None:
     """A build that carried the sign-in has shown what it does here: a verdict, and the end of any loop."""
     if not reading.signed_in:
         return None
-    return Outcome(
-        Ending.GAVE_UP,
+    return gave_up(
         "the build's commands carried the credentials already and Docker Hub throttled them all the same",
-        advice=(
-            "look in the build's log for what its docker login says, and for a pull by something else than docker",
-        ),
+        "look in the build's log for what its docker login says, and for a pull by something else than docker",
     )
 
 
@@ -68,14 +64,13 @@ def _image_not_ours(reading: Reading, edited_at: float) -> Outcome | None:
         if edited_at <= build.started_at and takes_registry_credential(build.environment):
             return None
         image, project_image = build.environment.get("image"), snapshot.environment.get("image")
-        return Outcome(
-            Ending.ADVISED,
+        return advised(
             f"the build's image {image} is not the project's, {project_image}: an override, or the project was edited "
             "since",
-            advice=("give the start of that build a registryCredentialOverride, or set the image in the project",),
+            "give the start of that build a registryCredentialOverride, or set the image in the project",
         )
     if not takes_registry_credential(snapshot.environment):
-        return Outcome(Ending.SKIPPED, "this build environment takes no Docker Hub credential")
+        return skipped("this build environment takes no Docker Hub credential")
     return None
 
 
@@ -95,11 +90,10 @@ def other_images(builds: Sequence[Build], snapshot: Snapshot, plan: Plan) -> Out
     }
     if not images:
         return None
-    return Outcome(
-        Ending.ADVISED,
+    return advised(
         f"builds of the project bring images of their own, {', '.join(sorted(images)[:5])}, with which a registry "
         "credential of the project would go to other registries or be refused",
-        advice=("give the builds in Docker Hub's images a project of their own, or set the credential by hand",),
+        "give the builds in Docker Hub's images a project of their own, or set the credential by hand",
     )
 
 
@@ -108,10 +102,9 @@ def _foreign_role(build: Build) -> Outcome | None:
     account = build.failure.build.account
     if f":iam::{account}:role/" in build.service_role:
         return None
-    return Outcome(
-        Ending.ADVISED,
+    return advised(
         f"the project's service role {build.service_role} is not of this account, {account}",
-        advice=("let that role read the secret in its own account, then set the registry credential by hand",),
+        "let that role read the secret in its own account, then set the registry credential by hand",
     )
 
 
@@ -121,11 +114,10 @@ def _foreign_secret(build: Build, sign_in: SignIn) -> Outcome | None:
     own = build.failure.build
     if (region, account) == (own.region, own.account):
         return None
-    return Outcome(
-        Ending.ADVISED,
+    return advised(
         f"the secret {sign_in.secret_arn} is not of this account and region, {own.account} in {own.region}: whether "
         "the project's builds could read it can't be told from here",
-        advice=("keep the credentials in a secret of this account and region, and deploy with its ARN",),
+        "keep the credentials in a secret of this account and region, and deploy with its ARN",
     )
 
 
@@ -134,21 +126,18 @@ def _image_signed_in(build: Build, snapshot: Snapshot, sign_in: SignIn) -> Outco
     used = (build.environment.get("registryCredential") or {}).get("credential")
     now = (snapshot.environment.get("registryCredential") or {}).get("credential")
     if used == sign_in.secret_arn:
-        return Outcome(
-            Ending.GAVE_UP,
+        return gave_up(
             "the build carried the credentials already and Docker Hub throttled it all the same",
-            advice=("check which account the secret names and what that account may pull",),
+            "check which account the secret names and what that account may pull",
         )
     if used is not None:
-        return Outcome(
-            Ending.ADVISED,
+        return advised(
             f"the build signs in already, with the credential {used}",
-            advice=("check that account's allowance, or remove the credential and start the build again",),
+            "check that account's allowance, or remove the credential and start the build again",
         )
     if now not in (None, sign_in.secret_arn):
-        return Outcome(
-            Ending.ADVISED,
+        return advised(
             f"the project has had a credential of its own, {now}, since this build; it was kept",
-            advice=("start the build again",),
+            "start the build again",
         )
     return None

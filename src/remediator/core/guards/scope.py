@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from remediator.core.advice.owner import owner_of
 from remediator.core.codebuild.project import Snapshot
-from remediator.core.outcome import Ending, Outcome
+from remediator.core.outcome import Outcome, skipped
 
 TAG = "DockerHubRemediation"
 """The tag by which a project's owner has a say: `on`, and every other value keeps the project out."""
@@ -32,11 +32,11 @@ def out_of_scope(snapshot: Snapshot, scope: Scope) -> Outcome | None:
     """
     says = {value.strip().lower() for key, value in snapshot.tags.items() if key.lower() == TAG.lower()}
     if says - {"on"}:
-        return Outcome(Ending.SKIPPED, f"the project's tag {TAG} is not `on`, so it is left alone")
+        return skipped(f"the project's tag {TAG} is not `on`, so it is left alone")
     if scope.tagged_only and not says:
-        return Outcome(Ending.SKIPPED, f"the project lacks the tag {TAG}=on, which TaggedProjectsOnly asks for")
+        return skipped(f"the project lacks the tag {TAG}=on, which TaggedProjectsOnly asks for")
     if _is_own(snapshot, scope):
-        return Outcome(Ending.SKIPPED, "the project belongs to this stack, which never acts on itself")
+        return skipped("the project belongs to this stack, which never acts on itself")
     return None
 
 

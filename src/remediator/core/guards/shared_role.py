@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 
 from remediator.core.codebuild.project import Snapshot, role_name
 from remediator.core.guards.strangers import Untrusted, stranger_objection
-from remediator.core.outcome import Ending, Outcome
+from remediator.core.outcome import Outcome, advised
 
 MOST_TOLD = 20
 """Projects that are named in an outcome."""
@@ -49,14 +49,11 @@ def shared_with(users: Mapping[str, RoleUsers], role: str, project: str, untrust
     others = [name for name in found.open_names if name != project]
     if others and untrusted == "advise":
         told = listed(others, found.open_count - (project in found.open_names))
-        return Outcome(
-            Ending.ADVISED,
+        return advised(
             f"strangers could read the secret through the service role {role}, which the project shares with "
             f"{told}: builds of theirs are public, or are started by pull requests of anybody",
-            advice=(
-                "give the project a service role of its own, then use the remediate command",
-                "or deploy with UntrustedProjects=repair if those people may have the credentials",
-            ),
+            "give the project a service role of its own, then use the remediate command",
+            "or deploy with UntrustedProjects=repair if those people may have the credentials",
         )
     told = listed([name for name in found.names if name != project], found.count - 1)
     return f"the service role {role} is shared with {told}: their builds can read the credentials too"

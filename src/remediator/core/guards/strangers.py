@@ -8,7 +8,7 @@ from typing import Any, Literal
 
 from remediator.core.codebuild.project import Role, Snapshot
 from remediator.core.names import aws_suffix
-from remediator.core.outcome import Ending, Outcome
+from remediator.core.outcome import Outcome, advised
 
 Untrusted = Literal["advise", "repair"]
 CODEBUILD = tuple(f"codebuild.{aws_suffix(partition)}" for partition in ("aws", "aws-cn"))
@@ -33,10 +33,9 @@ def stranger_objection(snapshot: Snapshot, untrusted: Untrusted) -> Outcome | No
         reasons.append(f"its service role may also be assumed by {', '.join(others)}")
     if not reasons:
         return None
-    return Outcome(
-        Ending.ADVISED,
+    return advised(
         "strangers could read the secret through this project: " + "; ".join(reasons),
-        advice=("close that, or deploy with UntrustedProjects=repair if those people may have the credentials",),
+        "close that, or deploy with UntrustedProjects=repair if those people may have the credentials",
     )
 
 

@@ -86,11 +86,7 @@ def key_policy_refuses(
 
     `iam_decides`: a policy that names the role's account is enough, because the role's own policies allow it then.
     """
-    context = {
-        **_through_secrets_manager(secret_arn),
-        **_by(role_arn),
-        "kms:CallerAccount": _field(role_arn, 4),
-    }
+    context = {**_through_secrets_manager(secret_arn), **_by(role_arn), "kms:CallerAccount": _field(role_arn, 4)}
     request = Request(DECRYPT, kms_key_arn, context)
     return effect_for(document, request, role_arn, iam_decides=iam_decides) is not Effect.ALLOWED
 

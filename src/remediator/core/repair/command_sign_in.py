@@ -14,7 +14,7 @@ from remediator.core.buildspec.yaml_text import BuildspecError
 from remediator.core.codebuild.build import Build
 from remediator.core.codebuild.project import Snapshot, in_repository, is_inline
 from remediator.core.diagnosis.failed_command import FailedCommand
-from remediator.core.outcome import Ending, Outcome
+from remediator.core.outcome import Outcome, advised
 from remediator.core.reading import Reading
 from remediator.core.repair.change import AddDockerLogin
 from remediator.core.repair.plan import own_variables
@@ -189,7 +189,7 @@ def _attach_by_hand(snapshot: Snapshot, sign_in: SignIn) -> tuple[str, ...]:
 
 
 def _refusal(reason: str, *what_to_do: str) -> Outcome:
-    return Outcome(Ending.ADVISED, f"the project's commands can't be signed in from here: {reason}", advice=what_to_do)
+    return advised(f"the project's commands can't be signed in from here: {reason}", *what_to_do)
 
 
 def reads_docker_auth_config(image: str) -> bool:

@@ -12,7 +12,7 @@ from remediator.core.codebuild.failure import COMMAND_PHASES
 from remediator.core.diagnosis.diagnosis import NOT_INSPECTED
 from remediator.core.diagnosis.failed_command import Finding
 from remediator.core.diagnosis.throttle import Cause, find_throttle
-from remediator.core.outcome import Ending, Outcome
+from remediator.core.outcome import Ending, Outcome, gave_up, patched
 from remediator.core.repair.sign_in import SignIn
 
 _ORDER = ("PROVISIONING", "DOWNLOAD_SOURCE", *COMMAND_PHASES)
@@ -103,14 +103,14 @@ def judge(seen: Watched, case: Case, sign_in: SignIn) -> Judgement:
     if verdict is Verdict.SECRET_UNREADABLE:
         reason = "the project's role can't read the secret although it was granted"
         advice = "look for a permissions boundary, a service control policy or a KMS key that refuses the role"
-        return Judgement(Outcome(Ending.GAVE_UP, reason, advice=(advice,)), take_back=True)
+        return Judgement(gave_up(reason, advice), take_back=True)
     if verdict is Verdict.BUILDSPEC_UNREADABLE and case.plan.edits_source:
         reason = "CodeBuild could not read the buildspec of the retried build"
-        return Judgement(Outcome(Ending.GAVE_UP, reason), take_back=True)
+        return Judgement(gave_up(reason), take_back=True)
     if verdict is Verdict.PAST_PULL and seen.denied:
         reason = f"docker was denied something in {phase}, for which DOCKER_AUTH_CONFIG may be the reason"
         by_hand = advice_without_key(case, sign_in)
-        return Judgement(Outcome(Ending.GAVE_UP, reason, advice=by_hand), take_back=True)
+        return Judgement(gave_up(reason, *by_hand), take_back=True)
     if verdict in (Verdict.PASSED, Verdict.PAST_PULL):
         return Judgement(_through(verdict, phase, seen.proof))
     return Judgement(_not_through(seen))
@@ -132,16 +132,16 @@ def _not_through(seen: Watched) -> Outcome:
     again, verdict, phase, log_says = "the build was run again", seen.verdict, seen.phase, seen.log_says
     if seen.old and verdict is Verdict.THROTTLED:
         reason = f"{again} with the settings that it first failed with, and throttled again: {log_says}"
-        return Outcome(Ending.PATCHED, reason, advice=("start the build anew: the project is signed in",))
+        return patched(reason, "start the build anew: the project is signed in")
     match verdict:
         case Verdict.THROTTLED:
             reason = f"{again} as often as MaxAttempts allows, and throttled in {phase} all the same"
-            return Outcome(Ending.GAVE_UP, f"{reason}: {log_says}" if log_says else reason)
+            return gave_up(f"{reason}: {log_says}" if log_says else reason)
         case Verdict.UNKNOWN:
             reason = f"{again} and failed in {phase}; whether its pull got through is not told: {log_says}"
-            return Outcome(Ending.PATCHED, reason, advice=("look at the retried build's log",))
+            return patched(reason, "look at the retried build's log")
         case Verdict.STOPPED:
-            return Outcome(Ending.PATCHED, f"{again}, and somebody stopped it before its result")
+            return patched(f"{again}, and somebody stopped it before its result")
         case Verdict.RUNNING:
-            return Outcome(Ending.GAVE_UP, f"{again} and had no result within its own time-outs")
-    return Outcome(Ending.GAVE_UP, f"{again} and failed in {phase}, before the pull was through")
+            return gave_up(f"{again} and had no result within its own time-outs")
+    return gave_up(f"{again} and failed in {phase}, before the pull was through")
