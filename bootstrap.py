@@ -138,7 +138,7 @@ def find_wheel(wheel: str, settings: PipSettings) -> str:
             asked.append(f"{without_login(page)}: does not offer it")
         except SetupError as error:
             asked.append(str(error))
-    said = f"{wheel}*.whl was not found. Check the network and pip's settings (certificates: PIP_CERT). Asked:"
+    said = f"{wheel}*.whl was not found. Check network, pip's settings and certificates (PIP_CERT). Asked:"
     raise SetupError("\n  ".join([said, *asked]))
 
 
@@ -155,7 +155,7 @@ def links_of(page: str, settings: PipSettings) -> list[str]:
 
 
 def fetch(url: str, settings: PipSettings) -> tuple[bytes, str]:
-    """Content and final address; the login stays in the address, for the relative links of a page."""
+    """Content and final address, which keeps its login for the relative links of a page. Tries three times."""
     # These are slow to import, and nearly every run finds all up to date.
     import ssl
     from http.client import HTTPException

@@ -255,6 +255,22 @@ def test_a_page_of_links_of_its_own_will_do(checkout: Checkout, wheel_name: str)
     assert checkout.run("uv", PIP_NO_INDEX="1", PIP_FIND_LINKS=page)[0] == 0
 
 
+def test_a_proxy_of_pips_settings_is_asked(checkout: Checkout, wheel_name: str) -> None:
+    for path in ("/simple/uv/", f"/files/{wheel_name}"):
+        checkout.index.files[f"http://index.example{path}"] = checkout.index.files[path]
+    proxy = checkout.index.url.removesuffix("/simple")
+    code, said = checkout.run("uv", PIP_INDEX_URL="http://index.example/simple", PIP_PROXY=proxy)
+    assert code == 0, said
+    assert f"http://index.example/files/{wheel_name}" in checkout.index.asked
+
+
+def test_certificates_that_are_not_there_are_said_so(checkout: Checkout) -> None:
+    code, said = checkout.run("uv", PIP_CERT="/nowhere/ca.pem")
+    assert code == 1
+    assert "PIP_CERT" in said
+    assert "Traceback" not in said
+
+
 def test_a_password_in_the_address_is_sent_and_never_shown(checkout: Checkout) -> None:
     checkout.index.login = "me:s3cret"
     code, said = checkout.run("uv", PIP_INDEX_URL=checkout.index.url.replace("://", "://me:s3cret@"))
