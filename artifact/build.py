@@ -112,7 +112,7 @@ def digest(compiler: Compiler | None) -> str:
 def install(tree: Path) -> None:
     """Wheels of src/requirements.txt, checked by digest, chosen for the runtime instead of for this host."""
     settings = bootstrap.PipSettings.read(os.environ)
-    environ = bootstrap.uv_environ(settings, os.environ) | bootstrap.index_environ(settings)
+    environ = bootstrap.uv_environ(settings, os.environ)
     bootstrap.run_uv(
         (
             *("pip", "install", "--quiet", "--no-deps", "--no-build", "--require-hashes", "--link-mode", "copy"),

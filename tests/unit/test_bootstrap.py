@@ -7,10 +7,12 @@ import http.server
 import io
 import json
 import os
+import platform
 import re
 import subprocess
 import sys
 import threading
+import time
 import zipfile
 from collections.abc import Iterator
 from dataclasses import dataclass, field
@@ -20,18 +22,22 @@ import pytest
 
 import bootstrap
 
-# Takes uv's place: keeps a journal of its calls, and makes what uv would make. With a file `broken` it fails half-way.
+# Takes uv's place: keeps a journal of its calls, and makes what uv would make. With a file `broken` it fails half-way,
+# with a file `slow` it does not come to an end.
 FAKE_UV = """#!/bin/sh
 cd "$(dirname "$0")"
 case "$*" in --version) echo uv 0; exit;; esac
 echo "$* | ${UV_DEFAULT_INDEX:-} | ${VIRTUAL_ENV:-}${PYTHONPATH:-}" >> calls
 make() { mkdir -p "$1/bin"; : > "$1/bin/python"; }
 case "$1" in
-    sync) mkdir -p "$UV_PROJECT_ENVIRONMENT"; echo half > "$UV_PROJECT_ENVIRONMENT/half"
-          [ -f broken ] && { echo "the network went away" >&2; exit 2; }
-          make "$UV_PROJECT_ENVIRONMENT";;
-    venv) for folder; do :; done; make "$folder";;
-    export) echo "six==1.17.0 --hash=sha256:0";;
+    venv) for folder; do :; done
+          case "$*" in *--clear*) rm -rf "$folder";; esac
+          make "$folder";;
+    export) for file; do :; done; echo "six==1.17.0 --hash=sha256:0" > "$file";;
+    pip) for file; do :; done; grep -q six "$file" || exit 3
+         echo half > "$(dirname "$file")/half"
+         if [ -f slow ]; then exec sleep 60; fi
+         if [ -f broken ]; then echo "the network went away" >&2; exit 2; fi;;
 esac
 """
 
@@ -100,7 +106,8 @@ def wheel() -> bytes:
 
 @pytest.fixture
 def wheel_name() -> str:
-    return bootstrap.wheel_for(os.uname().sysname, os.uname().machine, bootstrap.c_library())[0]
+    begin, _ = bootstrap.wheel_for(os.uname().sysname, os.uname().machine, platform.libc_ver()[0])
+    return f"{begin}.and_whatever_else.whl"
 
 
 @pytest.fixture
@@ -155,19 +162,19 @@ def test_what_is_up_to_date_is_neither_asked_for_nor_mentioned(checkout: Checkou
     assert checkout.index.asked == []
 
 
-def test_pypi_is_synced_from_the_lock_and_nothing_of_the_caller_leads_uv_astray(checkout: Checkout) -> None:
+def test_pypi_is_the_index_and_nothing_of_the_caller_leads_uv_astray(checkout: Checkout) -> None:
     code, said = checkout.run("dev", VIRTUAL_ENV="/elsewhere", PYTHONPATH="/elsewhere", UV_DEFAULT_INDEX="http://x")
     assert code == 0, said
-    (call,) = checkout.calls()
-    assert call.startswith("sync --quiet --frozen --only-group dev")
-    assert call.endswith("|  | ")
+    calls = checkout.calls()
+    assert len(calls) == 3
+    assert all(call.endswith("| https://pypi.org/simple | ") for call in calls)
 
 
 def test_another_index_is_asked_for_the_same_digests(checkout: Checkout) -> None:
     checkout.run("dev", PIP_INDEX_URL=checkout.index.url)
-    export, venv, sync = checkout.calls()
-    assert export.startswith("export --quiet --frozen --only-group dev")
+    venv, export, sync = checkout.calls()
     assert venv.startswith("venv")
+    assert export.startswith("export --quiet --frozen --only-group dev")
     assert sync.startswith("pip sync --quiet --require-hashes")
     assert f"| {checkout.index.url} |" in sync
 
@@ -177,7 +184,25 @@ def test_a_changed_lock_is_synced_again(checkout: Checkout) -> None:
     checkout.calls()
     (checkout.root / "uv.lock").write_text("version = 2\n")
     code, said = checkout.run("dev")
-    assert (code, len(checkout.calls())) == (0, 1), said
+    assert (code, len(checkout.calls())) == (0, 3), said
+
+
+def test_an_environment_that_was_stopped_half_way_is_not_ready(checkout: Checkout) -> None:
+    checkout.run("sam")
+    (checkout.root / "uv.lock").write_text("version = 2\n")
+    half, slow = checkout.root / ".tools/sam/half", checkout.root / ".tools/slow"
+    half.unlink()
+    slow.touch()
+    process = checkout.start("sam")
+    while process.poll() is None and not half.exists():
+        time.sleep(0.01)
+    process.terminate()
+    _, said = process.communicate(timeout=60)
+    assert process.returncode == 1
+    assert "interrupted" in said
+    assert not (checkout.root / ".tools/sam/.ready").exists()
+    slow.unlink()
+    assert checkout.run("sam")[0] == 0
 
 
 def test_an_environment_whose_making_failed_is_not_ready_and_is_made_anew(checkout: Checkout) -> None:
@@ -215,6 +240,35 @@ def test_a_folder_of_wheels_will_do(checkout: Checkout, wheel: bytes, wheel_name
     (folder / wheel_name).write_bytes(wheel)
     assert checkout.run("uv", PIP_NO_INDEX="1", PIP_FIND_LINKS=str(folder))[0] == 0
     assert checkout.index.asked == []
+
+
+def test_a_folder_of_wheels_that_is_not_there_is_named(checkout: Checkout) -> None:
+    code, said = checkout.run("uv", PIP_NO_INDEX="1", PIP_FIND_LINKS="/nowhere/wheels")
+    assert code == 1
+    assert "/nowhere/wheels: no answer" in said
+    assert "Traceback" not in said
+
+
+def test_a_page_of_links_of_its_own_will_do(checkout: Checkout, wheel_name: str) -> None:
+    checkout.index.files["/links/"] = ("text/html", f"<a href='../files/{wheel_name}'>uv</a>".encode())
+    page = checkout.index.url.replace("/simple", "/links/")
+    assert checkout.run("uv", PIP_NO_INDEX="1", PIP_FIND_LINKS=page)[0] == 0
+
+
+def test_a_proxy_of_pips_settings_is_asked(checkout: Checkout, wheel_name: str) -> None:
+    for path in ("/simple/uv/", f"/files/{wheel_name}"):
+        checkout.index.files[f"http://index.example{path}"] = checkout.index.files[path]
+    proxy = checkout.index.url.removesuffix("/simple")
+    code, said = checkout.run("uv", PIP_INDEX_URL="http://index.example/simple", PIP_PROXY=proxy)
+    assert code == 0, said
+    assert f"http://index.example/files/{wheel_name}" in checkout.index.asked
+
+
+def test_certificates_that_are_not_there_are_said_so(checkout: Checkout) -> None:
+    code, said = checkout.run("uv", PIP_CERT="/nowhere/ca.pem")
+    assert code == 1
+    assert "PIP_CERT" in said
+    assert "Traceback" not in said
 
 
 def test_a_password_in_the_address_is_sent_and_never_shown(checkout: Checkout) -> None:
@@ -277,13 +331,43 @@ def test_settings_are_weighed_as_pip_does(tmp_path: Path) -> None:
     user.write_text("[global]\nindex_url = https://user/simple/\n[install]\ntrusted-host = a\n  b\n")
     environ = {"PIP_CERT": "/mine.pem", "PIP_EXTRA_INDEX_URL": "https://one https://two/", "PIP_NO_INDEX": ""}
     settings = bootstrap.PipSettings.read(environ, [machine, tmp_path / "absent.conf", user])
-    assert settings.index == "https://user/simple"
-    assert settings.certificates == "/mine.pem"
-    assert settings.extra_indexes == ("https://one", "https://two")
-    assert settings.trusted_hosts == ("a", "b")
-    assert settings.timeout == 7
-    assert not settings.is_default_index
-    assert bootstrap.PipSettings.read({}, []).is_default_index
+    assert settings.indexes == ["https://user/simple", "https://one", "https://two"]
+    assert settings["cert"] == "/mine.pem"
+    assert settings.several("trusted-host") == ["a", "b"]
+    assert settings["timeout"] == "7"
+    assert bootstrap.PipSettings.read({}, []).indexes == [bootstrap.PYPI]
+    assert bootstrap.PipSettings.read({"PIP_NO_INDEX": "1"}, [user]).indexes == []
+
+
+def test_pips_settings_are_told_to_uv_in_its_own_variables(tmp_path: Path) -> None:
+    settings = bootstrap.PipSettings(
+        {
+            "index-url": "https://one/simple",
+            "extra-index-url": "https://two\nhttps://three",
+            "find-links": "/wheels https://four/links/",
+            "cert": "/ca.pem",
+            "client-cert": "/me.pem",
+            "trusted-host": "a\nb",
+            "proxy": "http://proxy:3128",
+            "timeout": "180",
+        }
+    )
+    environ = bootstrap.uv_environ(settings, {"HOME": str(tmp_path), "UV_INDEX": "https://mine", "UV_OFFLINE": "1"})
+    assert (
+        environ.items()
+        >= {
+            "UV_DEFAULT_INDEX": "https://one/simple",
+            "UV_INDEX": "https://two https://three",
+            "UV_FIND_LINKS": "/wheels,https://four/links/",
+            "SSL_CERT_FILE": "/ca.pem",
+            "SSL_CLIENT_CERT": "/me.pem",
+            "UV_INSECURE_HOST": "a b",
+            "HTTPS_PROXY": "http://proxy:3128",
+            "UV_HTTP_TIMEOUT": "180",
+            "UV_OFFLINE": "1",
+        }.items()
+    )
+    assert "UV_CACHE_DIR" not in environ
 
 
 def test_files_that_pip_cannot_read_either_are_named(tmp_path: Path) -> None:
