@@ -174,6 +174,6 @@ def _name_of(kind: Any) -> str:
 def _type_named(name: str) -> Any:
     module, _, kind = name.rpartition(".")
     found = getattr(import_module(PACKAGE + module), kind)
-    if not (is_dataclass(found) or issubclass(found, Enum)):
+    if not isinstance(found, type) or not (is_dataclass(found) or issubclass(found, Enum)):
         raise TypeError(f"{name} is no type that a step returns")
     return found

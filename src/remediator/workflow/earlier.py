@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from remediator.core.case import Case, FailedBuild, ProjectFacts, Standing, Times
+from remediator.core.case import Case, FailedBuild, Standing, Times
 from remediator.core.codebuild.pipeline import Place
 from remediator.core.diagnosis.throttle import Cause
 from remediator.core.guards.history import History
@@ -28,120 +28,85 @@ from remediator.workflow.lease import Claimed, HasThisBuild, Held, LeftAlone
 Json = Mapping[str, Any]
 
 
-def read(name: str, document: Json) -> Any:
+def read(step: str, document: Json) -> Any:
     """What the step of this name returned."""
-    return _READERS[name.removeprefix("find-").removesuffix("-again") if name != "find-stage" else name](document)
+    reader = _READERS.get(step) or _READERS[step.removeprefix("find-").removesuffix("-again")]
+    refusal = document.get("refusal")
+    if refusal and reader not in (_case, _stage_seen):
+        return Outcome.from_json(refusal).with_facts(changes=tuple(document.get("changed", ())))
+    return reader(document)
+
+
+def _of(kind: Callable[..., Any], document: Json, **known: Any) -> Any:
+    """A value of this kind from those members of the document that it has, and what is known besides."""
+    members = {name: document[name] for name in getattr(kind, "__slots__", ()) if name in document}
+    lists = {name: tuple(value) for name, value in members.items() if isinstance(value, list)}
+    return kind(**{**members, **lists, **known})
+
+
+def _outcome(document: Json | None) -> Outcome | None:
+    return Outcome.from_json(document) if document else None
 
 
 def _claim(document: Json) -> Any:
     match document["claim"]:
         case "granted":
-            past: dict[str, Any] = {name: _tuple(value) for name, value in document["history"].items()}
-            return Claimed(History(**past), document["looks"])
+            return Claimed(_of(History, document["history"]), document["looks"])
         case "duplicate":
             return HasThisBuild(document["by"])
         case "left-alone":
             return LeftAlone()
-    return Held(document["by"], document["looks"])
-
-
-def _tuple(value: Any) -> Any:
-    return tuple(value) if isinstance(value, list) else value
+    return _of(Held, document)
 
 
 def _case(document: Json) -> Case:
-    refusal, place, auth_config = document["refusal"], document["place"], bool(document["otherwise"])
-    same = {name: document[name] for name in FailedBuild.__slots__ if name in document} | {
-        "unit": document["origin"],
-        "place": Place(**place) if place else None,
-    }
-    counts = Standing(document["counts"], document["notices"], document["undone"], document["duplicate_of"])
+    place = document["place"]
     return Case(
-        Outcome.from_json(refusal) if refusal else None,
+        _outcome(document["refusal"]),
         Cause(document["cause"]) if document["cause"] else None,
         Plan(tuple(map(_change, document["plan"]["changes"]))),
-        auth_config,
-        document["waits"],
-        _retry(document["retry"]),
-        FailedBuild(**same),
-        counts,
-        Times(document["last_modified"], document["made_at"], document["edited_at"]),
-        ProjectFacts(),
+        auth_config=bool(document["otherwise"]),
+        waits=document["waits"],
+        retry=_retry(document["retry"]),
+        failed=_of(FailedBuild, document, unit=document["origin"], place=_of(Place, place) if place else None),
+        standing=_of(Standing, document, attempt=document["counts"], last_news=document["notices"]),
+        times=_of(Times, document),
     )
 
 
 def _change(document: Json) -> change.Change:
-    members = {name: value for name, value in document.items() if name != "change"}
-    if "references" in members:
-        members["references"] = tuple((name, value) for name, value in members["references"])
     kind: Callable[..., change.Change] = getattr(change, document["change"])
-    return kind(**members)
+    pairs = {"references": tuple(map(tuple, document["references"]))} if "references" in document else {}
+    return kind(**{name: value for name, value in document.items() if name != "change"} | pairs)
 
 
 def _retry(document: Json) -> Retry:
     then = document["then"]
-    return Retry(
-        Way(document["way"]), document["against"], tuple(document["overrides"]), _retry(then) if then else None
-    )
+    retry: Retry = _of(Retry, document, way=Way(document["way"]), then=_retry(then) if then else None)
+    return retry
 
 
 def _credentials(document: Json) -> Any:
-    match document["state"]:
-        case "accepted" if "until" in document:
-            members = {name: _tuple(document[name]) for name in AccountAllowance.__slots__}
-            return AccountAllowance(**members)
-        case "accepted":
-            return Accepted(document["limit"], document["remaining"], document["window"])
-        case "trusted":
-            return Trusted()
-        case "busy":
-            return Asking()
-        case "unreachable":
-            return Unreachable(document["earlier"])
-    return Outcome.from_json(document["refusal"])
+    kinds = {"trusted": Trusted, "busy": Asking, "unreachable": Unreachable, "accepted": Accepted}
+    return _of(AccountAllowance if "until" in document else kinds[document["state"]], document)
 
 
 def _grant(document: Json) -> Any:
-    if "refusal" in document:
-        return Outcome.from_json(document["refusal"])
     return Busy("edited the policy of the secret") if "busy" in document else Granted(document["granted_at"])
 
 
-def _patch(document: Json) -> Any:
-    changed = tuple(document.get("changed", ()))
-    if "refusal" in document:
-        return Outcome.from_json(document["refusal"]).with_facts(changes=changed)
-    return Patched(_case(document["case"]), changed, document["at"])
+def _watched(document: Json) -> Any:
+    verdict = Verdict(document["verdict"].replace("untold", "unknown"))
+    return _of(Watched, document, verdict=verdict, log_says=document["told"])
 
 
-def _undo(document: Json) -> Any:
-    return Outcome.from_json(document["refusal"]) if "refusal" in document else Undone(document["undone"])
+def _stage_seen(document: Json) -> Any:
+    not_yet, refusal = document.get("refused", "no answer"), _outcome(document["refusal"])
+    return _of(StageSeen, document, place=_of(Place, document), not_yet=not_yet, refusal=refusal)
 
 
-def _started(document: Json) -> Started:
-    members = {("unit" if name == "whole" else name): value for name, value in document.items()}
-    return Started(**members)
-
-
-def _watched(document: Json) -> Watched:
-    told = {"log_says": document["told"], "verdict": Verdict(document["verdict"].replace("untold", "unknown"))}
-    return Watched(**{name: document[name] for name in Watched.__slots__ if name in document}, **told)
-
-
-def _stage_seen(document: Json) -> StageSeen:
-    refusal, names = document["refusal"], ("asked", "changed", "next", "at")
-    return StageSeen(
-        _place(document),
-        not_yet=document.get("refused", "no answer"),
-        refusal=Outcome.from_json(refusal) if refusal else None,
-        **{name: document[name] for name in names if name in document},
-    )
-
-
-def _place(document: Json) -> Any:
-    if set(document) == {"refusal"}:
-        return Outcome.from_json(document["refusal"])
-    return Place(document["stage"], document["action"], document["execution"])
+def _started(document: Json) -> Any:
+    return _of(Started, document, unit=document.get("whole", ""))
 
 
 _READERS: dict[str, Callable[[Json], Any]] = {
@@ -149,14 +114,14 @@ _READERS: dict[str, Callable[[Json], Any]] = {
     "diagnose": _case,
     "check": _credentials,
     "allowance": _credentials,
-    "lock-out": lambda document: LockedOut(**document),
+    "lock-out": lambda document: _of(LockedOut, document),
     "grant": _grant,
-    "patch": _patch,
-    "undo": _undo,
+    "patch": lambda document: _of(Patched, document, case=_case(document["case"])),
+    "undo": lambda document: _of(Undone, document),
     "retry": _started,
     "start": _started,
-    "batch": lambda document: BatchSeen(**document),
-    "find-stage": _place,
+    "batch": lambda document: _of(BatchSeen, document),
+    "find-stage": lambda document: _of(Place, document),
     "retry-stage": _stage_seen,
     "watch": _watched,
     "report": Outcome.from_json,
