@@ -56,6 +56,12 @@ def is_transient(error: Exception) -> bool:
     return isinstance(error, (LostConnection, HTTPClientError))
 
 
+def raise_if_transient(error: Exception) -> None:
+    """Leave only refusals to the caller: what may pass by itself is tried again with the whole step."""
+    if is_transient(error):
+        raise error
+
+
 def code_of(error: ClientError) -> str:
     return str(error.response.get("Error", {}).get("Code", ""))
 

@@ -76,6 +76,10 @@ def make_case(
     refusal = objection(reading, terms.sign_in, terms.untrusted, history.edited_before(reading.snapshot))
     if refusal:
         return Case(refusal, diagnosis.cause)
+    if reading.signed_in:  # a build that carried the credentials is a verdict, and the end of any loop
+        from remediator.core.verdict.why_unused import why_unused
+
+        return Case(why_unused(reading, diagnosis, terms.sign_in), diagnosis.cause)
     case = _case(reading, diagnosis, history)
     if reading.build.failure.of_command:
         return _with_commands_signed_in(case, reading, diagnosis, terms, pushes)

@@ -7,7 +7,7 @@ from dataclasses import astuple, dataclass
 
 from botocore.exceptions import ClientError
 
-from remediator.aws.client import is_transient, message_of
+from remediator.aws.client import message_of, raise_if_transient
 from remediator.aws.dockerhub import Allowance, Answer, ask_docker_hub
 from remediator.aws.secret import Credentials, MalformedSecret
 from remediator.core.case import Case
@@ -69,13 +69,12 @@ class LockedOut:
     seconds: int
 
 
+@dataclass(frozen=True)
 class CredentialCheck:
     """Each method is a step, or a look of one. An Outcome says how it ends where the credentials can't be used."""
 
-    def __init__(self, services: Services, execution: str) -> None:
-        self._services = services
-        self._settings = services.settings
-        self._execution = execution
+    services: Services
+    execution: str
 
     def check(self, case: Case, *, trusts: bool) -> Accepted | Trusted | Asking | Unreachable | Outcome:
         """The same as `look`, for a case; one that needs the secret's third key needs it right.
@@ -95,7 +94,7 @@ class CredentialCheck:
             if lacking:
                 return lacking
         seen = self._proven(credentials, afresh=False)
-        if isinstance(seen, Accepted) and seen.limit is not None and not self._settings.allow_limited_account:
+        if isinstance(seen, Accepted) and seen.limit is not None and not self.services.settings.allow_limited_account:
             return _limited(seen)
         return seen
 
@@ -108,30 +107,29 @@ class CredentialCheck:
         if not isinstance(seen, Accepted):
             return seen
         window = seen.window or 0
-        users = self._services.secret_record.users()
-        return AccountAllowance(seen.limit, seen.remaining, window, self._services.now() + window, users)
+        users = self.services.secret_record.users()
+        return AccountAllowance(seen.limit, seen.remaining, window, self.services.now() + window, users)
 
     def lock_out(self) -> LockedOut:
         """Nobody signs in with the secret for a while, since asking again would prolong a lockout."""
-        seconds = self._settings.limits.minutes * 60
-        until = self._services.now() + seconds
-        self._services.secret_record.lock_out(until)
+        seconds = self.services.settings.limits.minutes * 60
+        until = self.services.now() + seconds
+        self.services.secret_record.lock_out(until)
         return LockedOut(until, seconds)
 
     def locked_for(self) -> int:
         """For how many seconds nobody signs in with the secret from now on; 0 where anybody may."""
-        now = self._services.now()
-        until = self._services.secret_record.locked_until(now)
+        now = self.services.now()
+        until = self.services.secret_record.locked_until(now)
         return int(until - now) + 1 if until else 0
 
     def _read(self) -> Credentials | Outcome:
         try:
-            return self._services.secret.read()
+            return self.services.secret.read()
         except MalformedSecret as error:
             return rejected(f"the secret can't be used: {error}")
         except ClientError as error:
-            if is_transient(error):
-                raise
+            raise_if_transient(error)
             with suppress(ClientError):
                 unknown_key = self._unknown_key()
                 if unknown_key:
@@ -139,36 +137,36 @@ class CredentialCheck:
             return rejected(f"the secret can't be read: {message_of(error)}")
 
     def _proven(self, credentials: Credentials, *, afresh: bool) -> Accepted | Asking | Unreachable | Outcome:
-        record, now = self._services.secret_record, self._services.now()
-        known = record.ask(credentials.version, self._execution, now, afresh=afresh)
+        record, now = self.services.secret_record, self.services.now()
+        known = record.ask(credentials.version, self.execution, now, afresh=afresh)
         if not known.may_ask:
             return _remembered(known)
         unknown_key = self._unknown_key()
         if unknown_key:
-            record.not_told(self._execution)
+            record.not_told(self.execution)
             return unknown_key
-        answer = ask_docker_hub(credentials.username, credentials.password, self._settings.docker_hub_endpoint)
-        now = self._services.now()
+        answer = ask_docker_hub(credentials.username, credentials.password, self.services.settings.docker_hub_endpoint)
+        now = self.services.now()
         match answer:
             case Allowance():
                 accepted = Accepted(answer.limit, answer.remaining, answer.window)
-                record.accepted(credentials.version, self._execution, now, *astuple(accepted))
+                record.accepted(credentials.version, self.execution, now, *astuple(accepted))
                 return accepted
             case Answer.REJECTED:
-                record.refused(credentials.version, self._execution, now)
+                record.refused(credentials.version, self.execution, now)
                 return _not_accepted(now + REFUSED_FOR)
             case Answer.NOT_NOW:
                 until = self.lock_out().until
-                record.not_told(self._execution)
+                record.not_told(self.execution)
                 return _not_now(until)
-        record.not_told(self._execution)
+        record.not_told(self.execution)
         return Unreachable(known.accepted_before)
 
     def _auth_config_lacking(self, credentials: Credentials, case: Case) -> Outcome | None:
         """The outcome where the plan needs the secret's third key and that can't be used; None when it can."""
         if credentials.auth_config is None:
             reason = "its buildspec is in the repository, and the secret has no key docker_auth_config"
-            by_hand = advice_without_key(case, self._settings.sign_in)
+            by_hand = advice_without_key(case, self.services.settings.sign_in)
             return advised(f"the project's commands can't be signed in from here: {reason}", *by_hand)
         fault = fault_in(credentials.auth_config, credentials.username, credentials.password)
         if fault:
@@ -178,8 +176,8 @@ class CredentialCheck:
 
     def _unknown_key(self) -> Outcome | None:
         """A key that this stack grants nothing on fails every build that refers to the secret."""
-        key = self._services.secret.customer_key()
-        if not key or self._settings.sign_in.customer_key:
+        key = self.services.secret.customer_key()
+        if not key or self.services.settings.sign_in.customer_key:
             return None
         return rejected(
             f"the secret is encrypted with the customer key {key}, and the stack was deployed without SecretKmsKeyArn",

@@ -6,12 +6,12 @@ Nothing is taken from the event. What is decided is small enough for a checkpoin
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import Any
 
 from botocore.exceptions import ClientError
 
-from remediator.aws.client import is_transient, message_of
+from remediator.aws.client import message_of, raise_if_transient
 from remediator.core.case import Case
 from remediator.core.codebuild.build import Build
 from remediator.core.codebuild.failure import BuildArn
@@ -39,48 +39,46 @@ from remediator.steps.read_log import inspect_build, pushes_by_itself
 from remediator.steps.retry_unit import RetryUnit, RetryUnits
 
 
+@dataclass(frozen=True)
 class Examination:
-    def __init__(self, job: Job, services: Services) -> None:
-        self._job = job
-        self._services = services
-        self._settings = services.settings
-        self._units = RetryUnits(services)
+    job: Job
+    services: Services
 
     def first(self, history: History) -> Case:
         """Examine the build of the job: is it to be acted on, by this execution, and how? Then it is taken."""
-        return self._timed(self._examined(self._job.build, history, {}))
+        return self._timed(self._examined(self.job.build, history, {}))
 
     def again(self, build: BuildArn, history: History, repaired: Mapping[str, Any]) -> Case:
         """Examine a retry of this execution's that was throttled too. `repaired` is what was changed before."""
         return self._timed(self._examined(build, history, repaired))
 
     def _timed(self, case: Case) -> Case:
-        return replace(case, times=replace(case.times, made_at=self._services.now()))
+        return replace(case, times=replace(case.times, made_at=self.services.now()))
 
     def _examined(self, subject: BuildArn, history: History, repaired: Mapping[str, Any]) -> Case:
-        build = self._services.codebuild.build(subject)
+        build = self.services.codebuild.build(subject)
         if build is None:
             return Case(rejected(f"CodeBuild knows no build {subject.id}"))
-        diagnosis = diagnose(build.failure, inspect_build(build, self._services))
+        diagnosis = diagnose(build.failure, inspect_build(build, self.services))
         refused = refuse_build(build, diagnosis)
         if refused:
             return refused
-        if subject != self._job.build:
+        if subject != self.job.build:
             case = self._case(build, diagnosis, replace(history, undone=0))
             if case.refusal is None:
-                self._services.journal.record_repair(self._job.build, {**repaired, **case.plan.record()})
+                self.services.journal.record_repair(self.job.build, {**repaired, **case.plan.record()})
             return case
         foreign = pull_request_objection(build)
         if foreign:
             return Case(foreign, diagnosis.cause)
-        unit = self._units.of(build, self._job.execution)
-        if self._job.attempt == 1:
+        unit = RetryUnits(self.services).of(build, self.job.execution)
+        if self.job.attempt == 1:
             ruled_out = self._ruled_out(build, unit, history)
             if ruled_out:
                 return _standing(Case(ruled_out, diagnosis.cause), last_news=ruled_out.ending is Ending.GAVE_UP)
         else:  # a person's word goes before these rules, but not before an execution that still works on it
             history = replace(history, undone=0)
-            earlier = self._services.journal.entry(self._job.build)
+            earlier = self.services.journal.entry(self.job.build)
             if earlier and self._is_watched(earlier.execution):
                 return _standing(Case(None, diagnosis.cause), duplicate_of=earlier.execution)
             if unit.runs:
@@ -93,31 +91,31 @@ class Examination:
 
     def _ruled_out(self, build: Build, unit: RetryUnit, history: History) -> Outcome | None:
         """No loop: these builds are not acted on, whoever started them and in whatever order their events come."""
-        ours = retry_of_ours(unit.initiator, self._services.own_name)
+        ours = retry_of_ours(unit.initiator, self.services.own_name)
         if ours:
             return ours
         if unit.held_by and not unit.is_free_for(build):
             return owned_by_another(unit.name, unit.held_by, runs=unit.runs)
         if history.precedes(build) and self._is_watched(history.repaired_by):
             return belongs_to_watcher(history)
-        return too_often(history, build, self._settings.limits, self._services.now())
+        return too_often(history, build, self.services.settings.limits, self.services.now())
 
     def _is_watched(self, watcher: str) -> bool:
-        return watcher not in ("", self._job.execution) and self._services.executions.is_running(watcher)
+        return watcher not in ("", self.job.execution) and self.services.executions.is_running(watcher)
 
     def _case(self, build: Build, diagnosis: Diagnosis, history: History) -> Case:
-        project = self._services.codebuild.project(build.failure.build.project)
+        project = self.services.codebuild.project(build.failure.build.project)
         if project is None:
             return Case(rejected("the project no longer exists"))
-        terms = self._settings.terms
+        terms = self.services.settings.terms
         reading = read(build, Snapshot(project), terms.sign_in)
-        pushes = pushes_by_itself(build, project, self._services)
+        pushes = pushes_by_itself(build, project, self.services)
         # Whatever its role: a refusal saves reading that.
         case = make_case(reading, diagnosis, terms, history, pushes)
         carried = diagnosis.cause is Cause.ANONYMOUS_LIMIT and reading.signed_in
         if case.refusal and not carried:
             return case
-        grants = Grants(self._services)
+        grants = Grants(self.services)
         role = _role(project, grants)
         if isinstance(role, Outcome):
             return Case(role, diagnosis.cause)
@@ -138,31 +136,31 @@ class Examination:
         project = reading.snapshot.project
         if not (project.get("buildBatchConfig") or reading.build.batch or reading.another_image):
             return None
-        builds = self._services.codebuild.latest_builds(str(project["name"]))
+        builds = self.services.codebuild.latest_builds(str(project["name"]))
         return other_images(builds, reading.snapshot, case.plan)
 
     def _unused(self, reading: Reading, diagnosis: Diagnosis) -> Outcome:
         """Throttled as an anonymous although it was repaired: why, with the evidence."""
         from remediator.core.verdict.why_unused import why_unused
 
-        outcome = why_unused(reading, diagnosis, self._settings.sign_in, self._secret_fault())
+        outcome = why_unused(reading, diagnosis, self.services.settings.sign_in, self._secret_fault())
         evidence = f": {diagnosis.excerpt}" if diagnosis.excerpt else ""
         return outcome.with_facts(reason=f"{outcome.reason}{evidence}")
 
     def _secret_fault(self) -> str:
         """What is wrong with the secret, as far as that can be told; empty when nothing is."""
-        seen = CredentialCheck(self._services, self._job.execution).look()
+        seen = CredentialCheck(self.services, self.job.execution).look()
         return seen.reason if isinstance(seen, Outcome) and seen.ending is Ending.REJECTED else ""
 
     def _entered(self, case: Case, unit: RetryUnit) -> Case:
         """The build is this execution's from here on, and what it is about to change is written down."""
-        job = self._job
-        entrance = self._services.journal.enter(
+        job = self.job
+        entrance = self.services.journal.enter(
             job.build,
             job.execution,
             job.attempt,
-            self._services.now(),
-            repair=case.plan.record() if self._settings.mode == "auto" else {},
+            self.services.now(),
+            repair=case.plan.record() if self.services.settings.mode == "auto" else {},
             unit=unit.key,
             evict=unit.held_by,
         )
@@ -187,8 +185,7 @@ def _role(project: Document, grants: Grants) -> Role | Outcome:
     try:
         return grants.role(str(project.get("serviceRole", "")))
     except ClientError as error:
-        if is_transient(error):
-            raise
+        raise_if_transient(error)
         return advised(f"the project's service role can't be read: {message_of(error)}")
 
 

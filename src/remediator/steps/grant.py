@@ -10,7 +10,7 @@ from typing import Any
 
 from botocore.exceptions import ClientError
 
-from remediator.aws.client import code_of, is_transient, message_of
+from remediator.aws.client import code_of, is_transient, message_of, raise_if_transient
 from remediator.core.codebuild.project import Role, Snapshot
 from remediator.core.guards.history import stopped
 from remediator.core.guards.shared_role import shared_with, users_of_roles
@@ -18,6 +18,7 @@ from remediator.core.guards.strangers import stranger_objection
 from remediator.core.job import Job
 from remediator.core.outcome import Outcome, advised
 from remediator.core.repair.change import GrantSecretAccess
+from remediator.core.repair.sign_in import SignIn
 from remediator.services import Services
 
 _REFUSED = (
@@ -46,19 +47,22 @@ class Busy:
     doing: str
 
 
+@dataclass(frozen=True)
 class Grants:
     """What it has read of the secret it reads once: make one for each look.
 
     What only some modes, keys and boundaries need is imported where it is used: every start of the function counts.
     """
 
-    def __init__(self, services: Services) -> None:
-        self._services = services
-        self._sign_in = services.settings.sign_in
+    services: Services
+
+    @property
+    def _sign_in(self) -> SignIn:
+        return self.services.settings.sign_in
 
     def role(self, role_arn: str) -> Role:
         """The role as IAM has it, and whether it holds the grant."""
-        role = self._services.iam.role(role_arn)
+        role = self.services.iam.role(role_arn)
         return replace(role, granted=self._holds(role))
 
     def _holds(self, role: Role) -> bool:
@@ -72,8 +76,8 @@ class Grants:
                 except SecretPolicyFault:
                     return False
             case "inline":
-                return self._services.iam.inline_policy(name, self._inline[0]) == self._inline[1]
-        return sign_in.policy_arn in self._services.iam.attached(name)
+                return self.services.iam.inline_policy(name, self._inline[0]) == self._inline[1]
+        return sign_in.policy_arn in self.services.iam.attached(name)
 
     def objection(self, role: Role) -> Outcome | None:
         """What would keep the role from reading the secret whatever is granted; None where nothing is seen."""
@@ -87,10 +91,9 @@ class Grants:
         from remediator.core.policies.evaluate import boundary_refuses
 
         try:
-            document = self._services.iam.policy(role.boundary)
+            document = self.services.iam.policy(role.boundary)
         except ClientError as error:
-            if is_transient(error):
-                raise
+            raise_if_transient(error)
             reason = (
                 f"the permissions boundary {role.boundary} of the role {role.arn} can't be read: {message_of(error)}"
             )
@@ -112,10 +115,9 @@ class Grants:
 
         try:
             key = self._key_arn
-            document = self._services.kms.policy(key) if key else None
+            document = self.services.kms.policy(key) if key else None
         except ClientError as error:
-            if is_transient(error):
-                raise
+            raise_if_transient(error)
             return advised(
                 f"the key of the secret can't be looked at: {message_of(error)}",
                 "deploy with the ARN of the secret's own key as SecretKmsKeyArn",
@@ -152,12 +154,12 @@ class Grants:
     def shared_role(self, role: str, project: str, execution: str) -> str | Busy | Outcome:
         """Who shares the role, by its name, as a sentence, empty for nobody; the outcome where strangers could read the
         secret through one of them. All projects are read again where that was not done a short while ago."""
-        index, settings, now = self._services.role_index, self._services.settings, self._services.now()
+        index, settings, now = self.services.role_index, self.services.settings, self.services.now()
         users = index.users(now)
         if users is None:
             if not index.begin(execution, now):
                 return Busy("read who shares the roles")
-            projects = map(Snapshot, self._services.codebuild.projects(settings.covers))
+            projects = map(Snapshot, self.services.codebuild.projects(settings.covers))
             users = users_of_roles(projects)
             index.keep(users, execution, now)
         return shared_with(users, role, project, settings.untrusted_projects)
@@ -167,38 +169,38 @@ class Grants:
 
         The role is read again: proving the secret may have taken long.
         """
-        stop = self._services.switch.stopped()
+        stop = self.services.switch.stopped()
         if stop:
             return stopped(stop)
         shared = self.shared_role(change.role_name, job.build.project, job.execution)
         if not isinstance(shared, str):
             return shared
         try:
-            role = self._services.iam.role(change.role_arn)
-            opened = stranger_objection(Snapshot({}, role), self._services.settings.untrusted_projects)
+            role = self.services.iam.role(change.role_arn)
+            opened = stranger_objection(Snapshot({}, role), self.services.settings.untrusted_projects)
             refused = opened or self._write(change, job.execution)
         except ClientError as error:
             if is_transient(error) or code_of(error) not in _REFUSED:
                 raise
             return _refused(change, message_of(error), code_of(error))
-        return refused or Granted(self._services.now(), shared)
+        return refused or Granted(self.services.now(), shared)
 
     def _write(self, change: GrantSecretAccess, execution: str) -> Busy | Outcome | None:
         match change.by:
             case "secret":
                 return self._name_in_secret(change, execution)
             case "inline":
-                self._services.iam.put_inline_policy(change.role_name, *self._inline)
+                self.services.iam.put_inline_policy(change.role_name, *self._inline)
             case "managed":
-                self._services.iam.attach(change.role_name, change.policy_arn)
+                self.services.iam.attach(change.role_name, change.policy_arn)
         return None
 
     def _name_in_secret(self, change: GrantSecretAccess, execution: str) -> Busy | Outcome | None:
         """Read, change and write the secret's policy as the only one who does."""
         from remediator.core.policies.secret_policy import SecretPolicyFault, with_role
 
-        record, secret = self._services.secret_record, self._services.secret
-        if not record.begin_edit(execution, self._services.now()):
+        record, secret = self.services.secret_record, self.services.secret
+        if not record.begin_edit(execution, self.services.now()):
             return Busy("edited the policy of the secret")
         try:
             text = secret.policy()
@@ -213,15 +215,15 @@ class Grants:
 
     @cached_property
     def _secret_policy(self) -> str | None:
-        return self._services.secret.policy()
+        return self.services.secret.policy()
 
     @cached_property
     def _key_arn(self) -> str:
         """The secret's customer key; empty where it is Secrets Manager's own."""
         if not self._sign_in.customer_key:
             return ""
-        key = self._services.secret.customer_key()
-        return self._services.kms.key_arn(key) if key else ""
+        key = self.services.secret.customer_key()
+        return self.services.kms.key_arn(key) if key else ""
 
     @cached_property
     def _inline(self) -> tuple[str, Mapping[str, Any]]:

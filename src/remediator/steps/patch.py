@@ -8,7 +8,7 @@ from typing import Any
 
 from botocore.exceptions import ClientError
 
-from remediator.aws.client import code_of, is_transient, message_of
+from remediator.aws.client import code_of, message_of, raise_if_transient
 from remediator.core.case import Case
 from remediator.core.codebuild.failure import BuildArn
 from remediator.core.codebuild.project import Document, Snapshot
@@ -49,11 +49,10 @@ class Undone:
     undone: bool
 
 
+@dataclass(frozen=True)
 class Patch:
-    def __init__(self, job: Job, services: Services) -> None:
-        self._job = job
-        self._services = services
-        self._settings = services.settings
+    job: Job
+    services: Services
 
     def apply(self, case: Case, history: History, repaired: Record) -> Patched | Outcome:
         """Send the planned changes, read back and compare; the outcome where that may not be, with what was changed.
@@ -62,11 +61,11 @@ class Patch:
         everything else, because CodeBuild has no revisions: the last writer wins. Where it was edited since, the plan
         is made again. `repaired` is what this execution has changed before.
         """
-        stop = self._services.switch.stopped()
+        stop = self.services.switch.stopped()
         if stop:
             return stopped(stop)
         for _ in range(EDITS):
-            project = self._services.codebuild.project(self._job.build.project)
+            project = self.services.codebuild.project(self.job.build.project)
             if project is None:
                 return gave_up("the project was deleted meanwhile")
             objection = self._objection(Snapshot(project))
@@ -78,7 +77,7 @@ class Patch:
             if again.refusal:
                 return again.refusal.with_facts(changes=_made(case.plan, project))
             case = again
-            self._services.journal.record_repair(self._job.build, {**repaired, **case.plan.record()})
+            self.services.journal.record_repair(self.job.build, {**repaired, **case.plan.record()})
         reason = "the project was edited again and again while it was to be repaired"
         return gave_up(reason, "use the remediate command when nobody edits it")
 
@@ -96,31 +95,31 @@ class Patch:
         times = replace(case.times, last_modified=Snapshot(project).last_modified, edited_at=edited_at)
         case = replace(case, times=times)
         self._keep(case, history, repaired)
-        return Patched(case, changed, self._services.now())
+        return Patched(case, changed, self.services.now())
 
     def _keep(self, case: Case, history: History, repaired: Record) -> None:
         """What tells a build that started after the repair from one that started before, and a repair undone."""
         now_repaired = replace(
             history,
             repaired_at=case.times.last_modified,
-            repaired_by=self._job.execution,
+            repaired_by=self.job.execution,
             edited_at=case.times.edited_at,
-            undone=history.undone + (case.standing.undone and history.repaired_by != self._job.execution),
+            undone=history.undone + (case.standing.undone and history.repaired_by != self.job.execution),
             members=tuple({**dict.fromkeys(history.members), **repaired, **case.plan.record()}),
         )
-        self._services.journal.record_repaired(self._job.build.project, self._job.execution, now_repaired)
+        self.services.journal.record_repaired(self.job.build.project, self.job.execution, now_repaired)
 
     def _objection(self, snapshot: Snapshot) -> Outcome | None:
-        terms = self._settings.terms
+        terms = self.services.settings.terms
         return out_of_scope(snapshot, terms.scope) or stranger_objection(snapshot, terms.untrusted)
 
     def _plan_again(self, project: Document, case: Case) -> Case:
         """Somebody edited the project since the diagnosis: decide again, with the role that has been granted."""
-        build = self._services.codebuild.build(BuildArn.parse(case.failed.build))
+        build = self.services.codebuild.build(BuildArn.parse(case.failed.build))
         if build is None:
             return Case(gave_up("the build's record is gone"))
-        role = Grants(self._services).role(str(project.get("serviceRole", "")))
-        terms = self._settings.terms
+        role = Grants(self.services).role(str(project.get("serviceRole", "")))
+        terms = self.services.settings.terms
         again = replan(case, read(build, Snapshot(project, role), terms.sign_in), terms)
         if again.refusal is None and again.plan.grant not in (None, case.plan.grant):
             return Case(gave_up("the project was given another service role meanwhile"), case.cause)
@@ -129,7 +128,7 @@ class Patch:
     def undo(self, plan: Plan) -> Undone | Outcome:
         """Take back what `patch` changed, where it is still ours. What is gone by now, also by an undo that was
         interrupted, counts as taken back."""
-        project = self._services.codebuild.project(self._job.build.project)
+        project = self.services.codebuild.project(self.job.build.project)
         if project is None:
             return Undone(False)
         reverted = plan.revert(project)
@@ -142,12 +141,11 @@ class Patch:
         """UpdateProject, then read back and compare: the `lastModified` of CodeBuild's answer when the project is now
         exactly as wanted, else the outcome."""
         try:
-            updated = self._services.codebuild.update(wanted, with_source=plan.edits_source)
+            updated = self.services.codebuild.update(wanted, with_source=plan.edits_source)
         except ClientError as error:
-            if is_transient(error):
-                raise
+            raise_if_transient(error)
             return _update_refused(error)
-        after = self._services.codebuild.project(str(wanted["name"])) or {}
+        after = self.services.codebuild.project(str(wanted["name"])) or {}
         paths = [path for path in difference(_ordered(wanted), _ordered(after)) if not path.startswith(_CODEBUILDS_OWN)]
         if not paths:
             return Snapshot(updated).last_modified

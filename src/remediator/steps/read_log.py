@@ -5,7 +5,7 @@ from __future__ import annotations
 from botocore.exceptions import ClientError
 
 from remediator.aws.buildlog import MOST_PAGES, BuildLog
-from remediator.aws.client import code_of, is_transient, message_of
+from remediator.aws.client import code_of, message_of, raise_if_transient
 from remediator.core.codebuild.build import Build
 from remediator.core.codebuild.failure import COMMAND_PHASES, BuildFailure
 from remediator.core.codebuild.log import LogLine, LogPlace
@@ -46,8 +46,7 @@ def inspect(failure: BuildFailure, services: Services, patience: tuple[int, ...]
     try:
         return _look(BuildLog(services.logs, place), failure, services, patience)
     except ClientError as error:
-        if is_transient(error):
-            raise
+        raise_if_transient(error)
         if code_of(error) == "ResourceNotFoundException":
             return Finding(unread="CloudWatch Logs has no log under the name that the build gives", late=True)
         return Finding(unread=f"its log can't be read: {message_of(error)}", denied=True)
@@ -115,8 +114,7 @@ def pushes_by_itself(build: Build, project: Document, services: Services) -> boo
             return None
         shown = {_signs_in_or_pushes(one, services) for one in (build, *passed[:MOST_PASSED])}
     except ClientError as error:
-        if is_transient(error):
-            raise
+        raise_if_transient(error)
         return None
     if True in shown:
         return True
@@ -132,8 +130,7 @@ def was_denied(build: Build, services: Services) -> bool:
     try:
         said, _ = _search(BuildLog(services.logs, place), command, DENIED)
     except ClientError as error:
-        if is_transient(error):
-            raise
+        raise_if_transient(error)
         return False
     return said is not None and said.hold(DENIED)
 
@@ -153,8 +150,7 @@ def login_shown(build: Build, services: Services) -> bool:
             if shows_login(lines, services.settings.sign_in):
                 return True
     except ClientError as error:
-        if is_transient(error):
-            raise
+        raise_if_transient(error)
     return False
 
 

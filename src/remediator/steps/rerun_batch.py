@@ -38,47 +38,46 @@ class BatchSeen:
     group: str = ""
 
 
+@dataclass(frozen=True)
 class Batches:
-    def __init__(self, job: Job, services: Services) -> None:
-        self._job = job
-        self._services = services
-        self._rerun = Rerun(job, services)
+    job: Job
+    services: Services
 
     def look_for_end(self, seen: BatchSeen, case: Case, subject: BuildArn) -> BatchSeen:
         """Has the batch finished failing? Only then it can be retried."""
-        batch = self._services.codebuild.batch(case.failed.batch)
+        batch = self.services.codebuild.batch(case.failed.batch)
         if batch is None:
             return replace(seen, ended=True, status="unknown")
         return BatchSeen(
-            batch.minutes_allowed, self._services.now(), batch.ended, batch.status, batch.group_of(str(subject))
+            batch.minutes_allowed, self.services.now(), batch.ended, batch.status, batch.group_of(str(subject))
         )
 
     def retry(self, case: Case, number: int) -> Started:
         """Run what failed of the batch again, once; the caller sees to it."""
-        go_on_unless_stopped(self._services)
-        token = f"{self._job.build.uuid}-{self._job.attempt}-{number}-batch"
-        batch = answered(lambda: self._services.codebuild.retry_batch(case.failed.batch, token))
+        go_on_unless_stopped(self.services)
+        token = f"{self.job.build.uuid}-{self.job.attempt}-{number}-batch"
+        batch = answered(lambda: self.services.codebuild.retry_batch(case.failed.batch, token))
         unit = f"batch#{batch.id}"
         if batch.id != case.failed.batch:
             # Its builds fail under that name, and are followed already.
-            self._services.journal.take(unit, self._job.execution, self._services.now())
-        return Started(batch=batch.id, unit=unit, at=self._services.now())
+            self.services.journal.take(unit, self.job.execution, self.services.now())
+        return Started(batch=batch.id, unit=unit, at=self.services.now())
 
     def find(self, again: Callable[[], Started], case: Case, subject: BuildArn, since: float) -> Started | None:
         """The batch that an interrupted retry may have started: `again` answers with the same one while CodeBuild
         remembers its token; after that the old one tells, where the build that failed is no more its group's. Where it
         does not, a new batch may run all the same, which nothing here shows: then none is started beside it."""
-        if self._services.now() - since < TOKEN_LIVES:
+        if self.services.now() - since < TOKEN_LIVES:
             return again()
-        batch = self._services.codebuild.batch(case.failed.batch)
+        batch = self.services.codebuild.batch(case.failed.batch)
         if batch is None or batch.build_of(batch.group_of(str(subject))) in ("", str(subject)):
             raise NotStarted("whether the batch was retried can't be told after so long an interruption")
-        return Started(batch=case.failed.batch, at=self._services.now())
+        return Started(batch=case.failed.batch, at=self.services.now())
 
     def look(self, seen: Watched, case: Case) -> Watched:
         """Look at the retried batch once: the gravest of what its failed builds tell, else what the build that the
         batch is retried for has become."""
-        batch = self._services.codebuild.batch(seen.batch)
+        batch = self.services.codebuild.batch(seen.batch)
         if batch is None:
             return not_shown(seen)
         if not batch.ended:
@@ -89,10 +88,12 @@ class Batches:
         return self._result(batch, seen, case)
 
     def _result(self, batch: Batch, seen: Watched, case: Case) -> Watched:
-        codebuild = self._services.codebuild
+        codebuild = self.services.codebuild
         if batch.status not in ("SUCCEEDED", *FAILED_STATUSES):
             return replace(seen, verdict=Verdict.STOPPED)
-        judged = [self._rerun.judged(build, seen, case) for build in codebuild.builds(batch.failed_builds)]
+        judged = [
+            Rerun(self.job, self.services).judged(build, seen, case) for build in codebuild.builds(batch.failed_builds)
+        ]
         late = next((one for one in judged if one.verdict is Verdict.RUNNING), None)
         if late:
             return replace(seen, late=late.late)
@@ -101,7 +102,7 @@ class Batches:
             if found:
                 return found
         for build in codebuild.builds(tuple(filter(None, (batch.build_of(seen.group),)))):
-            return self._rerun.judged(build, seen, case)
+            return Rerun(self.job, self.services).judged(build, seen, case)
         # That build's record is gone.
         gone = Verdict.PASSED if batch.status == "SUCCEEDED" else Verdict.STOPPED
         return judged[0] if judged else replace(seen, verdict=gone)

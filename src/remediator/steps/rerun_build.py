@@ -63,11 +63,10 @@ def go_on_unless_stopped(services: Services) -> None:
         raise NotStarted(stop)
 
 
+@dataclass(frozen=True)
 class Rerun:
-    def __init__(self, job: Job, services: Services) -> None:
-        self._job = job
-        self._services = services
-        self._settings = services.settings
+    job: Job
+    services: Services
 
     def retry(self, case: Case, number: int, subject: BuildArn) -> Started:
         """Run the build again; the caller sees to it that this runs once. It may run with the settings that the first
@@ -76,23 +75,23 @@ class Rerun:
         `number` counts the retries of this execution, `subject` is the build that failed last.
         """
         if case.retry.way is Way.RETRY_BUILD:
-            go_on_unless_stopped(self._services)
+            go_on_unless_stopped(self.services)
             token = self._token(number)
-            return self._taken(answered(lambda: self._services.codebuild.retry_build(subject, token)), case)
+            return self._taken(answered(lambda: self.services.codebuild.retry_build(subject, token)), case)
         return self.start(case, number, subject)
 
     def start(self, case: Case, number: int, subject: BuildArn) -> Started:
         """Start a build with the project's settings and the overrides that the failed one had."""
-        go_on_unless_stopped(self._services)
-        project, token = self._job.build.project, f"{self._token(number)}-start"
-        codebuild, overrides = self._services.codebuild, self._overrides(case, subject)
+        go_on_unless_stopped(self.services)
+        project, token = self.job.build.project, f"{self._token(number)}-start"
+        codebuild, overrides = self.services.codebuild, self._overrides(case, subject)
         version = case.failed.source_version
         started = answered(lambda: codebuild.start_build(project, version, token, dict(overrides)), quote=not overrides)
         return self._taken(started, case)
 
     def stop(self, build: str) -> None:
         """Stop a build that runs with the settings that the first one failed with."""
-        self._services.codebuild.stop_build(BuildArn.parse(build))
+        self.services.codebuild.stop_build(BuildArn.parse(build))
 
     def find(self, again: Callable[[], Started], case: Case, known: tuple[str, ...], since: float) -> Started | None:
         """The build that an interrupted start may have started; None when there is none.
@@ -101,14 +100,14 @@ class Rerun:
         request, answers with the same build, or starts the one that had not been started. After that, and where the
         request can't be made again, the newest builds are looked through, for one that is ours by its initiator.
         """
-        if self._services.now() - since < TOKEN_LIVES:
+        if self.services.now() - since < TOKEN_LIVES:
             with suppress(NotStarted):
                 return again()
         failed = case.failed
-        for build in self._services.codebuild.latest_builds(self._job.build.project):
+        for build in self.services.codebuild.latest_builds(self.job.build.project):
             started = self._started(build, case)
             who = (failed.initiator,) if case.retry.way is Way.RETRY_BUILD else ()  # nobody says who RetryBuild shows
-            ours = started_by(build.initiator, self._services.own_name) or build.initiator in who
+            ours = started_by(build.initiator, self.services.own_name) or build.initiator in who
             ours = ours and started.build not in known
             version = build.document.get("sourceVersion") or None
             same = version in (failed.source_version, failed.asked_version)
@@ -121,7 +120,7 @@ class Rerun:
 
         A log that is late gets a few looks more.
         """
-        build = self._services.codebuild.build(BuildArn.parse(seen.build))
+        build = self.services.codebuild.build(BuildArn.parse(seen.build))
         if build is None:
             return not_shown(seen)
         failed = build.ended and build.status in FAILED_STATUSES
@@ -134,10 +133,10 @@ class Rerun:
     def judged(self, build: Build, seen: Watched, case: Case) -> Watched:
         """What was seen, with what this build tells."""
         failed = build.ended and build.status in FAILED_STATUSES
-        finding = inspect_build(build, self._services) if failed else NOT_INSPECTED
+        finding = inspect_build(build, self.services) if failed else NOT_INSPECTED
         if finding.late and seen.late < LATE_LOOKS + LATE_RETRIES:
             return replace(seen, late=max(seen.late, LATE_RETRIES) + 1)
-        found = verdict(build, case.failed.phase, finding, self._settings.sign_in.secret_arn)
+        found = verdict(build, case.failed.phase, finding, self.services.settings.sign_in.secret_arn)
         passed = found in (Verdict.PASSED, Verdict.PAST_PULL)
         return replace(
             seen,
@@ -145,19 +144,19 @@ class Rerun:
             verdict=found,
             log_says=_log_says(build, finding),
             # Only a plan with DOCKER_AUTH_CONFIG can be the reason.
-            denied=found is Verdict.PAST_PULL and case.auth_config and was_denied(build, self._services),
+            denied=found is Verdict.PAST_PULL and case.auth_config and was_denied(build, self.services),
             phase=build.failure.phase,
             started_at=build.started_at,
             old=build.ended and self._is_old(build, case),
             proof=self._proof(build, case) if passed else "",
-            at=self._services.now(),
+            at=self.services.now(),
         )
 
     def _proof(self, build: Build, case: Case) -> str:
         from remediator.core.verdict.proof import proof
 
-        sign_in = self._settings.sign_in
-        shown = case.failed.phase in COMMAND_PHASES and login_shown(build, self._services)
+        sign_in = self.services.settings.sign_in
+        shown = case.failed.phase in COMMAND_PHASES and login_shown(build, self.services)
         return proof(build, case.failed.phase, sign_in, shown)
 
     def _overrides(self, case: Case, subject: BuildArn) -> Mapping[str, Any]:
@@ -166,12 +165,12 @@ class Rerun:
             return {}
         from remediator.core.retry.overrides import overrides_of
 
-        codebuild = self._services.codebuild
-        build, project = codebuild.build(subject), codebuild.project(self._job.build.project)
-        history = self._services.journal.history(self._job.build.project)
+        codebuild = self.services.codebuild
+        build, project = codebuild.build(subject), codebuild.project(self.job.build.project)
+        history = self.services.journal.history(self.job.build.project)
         if build is None or project is None or history.edited_before(Snapshot(project)) != case.times.edited_at:
             raise NotStarted("the project was edited meanwhile, so the overrides of its build can't be told any more")
-        return overrides_of(build, Snapshot(project), self._settings.sign_in).request
+        return overrides_of(build, Snapshot(project), self.services.settings.sign_in).request
 
     def _taken(self, build: Build, case: Case) -> Started:
         started = self._started(build, case)
@@ -179,26 +178,26 @@ class Rerun:
             self._adopt(started.build)
             if build.auto_retry_due:
                 started = replace(started, unit=f"chain#{build.failure.build.id}")
-                self._services.journal.take(started.unit, self._job.execution, self._services.now())
+                self.services.journal.take(started.unit, self.job.execution, self.services.now())
         return started
 
     def _adopt(self, build: str) -> bool:
         """The build is this execution's, whoever CodeBuild shows as its initiator; False where it is another's."""
-        job, arn = self._job, BuildArn.parse(build)
+        job, arn = self.job, BuildArn.parse(build)
         reason = f"the build is a retry of {job.build.id} by the execution {job.execution}, which follows it"
         entry = Outcome(Ending.SKIPPED, reason, quiet=True).entry(arn.project, build)
-        return self._services.journal.adopt(arn, job.execution, entry, self._services.now())
+        return self.services.journal.adopt(arn, job.execution, entry, self.services.now())
 
     def _token(self, number: int) -> str:
-        return f"{self._job.build.uuid}-{self._job.attempt}-{number}"
+        return f"{self.job.build.uuid}-{self.job.attempt}-{number}"
 
     def _started(self, build: Build, case: Case) -> Started:
         old = case.retry.way is Way.RETRY_BUILD and self._is_old(build, case)
-        return Started(str(build.document["arn"]), self._services.now(), old)
+        return Started(str(build.document["arn"]), self.services.now(), old)
 
     def _is_old(self, build: Build, case: Case) -> bool:
         """Does it run with the settings that the first one failed with? Where nothing was changed, these are all."""
-        return not case.waits and not signed_in(build, case.failed.phase, self._settings.sign_in)
+        return not case.waits and not signed_in(build, case.failed.phase, self.services.settings.sign_in)
 
 
 def not_shown(seen: Watched) -> Watched:

@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 
 from botocore.exceptions import ClientError
 
-from remediator.aws.client import code_of, is_transient, message_of
+from remediator.aws.client import code_of, is_transient, message_of, raise_if_transient
 from remediator.core.case import Case
 from remediator.core.codebuild.failure import BuildArn
 from remediator.core.codebuild.pipeline import Place, external_id_at, place_of, retries_itself
@@ -38,13 +38,13 @@ class StageSeen:
     refusal: Outcome | None = None
 
 
+@dataclass(frozen=True)
 class Stages:
-    def __init__(self, services: Services) -> None:
-        self._services = services
+    services: Services
 
     def find(self, case: Case, subject: BuildArn) -> Place | Outcome:
         """Where the build ran: stage, action and execution; or the outcome, where its stage is not to be retried."""
-        pipelines, pipeline = self._services.codepipeline, case.failed.pipeline
+        pipelines, pipeline = self.services.codepipeline, case.failed.pipeline
         try:
             place = self._place(case, subject)
             if place is None:
@@ -57,8 +57,7 @@ class Stages:
                 advice = f"retry the stage {place.stage} of the pipeline {pipeline} if its own retry failed too"
                 return _not_retried(case, reason, advice)
         except ClientError as error:
-            if is_transient(error):
-                raise
+            raise_if_transient(error)
             return _not_retried(case, f"it can't be looked at: {message_of(error)}", _by_hand(case))
         return place
 
@@ -66,7 +65,7 @@ class Stages:
         """As it was when the first build was examined; a retry of it is where the pipeline shows it now."""
         if case.failed.place:
             return case.failed.place
-        return place_of(self._services.codepipeline.state(case.failed.pipeline), _external_id(case, subject))
+        return place_of(self.services.codepipeline.state(case.failed.pipeline), _external_id(case, subject))
 
     def retry(self, seen: StageSeen, case: Case, subject: BuildArn) -> StageSeen:
         """One look: ask for the retry unless it was made.
@@ -74,17 +73,17 @@ class Stages:
         May run any number of times: where the action runs something else for the same execution of the pipeline, its
         stage was retried, by whomever.
         """
-        pipelines, place, name = self._services.codepipeline, seen.place, case.failed.pipeline
+        pipelines, place, name = self.services.codepipeline, seen.place, case.failed.pipeline
         try:
             pipeline = pipelines.state(name)
             now = external_id_at(pipeline, place)
             if now is None:
                 return replace(seen, refusal=_superseded(case))
             if now != _external_id(case, subject):
-                return replace(seen, next=now, at=self._services.now())
+                return replace(seen, next=now, at=self.services.now())
             seen = replace(seen, changed=pipeline["updated"].timestamp() > case.failed.started_at)
             if not seen.asked:
-                stop = self._services.switch.stopped()
+                stop = self.services.switch.stopped()
                 if stop:
                     return replace(seen, refusal=_not_retried(case, stop, _by_hand(case)))
                 pipelines.retry_stage(name, place.stage, place.execution)

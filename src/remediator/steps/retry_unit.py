@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 
 from botocore.exceptions import ClientError
 
-from remediator.aws.client import is_transient
+from remediator.aws.client import raise_if_transient
 from remediator.core.codebuild.build import Build
 from remediator.core.codebuild.failure import BuildArn
 from remediator.core.codebuild.pipeline import Place, place_of
@@ -57,18 +57,18 @@ class RetryUnit:
         return self.ended_at is None or build.started_at > self.ended_at + CLOCK_SKEW
 
 
+@dataclass(frozen=True)
 class RetryUnits:
-    def __init__(self, services: Services) -> None:
-        self._services = services
+    services: Services
 
     def of(self, build: Build, execution: str) -> RetryUnit:
         """As this execution finds it: what it has itself is free for it."""
         unit = self._unit(build)
-        journal = self._services.journal
+        journal = self.services.journal
         owner = journal.unit_owner(unit.key) if unit.key else None
         if owner is None or owner.execution == execution:
             return unit
-        runs = owner.ended_at is None and self._services.executions.is_running(owner.execution)
+        runs = owner.ended_at is None and self.services.executions.is_running(owner.execution)
         if owner.ended_at is None and not runs:
             # It has died, or it has ended since the journal was read.
             owner = journal.unit_owner(unit.key) or owner
@@ -91,10 +91,9 @@ class RetryUnits:
     def _place(self, build: Build) -> Place | None:
         """None where the pipeline does not show the build, or may not be read: then its stage is not retried."""
         try:
-            state = self._services.codepipeline.state(build.pipeline)
+            state = self.services.codepipeline.state(build.pipeline)
         except ClientError as error:
-            if is_transient(error):
-                raise
+            raise_if_transient(error)
             return None
         return place_of(state, build.batch or build.failure.build.id)
 
@@ -103,7 +102,7 @@ class RetryUnits:
         for _ in range(LONGEST_CHAIN):
             if not build.previous_auto_retry:
                 break
-            previous = self._services.codebuild.build(BuildArn.parse(build.previous_auto_retry))
+            previous = self.services.codebuild.build(BuildArn.parse(build.previous_auto_retry))
             if previous is None:
                 break
             build = previous

@@ -232,6 +232,17 @@ def test_an_overridden_image_that_was_signed_in_is_started_again_as_it_was() -> 
     assert "environment.image" in case.retry.overrides
 
 
+def test_a_build_that_carried_our_credential_already_is_given_up() -> None:
+    environment = given.repaired_environment()
+
+    case = given.case(given.build(env=environment), given.snapshot(env=environment))
+
+    assert case.refusal is not None
+    assert case.refusal.ending is Ending.GAVE_UP
+    assert "carried the credentials already" in case.refusal.reason
+    assert case.plan.changes == ()
+
+
 # Overridden images
 
 

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from remediator.core.codebuild.build import Build
 from remediator.core.codebuild.project import Snapshot
 from remediator.core.guards.strangers import Untrusted, stranger_objection
-from remediator.core.outcome import Outcome, advised, gave_up, skipped
+from remediator.core.outcome import Outcome, advised, skipped
 from remediator.core.reading import Reading
 from remediator.core.repair.change import SetRegistryCredential
 from remediator.core.repair.plan import Plan
@@ -23,7 +23,7 @@ def objection(reading: Reading, sign_in: SignIn, untrusted: Untrusted, edited_at
     if build.failure.of_command:
         from remediator.core.guards.own_commands import other_commands
 
-        of_its_kind = other_commands(reading, sign_in) or _commands_signed_in(reading)
+        of_its_kind = other_commands(reading, sign_in)
     else:
         of_its_kind = _image_not_ours(reading, edited_at) or _image_signed_in(build, snapshot, sign_in)
     return (
@@ -45,16 +45,6 @@ def _another_role(build: Build, snapshot: Snapshot) -> Outcome | None:
             "start the build without the override, or give that role access to the secret by hand",
         )
     return None
-
-
-def _commands_signed_in(reading: Reading) -> Outcome | None:
-    """A build that carried the sign-in has shown what it does here: a verdict, and the end of any loop."""
-    if not reading.signed_in:
-        return None
-    return gave_up(
-        "the build's commands carried the credentials already and Docker Hub throttled them all the same",
-        "look in the build's log for what its docker login says, and for a pull by something else than docker",
-    )
 
 
 def _image_not_ours(reading: Reading, edited_at: float) -> Outcome | None:
@@ -122,15 +112,10 @@ def _foreign_secret(build: Build, sign_in: SignIn) -> Outcome | None:
 
 
 def _image_signed_in(build: Build, snapshot: Snapshot, sign_in: SignIn) -> Outcome | None:
-    """A build that carried a credential has shown what credentials do here: a verdict, and the end of any loop."""
+    """A build with a credential of its own has shown what credentials do here."""
     used = (build.environment.get("registryCredential") or {}).get("credential")
     now = (snapshot.environment.get("registryCredential") or {}).get("credential")
-    if used == sign_in.secret_arn:
-        return gave_up(
-            "the build carried the credentials already and Docker Hub throttled it all the same",
-            "check which account the secret names and what that account may pull",
-        )
-    if used is not None:
+    if used not in (None, sign_in.secret_arn):
         return advised(
             f"the build signs in already, with the credential {used}",
             "check that account's allowance, or remove the credential and start the build again",

@@ -159,15 +159,6 @@ def test_an_environment_that_takes_no_credential_is_skipped(environment: dict[st
     assert ending is Ending.SKIPPED
 
 
-def test_a_build_that_carried_our_credential_already_is_given_up() -> None:
-    environment = given.repaired_environment()
-
-    ending, reason = object_to(given.build(env=environment), given.snapshot(env=environment))
-
-    assert ending is Ending.GAVE_UP
-    assert "carried the credentials already" in reason
-
-
 @pytest.mark.parametrize("project", [{}, credential(given.OTHER_SECRET)])
 def test_a_build_that_signed_in_with_another_credential_leaves_the_project_alone(project: dict[str, Any]) -> None:
     build = given.build(env=credential(given.OTHER_SECRET))
