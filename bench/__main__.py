@@ -66,6 +66,7 @@ def measure(folder: Path) -> tuple[list[Row], dict[str, list[str]]]:
         triage = {**where, "repaired": False, "remediates": False}
         alike = _calls(programs.REMEDIATION.format(**triage, pages=1, event=LOOK_ALIKE))
         usual = _calls(programs.REMEDIATION.format(**triage, pages=1, event=FAILED_COMMAND))
+        waves = {projects: _calls(programs.WAVE.format(**where, projects=projects)) for projects in WAVES}
         most = _calls(programs.REMEDIATION.format(**triage, pages=4, event=_without_log(FAILED_COMMAND)))
     read = json.loads(_fresh(programs.THROUGHPUT.format(path=[str(ours), str(ROOT / "bench")])))
     sizes = _zip(ours), int(_run([str(PEERS / "bin" / "python"), "-c", C7N_ARCHIVE]))
@@ -73,25 +74,31 @@ def measure(folder: Path) -> tuple[list[Row], dict[str, list[str]]]:
     calls |= {"not ours": _asked(usual), "not ours, at most": _asked(most)}
     checkpoints = full[: full.index("Checkpoint", full.index("StartBuild")) + 1].count("Checkpoint")
     rows = [
-        _row("start-up of Remediator", start["remediator"] / start["empty"], "an empty durable handler", 1.20),
+        _row("start-up of Remediator", start["remediator"] / start["empty"], "an empty durable handler", 1.08),
         _row("start-up of Remediator", start["remediator"] / start["c7n"], "c7n.handler, CodeBuild loaded", 0.80),
         _row("start-up of Remediator", start["remediator"] / start["eager"], "an eager Powertools handler", 0.55),
         _row("start-up of Intake", start["intake"] / start["remediator"], "that of Remediator", 0.85),
-        _row("a cold remediation up to the retry, CPU", cpu["ours"] / cpu["straight"], "a straight script", 1.6),
+        _row("a cold remediation up to the retry, CPU", cpu["ours"] / cpu["straight"], "a straight script", 1.5),
         _row("zip of the artifact with bytecode", sizes[0] / sizes[1], "c7n's Lambda archive with the SDK", 0.35),
-        _row("AWS calls, full repair up to the retry", len(calls["full"]), "listed in bench.json", 23),
+        _row("AWS calls, full repair up to the retry", len(calls["full"]), "listed in bench.json", 26),
         _row("- the engine's checkpoints", checkpoints, "one for each step and wait up to the retry", STEPS),
         _row("AWS calls, already repaired, up to the retry", len(calls["repaired"]), "listed", 13),
         _row("AWS calls, look-alike told by the event", len(calls["look-alike"]), "its journal entry", 1),
         _row("AWS calls, a failed command that is not ours", len(calls["not ours"]), "listed", 2),
         _row("- where the log is long, late to be named and misleading", len(calls["not ours, at most"]), "listed", 6),
     ]
+    for projects, asked in waves.items():
+        each = (len(asked) - asked.count("Checkpoint")) / projects
+        rows.append(_row(f"AWS calls for each of {projects:,} projects that fail together", each, "flat", 25.5))
     for text, (speed, doubling) in read.items():
         least = 100 if text == "without hits" else 20
         rows.append(_row(f"diagnosis of log text, {text}, MB/s", speed, "at least", least, at_least=True))
         rows.append(_row("- twice the text, times as long", doubling, "linear", 2.2))
     return rows, calls
 
+
+WAVES = (10, 100, 1000)
+"""Projects that fail together, each with a role of its own."""
 
 STEPS = 7
 """claim, diagnose, check, grant, settle, patch, retry."""

@@ -19,7 +19,7 @@ CALLS: list[str] = []
 ACCOUNT = "123456789012"
 SECRET = f"arn:aws:secretsmanager:eu-west-1:{ACCOUNT}:secret:hub-AbCdEf"
 POLICY = f"arn:aws:iam::{ACCOUNT}:policy/grant"
-ROLE = f"arn:aws:iam::{ACCOUNT}:role/orders-build"
+ROLES = f"arn:aws:iam::{ACCOUNT}:role/"
 BUILD = f"arn:aws:codebuild:eu-west-1:{ACCOUNT}:build/orders:0f9e2c3a-0000-4000-8000-000000000001"
 RETRIED = f"{BUILD[:-1]}2"
 THROTTLED = (
@@ -47,18 +47,19 @@ NEAR_MISS = "FAIL retries.test.js: expected 429 Too Many Requests, got 200"
 
 
 class Account:
-    """One project, its failed build, its role; `repaired` from the start or by UpdateProject.
+    """Projects with a failed build and a role each; `repaired` from the start or by UpdateProject.
 
     `pages`: of the log, all but the last without a line; with more than one of them the last has a near miss too.
+    `names`: of the projects, `orders` where there is one.
     """
 
-    def __init__(self, repaired: bool = False, pages: int = 1) -> None:
+    def __init__(self, repaired: bool = False, pages: int = 1, names: tuple[str, ...] = ("orders",)) -> None:
         self.pages = pages
-        self.environment: Json = {"type": "LINUX_CONTAINER", "image": "python:3.12", "computeType": "SMALL"}
-        self.failed_with = dict(self.environment)
-        self.environment |= REPAIRED if repaired else {}
+        self.failed_with: Json = {"type": "LINUX_CONTAINER", "image": "python:3.12", "computeType": "SMALL"}
+        self.environments = {name: {**self.failed_with, **(REPAIRED if repaired else {})} for name in names}
         self.attached = repaired
         self.operations: dict[str, Json] = {}
+        self.roles: Json = {}
 
     def answer(self, operation: str, body: Any) -> tuple[str, bytes]:
         found = getattr(self, operation, None)
@@ -67,13 +68,14 @@ class Account:
             return "text/xml", document.encode()
         return "application/x-amz-json-1.1", json.dumps(document).encode()
 
-    def build(self, **members: Any) -> Json:
+    def build(self, id_: str, **members: Any) -> Json:
+        name = id_.partition(":")[0]
         return {
-            "id": BUILD.rpartition("/")[2],
-            "arn": BUILD,
-            "projectName": "orders",
+            "id": id_,
+            "arn": f"{BUILD.rpartition('/')[0]}/{id_}",
+            "projectName": name,
             "startTime": 1_795_000_000.0,
-            "serviceRole": ROLE,
+            "serviceRole": role_of(name),
             "initiator": "maria",
             "source": {"type": "NO_SOURCE"},
             "timeoutInMinutes": 60,
@@ -97,29 +99,28 @@ class Account:
 
     def BatchGetBuilds(self, body: Json) -> Json:  # noqa: N802 - AWS's names
         id_ = body["ids"][0]
-        asked = {"id": id_, "arn": f"{BUILD.rpartition('/')[0]}/{id_}", "projectName": id_.partition(":")[0]}
-        if id_ == RETRIED.rpartition("/")[2]:
-            return {"builds": [self.build(**asked, buildStatus="IN_PROGRESS", phases=[], buildComplete=False)]}
+        if id_.endswith(RETRIED[-1:]):
+            return {"builds": [self.build(id_, buildStatus="IN_PROGRESS", phases=[], buildComplete=False)]}
         context = {"statusCode": "BUILD_CONTAINER_UNABLE_TO_PULL_IMAGE", "message": THROTTLED}
         phases = [{"phaseType": "PROVISIONING", "phaseStatus": "FAILED", "contexts": [context]}]
         failed = {"buildStatus": "FAILED", "buildComplete": True, "phases": phases}
-        return {"builds": [self.build(**asked, environment=self.failed_with, **failed)]}
+        return {"builds": [self.build(id_, environment=self.failed_with, **failed)]}
 
-    def BatchGetProjects(self, _: Json) -> Json:  # noqa: N802
-        return {"projects": [self.project()]}
+    def BatchGetProjects(self, body: Json) -> Json:  # noqa: N802
+        return {"projects": [self.project(name) for name in body["names"]]}
 
     def UpdateProject(self, body: Json) -> Json:  # noqa: N802
-        self.environment = body["environment"]
-        return {"project": self.project()}
+        self.environments[body["name"]] = body["environment"]
+        return {"project": self.project(body["name"])}
 
-    def StartBuild(self, _: Json) -> Json:  # noqa: N802
-        return {"build": self.build(id=RETRIED.rpartition("/")[2], arn=RETRIED, buildStatus="IN_PROGRESS")}
+    def StartBuild(self, body: Json) -> Json:  # noqa: N802
+        return {"build": self.build(f"{body['projectName']}:{RETRIED.rpartition(':')[2]}", buildStatus="IN_PROGRESS")}
 
-    def project(self) -> Json:
+    def project(self, name: str) -> Json:
         return {
-            "name": "orders",
-            "environment": self.environment,
-            "serviceRole": ROLE,
+            "name": name,
+            "environment": self.environments[name],
+            "serviceRole": role_of(name),
             "source": {"type": "NO_SOURCE"},
             "timeoutInMinutes": 60,
             "queuedTimeoutInMinutes": 480,
@@ -127,21 +128,31 @@ class Account:
             "tags": [],
         }
 
-    def UpdateItem(self, _: Json) -> Json:  # noqa: N802
+    def GetItem(self, body: Json) -> Json:  # noqa: N802
+        """Nothing is kept but who shares the roles."""
+        return {"Item": self.roles} if body["Key"]["pk"]["S"] == "roles" and self.roles else {}
+
+    def UpdateItem(self, body: Json) -> Json:  # noqa: N802
         """Of a project's item, with an empty history."""
+        if body["Key"]["pk"]["S"] == "roles":
+            values = body["ExpressionAttributeValues"]
+            self.roles |= {name: values[f":{name}"] for name in body["ExpressionAttributeNames"].values()}
         return {"Attributes": {"execution": {"S": "x"}}}
 
-    def ListProjects(self, _: Json) -> Json:  # noqa: N802
-        return {"projects": ["orders"]}
+    def ListProjects(self, body: Json) -> Json:  # noqa: N802
+        """A hundred names a page."""
+        names, begin = list(self.environments), int(body.get("nextToken", 0))
+        more = {"nextToken": str(begin + 100)} if begin + 100 < len(names) else {}
+        return {"projects": names[begin : begin + 100], **more}
 
     def GetSecretValue(self, _: Json) -> Json:  # noqa: N802
         text = '{"username": "hubuser", "password": "right"}'
         return {"ARN": SECRET, "Name": "hub", "VersionId": "1" * 36, "SecretString": text}
 
-    def GetRole(self, _: Json) -> str:  # noqa: N802
+    def GetRole(self, form: Any) -> str:  # noqa: N802
         trust = "%7B%22Statement%22%3A%7B%22Effect%22%3A%22Allow%22%2C%22Principal%22%3A%7B%22Service%22%3A%22"
         trust += "codebuild.amazonaws.com%22%7D%2C%22Action%22%3A%22sts%3AAssumeRole%22%7D%7D"
-        role = f"<Arn>{ROLE}</Arn><AssumeRolePolicyDocument>{trust}</AssumeRolePolicyDocument>"
+        role = f"<Arn>{ROLES}{form['RoleName'][0]}</Arn><AssumeRolePolicyDocument>{trust}</AssumeRolePolicyDocument>"
         return f"<GetRoleResponse><GetRoleResult><Role>{role}</Role></GetRoleResult></GetRoleResponse>"
 
     def ListAttachedRolePolicies(self, _: Json) -> str:  # noqa: N802
@@ -169,6 +180,11 @@ class Account:
         operation |= {"Type": update["Type"], "Status": status, "Name": update.get("Name")}
         operation |= {"SubType": update.get("SubType")}
         operation["StepDetails"] = {"Attempt": 0, "Result": update.get("Payload")}
+
+
+def role_of(project: str) -> str:
+    """Each project has its own."""
+    return f"{ROLES}{project}-build"
 
 
 def install(account: Account) -> None:

@@ -69,6 +69,32 @@ print(json.dumps({{"cpu": time.process_time(), "calls": answers.CALLS}}))
 """
 )
 
+WAVE = (
+    "import sys; sys.path[:0] = {path!r}\n"
+    + SETTINGS
+    + """
+import json
+import answers
+names = tuple(f"orders-{{number}}" for number in range({projects}))
+account = answers.Account(names=names)
+answers.install(account)
+import remediator.handler
+from types import SimpleNamespace
+for name in names:
+    account.operations.clear()
+    build = answers.BUILD.replace("/orders:", f"/{{name}}:")
+    operation = {{"Id": "y", "Type": "EXECUTION", "Status": "STARTED", "StartTimestamp": 1.0,
+                 "ExecutionDetails": {{"InputPayload": json.dumps(build)}}}}
+    arn = f"arn:aws:lambda:eu-west-1:123456789012:function:remediator:1/durable-execution/{{name}}-1/y"
+    state = {{"Operations": [operation]}}
+    event = {{"DurableExecutionArn": arn, "CheckpointToken": "t", "InitialExecutionState": state}}
+    answer = remediator.handler.handler(event, SimpleNamespace(aws_request_id="r", function_name="f"))
+    assert answer["Status"] == "PENDING", answer
+assert answers.CALLS.count("StartBuild") == len(names), answers.CALLS
+print(json.dumps({{"calls": answers.CALLS}}))
+"""
+)
+
 STRAIGHT = (
     "import sys; sys.path[:0] = {path!r}\n"
     + SETTINGS
@@ -90,7 +116,6 @@ codebuild.batch_get_builds(ids=["orders:1"])
 project = codebuild.batch_get_projects(names=["orders"])["projects"][0]
 iam.get_role(RoleName="orders-build")
 iam.list_attached_role_policies(RoleName="orders-build")
-codebuild.batch_get_projects(names=codebuild.list_projects()["projects"])
 dynamodb.transact_write_items(TransactItems=both)
 secret = json.loads(secrets.get_secret_value(SecretId="hub")["SecretString"])
 dynamodb.update_item(**update)
@@ -101,6 +126,10 @@ assert http.request("GET", hub + "/token", headers=headers).status == 200
 assert http.request("HEAD", hub + "/v2/ratelimitpreview/test/manifests/latest").status == 200
 dynamodb.update_item(**update)
 dynamodb.get_item(TableName="journal", Key=key)
+dynamodb.get_item(TableName="journal", Key=key)
+dynamodb.update_item(**update)
+codebuild.batch_get_projects(names=codebuild.list_projects()["projects"])
+dynamodb.update_item(**update)
 iam.get_role(RoleName="orders-build")
 iam.attach_role_policy(RoleName="orders-build", PolicyArn=answers.POLICY)
 dynamodb.get_item(TableName="journal", Key=key)

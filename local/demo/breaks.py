@@ -32,7 +32,7 @@ BREAKS: dict[str, tuple[Edit, ...]] = {
             "        self._patch(case)\n        granted = self._grant(case.plan)\n",
         ),
     ),
-    "no-grant": (Edit("steps/grant.py", "self._services.iam.attach(change.role_name, change.policy_arn)", "pass"),),
+    "no-grant": (Edit("steps/grant.py", "self.services.iam.attach(change.role_name, change.policy_arn)", "pass"),),
     "wrong-password": (),
     "drop-member": (Edit("aws/codebuild.py", 'params["body"] = json.dumps(self._whole_request).encode()', "pass"),),
     "no-lease": (

@@ -9,6 +9,7 @@ import pytest
 
 from remediator.core.buildspec import phases
 from remediator.core.buildspec.edit import add_login
+from remediator.core.buildspec.yaml_text import read_yaml
 from remediator.steps.diagnose import Examination
 from tests.workflow.account import Account
 from tests.workflow.commands import CURATED, INLINE, in_repository, inline
@@ -23,7 +24,7 @@ def parsed(monkeypatch: pytest.MonkeyPatch) -> Counter[str]:
     """How often each text was parsed within the step `diagnose`."""
     counted: Counter[str] = Counter()
     inside: list[bool] = []
-    read, first = phases.read_yaml, Examination.first
+    read, first = read_yaml, Examination.first
 
     def count(text: str) -> Any:
         if inside:

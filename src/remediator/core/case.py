@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 from remediator.core.advice.owner import Owner
 from remediator.core.buildspec.phases import Shell
 from remediator.core.codebuild.pipeline import Place
@@ -11,12 +9,13 @@ from remediator.core.diagnosis.throttle import Cause
 from remediator.core.outcome import Outcome
 from remediator.core.repair.plan import Plan
 from remediator.core.retry.way import Retry, Way
+from remediator.core.value import value
 
 NO_PLAN = Plan()
 START_AGAIN = Retry(Way.START_BUILD)
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class FailedBuild:
     """What failed, by CodeBuild's own record.
 
@@ -42,7 +41,7 @@ class FailedBuild:
     place: Place | None = None
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Standing:
     """How the case counts among the project's others.
 
@@ -57,7 +56,7 @@ class Standing:
     duplicate_of: str = ""
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Times:
     """Seconds since 1970. `last_modified` is the project's, by CodeBuild's clock, when the plan was made at `made_at`,
     by ours; `edited_at` the last edit that was not ours."""
@@ -67,7 +66,7 @@ class Times:
     edited_at: float = 0.0
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class ProjectFacts:
     """What advice has to know of the project: the tools that keep its definition and its role's (None where the role
     was not read), the buildspec's path (empty for the default), the shell of its commands, whether its role held the
@@ -83,7 +82,7 @@ class ProjectFacts:
     login_faults: tuple[str, ...] = ()
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Case:
     """A diagnosis and what was decided, small enough for a checkpoint.
 

@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 from remediator.core.case import Case
 from remediator.core.codebuild.failure import BuildArn
 from remediator.core.diagnosis.diagnosis import mirrors_of, no_cure
 from remediator.core.repair.sign_in import SignIn
+from remediator.core.value import value
 
 EARLIER = "Docker Hub could not be asked about the credentials; it has accepted this version of the secret before"
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class RepairFacts:
     """What the steps of a repair found out: with whom the role is shared, as a sentence (empty for nobody), and whether
     the credentials were trusted on an earlier proof."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 from remediator.core.advice.owner import owner_of
 from remediator.core.buildspec.phases import BuildspecText
@@ -26,9 +26,10 @@ from remediator.core.repair.sign_in import SignIn
 from remediator.core.repair.signed_in import shell_of, signed_in
 from remediator.core.retry.overrides import overrides_of
 from remediator.core.retry.way import decide_retry
+from remediator.core.value import value
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Terms:
     """What the stack's parameters allow a repair to do, to which projects, and with which credentials."""
 

@@ -4,16 +4,16 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import Any
 
 from remediator.core.codebuild.failure import BuildArn
 from remediator.core.outcome import BadInput
+from remediator.core.value import value
 
 _EXECUTION = re.compile(r"/durable-execution/[^/]+-(\d{1,6})/")
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Job:
     """The build, the execution that looks at it, its attempt (1 for the event's), and a person's word on the retry."""
 

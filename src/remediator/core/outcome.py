@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from enum import StrEnum
 from typing import Any
 
+from remediator.core.value import value
 from remediator.core.wording import harmless
 
 LINE_LENGTH = 2_000
@@ -32,7 +33,7 @@ class Ending(StrEnum):
     FAILED = "failed"
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Outcome:
     """An ending and its reason, with what was changed, what a person has to do, and the build that was run again.
 

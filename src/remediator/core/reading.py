@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 from typing import Any
 
 from remediator.core.buildspec.phases import BuildspecText
 from remediator.core.codebuild.build import Build
 from remediator.core.codebuild.project import Role, Snapshot
+from remediator.core.value import value
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Overrides:
     """What a build was started with besides its project's settings.
 
@@ -26,7 +27,7 @@ class Overrides:
     lost: tuple[str, ...]
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Reading:
     """`buildspec` is the project's, `ran` the build's own; both are one object where they say the same.
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from contextlib import suppress
-from dataclasses import astuple, dataclass
+from dataclasses import astuple
 
 from botocore.exceptions import ClientError
 
@@ -15,6 +15,7 @@ from remediator.core.case_advice import advice_without_key
 from remediator.core.guards.history import locked_out
 from remediator.core.outcome import Outcome, advised, gave_up, rejected
 from remediator.core.repair.auth_config import fault_in
+from remediator.core.value import value
 from remediator.core.wording import moment
 from remediator.records.secret_record import REFUSED_FOR, Known
 from remediator.services import Services
@@ -22,7 +23,7 @@ from remediator.services import Services
 NOT_ACCEPTED = "Docker Hub does not accept the user name and password of the secret (401)"
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Accepted:
     """Docker Hub takes the credentials. Their account has a `limit` of pulls in a `window` of seconds, of which so many
     are `remaining`; None where there is no limit, or it is not told."""
@@ -32,24 +33,24 @@ class Accepted:
     window: int | None = None
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Trusted:
     """Docker Hub could not be asked, and has taken this version of the secret before."""
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Asking:
     """Another execution signs in at this moment; its answer will be this one's too."""
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Unreachable:
     """Docker Hub said nothing of the credentials. `earlier`: it took this version of the secret at some time before."""
 
     earlier: bool
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class AccountAllowance:
     """What the account may pull and has left right now, `until` when at the latest it has to wait (seconds since 1970),
     and the `projects` that share it."""
@@ -61,7 +62,7 @@ class AccountAllowance:
     projects: tuple[str, ...]
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class LockedOut:
     """Nobody signs in with the secret `until` then (seconds since 1970), for so many `seconds`."""
 
@@ -69,7 +70,7 @@ class LockedOut:
     seconds: int
 
 
-@dataclass(frozen=True)
+@value
 class CredentialCheck:
     """Each method is a step, or a look of one. An Outcome says how it ends where the credentials can't be used."""
 

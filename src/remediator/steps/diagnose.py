@@ -6,7 +6,7 @@ Nothing is taken from the event. What is decided is small enough for a checkpoin
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Any
 
 from botocore.exceptions import ClientError
@@ -32,6 +32,7 @@ from remediator.core.guards.review import other_images
 from remediator.core.job import Job
 from remediator.core.outcome import Ending, Outcome, advised, rejected
 from remediator.core.reading import Reading
+from remediator.core.value import value
 from remediator.services import Services
 from remediator.steps.credentials import CredentialCheck
 from remediator.steps.grant import Grants
@@ -39,7 +40,7 @@ from remediator.steps.read_log import inspect_build, pushes_by_itself
 from remediator.steps.retry_unit import RetryUnit, RetryUnits
 
 
-@dataclass(frozen=True)
+@value
 class Examination:
     job: Job
     services: Services

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from functools import cached_property
 from typing import Any
 
@@ -19,6 +19,7 @@ from remediator.core.job import Job
 from remediator.core.outcome import Outcome, advised
 from remediator.core.repair.change import GrantSecretAccess
 from remediator.core.repair.sign_in import SignIn
+from remediator.core.value import value
 from remediator.services import Services
 
 _REFUSED = (
@@ -32,7 +33,7 @@ _REFUSED = (
 )
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Granted:
     """The role may read the secret, `at` seconds since 1970; who shares it, as a sentence, empty for nobody."""
 
@@ -40,14 +41,14 @@ class Granted:
     shared_with: str = ""
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Busy:
     """Other executions are in the way, doing this."""
 
     doing: str
 
 
-@dataclass(frozen=True)
+@value
 class Grants:
     """What it has read of the secret it reads once: make one for each look.
 

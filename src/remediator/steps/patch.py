@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Any
 
 from botocore.exceptions import ClientError
@@ -20,6 +20,7 @@ from remediator.core.job import Job
 from remediator.core.outcome import Ending, Outcome, advised, failed, gave_up
 from remediator.core.repair.difference import difference
 from remediator.core.repair.plan import Plan
+from remediator.core.value import value
 from remediator.services import Services
 from remediator.steps.grant import Grants
 
@@ -33,7 +34,7 @@ Record = Mapping[str, Any]
 """What was changed, by member: old and new value."""
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Patched:
     """The case as it was patched, what was `changed`, for people, and `at` when (seconds since 1970)."""
 
@@ -42,14 +43,14 @@ class Patched:
     at: float
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Undone:
     """Is the project without the changes now? Not where somebody has edited them since, or deleted it."""
 
     undone: bool
 
 
-@dataclass(frozen=True)
+@value
 class Patch:
     job: Job
     services: Services

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 from remediator.core.case import Case
 from remediator.core.codebuild.batch import Batch
 from remediator.core.codebuild.failure import FAILED_STATUSES, BuildArn
 from remediator.core.job import Job
 from remediator.core.outcome import Outcome, patched
+from remediator.core.value import value
 from remediator.core.verdict.verdict import Verdict, Watched
 from remediator.services import Services
 from remediator.steps.rerun_build import (
@@ -26,7 +27,7 @@ from remediator.steps.rerun_build import (
 _GRAVEST = (Verdict.SECRET_UNREADABLE, Verdict.BUILDSPEC_UNREADABLE, Verdict.THROTTLED, Verdict.UNKNOWN)
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class BatchSeen:
     """Has the batch `ended`, with which `status`, as of `at` (seconds since 1970)? `group` is the one that the failed
     build is of, `minutes` how long the batch may take."""
@@ -38,7 +39,7 @@ class BatchSeen:
     group: str = ""
 
 
-@dataclass(frozen=True)
+@value
 class Batches:
     job: Job
     services: Services

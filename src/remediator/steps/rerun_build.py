@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from contextlib import suppress
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Any
 
 from botocore.exceptions import ClientError, ParamValidationError
@@ -23,6 +23,7 @@ from remediator.core.names import CLOCK_SKEW
 from remediator.core.outcome import Ending, Outcome
 from remediator.core.repair.signed_in import signed_in
 from remediator.core.retry.way import Way
+from remediator.core.value import value
 from remediator.core.verdict.verdict import Verdict, Watched, verdict
 from remediator.services import Services
 from remediator.steps.read_log import inspect_build, login_shown, was_denied
@@ -41,7 +42,7 @@ class NotStarted(Exception):
     """AWS refused to start a build, so there is none to look for."""
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Started:
     """What runs again. `build` is its ARN, `old` says that it runs with the settings that the first one failed with,
     `at` is when it was known (seconds since 1970), `unit` the key of its retry unit, empty for none. Of a batch: its
@@ -63,7 +64,7 @@ def go_on_unless_stopped(services: Services) -> None:
         raise NotStarted(stop)
 
 
-@dataclass(frozen=True)
+@value
 class Rerun:
     job: Job
     services: Services

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 from botocore.exceptions import ClientError
 
@@ -11,6 +11,7 @@ from remediator.core.case import Case
 from remediator.core.codebuild.failure import BuildArn
 from remediator.core.codebuild.pipeline import Place, external_id_at, place_of, retries_itself
 from remediator.core.outcome import Outcome, patched
+from remediator.core.value import value
 from remediator.services import Services
 
 _NOT_YET = ("StageNotRetryableException", "ConflictException", "ConcurrentPipelineExecutionsLimitExceededException")
@@ -22,7 +23,7 @@ _NOT_SHOWN = "the pipeline shows it no more: a newer execution has entered its s
 _CHANGED = "the pipeline was changed since the build began, and CodePipeline retries no stage of before"
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class StageSeen:
     """Where the retry of a stage stands. `place` is the action, `asked` says that the retry was made from here,
     `changed` that the pipeline was edited since the build began, `not_yet` why CodePipeline does not retry it yet.
@@ -38,7 +39,7 @@ class StageSeen:
     refusal: Outcome | None = None
 
 
-@dataclass(frozen=True)
+@value
 class Stages:
     services: Services
 

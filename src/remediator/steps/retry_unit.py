@@ -5,7 +5,7 @@ That is the build alone, its batch, its pipeline's stage, or the chain of builds
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 from botocore.exceptions import ClientError
 
@@ -14,6 +14,7 @@ from remediator.core.codebuild.build import Build
 from remediator.core.codebuild.failure import BuildArn
 from remediator.core.codebuild.pipeline import Place, place_of
 from remediator.core.names import CLOCK_SKEW
+from remediator.core.value import value
 from remediator.services import Services
 
 LONGEST_CHAIN = 10
@@ -30,7 +31,7 @@ _KINDS = {
 }
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class RetryUnit:
     """`key` is the journal's, empty for a build that is run again alone; `initiator` is who started the first build.
 
@@ -57,7 +58,7 @@ class RetryUnit:
         return self.ended_at is None or build.started_at > self.ended_at + CLOCK_SKEW
 
 
-@dataclass(frozen=True)
+@value
 class RetryUnits:
     services: Services
 

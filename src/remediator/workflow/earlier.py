@@ -37,9 +37,9 @@ def read(step: str, document: Json) -> Any:
     return reader(document)
 
 
-def _of(kind: Callable[..., Any], document: Json, **known: Any) -> Any:
+def _of(kind: Any, document: Json, **known: Any) -> Any:
     """A value of this kind from those members of the document that it has, and what is known besides."""
-    members = {name: document[name] for name in getattr(kind, "__slots__", ()) if name in document}
+    members = {name: document[name] for name in kind.__dataclass_fields__ if name in document}
     lists = {name: tuple(value) for name, value in members.items() if isinstance(value, list)}
     return kind(**{**members, **lists, **known})
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from contextlib import suppress
-from dataclasses import dataclass
 
 from aws_durable_execution_sdk_python import DurableOperationError
 from botocore.exceptions import ClientError
@@ -13,6 +12,7 @@ from remediator.core.case import Case
 from remediator.core.guards.history import NEW, History
 from remediator.core.job import Job
 from remediator.core.outcome import Ending, Outcome, gave_up
+from remediator.core.value import value
 from remediator.records.journal import Claim
 from remediator.services import Services
 from remediator.workflow.durable import Durable
@@ -28,7 +28,7 @@ class DuplicateBuild(Exception):
     """Another execution has this very build, and tells its outcome. Lambda's names keep this from happening."""
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Claimed:
     """The project is this execution's; its past, and how many looks it took."""
 
@@ -36,7 +36,7 @@ class Claimed:
     looks: int
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Held:
     """Another execution has the project, `by` its ARN or why nobody knows, after so many looks."""
 
@@ -44,14 +44,14 @@ class Held:
     looks: int
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class HasThisBuild:
     """The execution that has this very build."""
 
     by: str
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class LeftAlone:
     """Nobody has the project, and nobody is to take it for a while."""
 

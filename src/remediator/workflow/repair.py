@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from contextlib import suppress
-from dataclasses import dataclass
 from typing import Any, TypeVar
 
 from aws_durable_execution_sdk_python import DurableOperationError
@@ -14,6 +13,7 @@ from remediator.core.case_advice import RepairFacts, advice_on
 from remediator.core.job import Job
 from remediator.core.outcome import Ending, Outcome, failed, gave_up
 from remediator.core.repair.plan import Plan
+from remediator.core.value import value
 from remediator.services import Services
 from remediator.steps.credentials import Trusted
 from remediator.steps.grant import Busy, Granted, Grants
@@ -29,7 +29,7 @@ EDIT_PATIENCE = 1800
 T = TypeVar("T")
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Repaired:
     """The case as it was patched, since when its role may read the secret (seconds since 1970), and what the steps
     found out on the way."""

@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 from remediator.core.codebuild.build import Build
 from remediator.core.codebuild.project import Snapshot
 from remediator.core.outcome import Ending, Outcome, advised, gave_up, skipped
 from remediator.core.repair.plan import Plan
+from remediator.core.value import value
 from remediator.core.wording import moment
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Limits:
     """How often a project, and a failed build, is acted on: so many times within so many minutes."""
 
@@ -19,7 +20,7 @@ class Limits:
     minutes: int
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class History:
     """A project's past, as the journal keeps it. Times are seconds since 1970.
 

@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 from remediator.core.advice.owner import owner_of
 from remediator.core.codebuild.project import Snapshot
 from remediator.core.outcome import Outcome, skipped
+from remediator.core.value import value
 
 TAG = "DockerHubRemediation"
 """The tag by which a project's owner has a say: `on`, and every other value keeps the project out."""
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Scope:
     """`tagged_only`: a project needs the tag to be in scope. `stack` is this stack's name, `own_role` the ARN of
     Remediator's role; empty where it is not told."""

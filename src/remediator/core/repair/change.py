@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 from remediator.core.codebuild.project import Document
+from remediator.core.value import value
 
 if TYPE_CHECKING:
     from remediator.core.buildspec.insertion import Insertion
@@ -18,7 +18,7 @@ ABSENT = "absent"
 """What the journal keeps as the old value of a member that was not there."""
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class GrantSecretAccess:
     """Let the project's service role read the secret, by the stack's managed policy, a statement in the secret's own
     resource policy, or an inline policy in the role; by "none" it is left to a person."""
@@ -42,7 +42,7 @@ class GrantSecretAccess:
         return f"attach the policy {self.policy_arn} to the role {self.role_name}"
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class SetRegistryCredential:
     """Pull the build's own image with the secret: `registryCredential` and SERVICE_ROLE."""
 
@@ -75,7 +75,7 @@ class SetRegistryCredential:
         }
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class SetEnvironmentVariables:
     """Give the build's commands the credentials, as variables that CodeBuild resolves from the secret."""
 
@@ -107,7 +107,7 @@ class SetEnvironmentVariables:
         return {f"environmentVariables.{name}": {"old": ABSENT, "new": value} for name, value in self.references}
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class AddDockerLogin:
     """Sign the commands in: `text` goes into the inline buildspec at the character `at`, and nothing else changes.
 

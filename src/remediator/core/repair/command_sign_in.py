@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
 
 from remediator.core.advice import sign_in as advice
 from remediator.core.buildspec.edit import find_login_place
@@ -20,6 +19,7 @@ from remediator.core.repair.change import AddDockerLogin
 from remediator.core.repair.plan import own_variables
 from remediator.core.repair.sign_in import SignIn
 from remediator.core.repair.signed_in import login_of, shell_of, signs_in
+from remediator.core.value import value
 
 _OTHER_CLIENTS = ("podman", "buildah", "skopeo", "crane", "jib")
 
@@ -38,7 +38,7 @@ _AUTH_CONFIG_READERS = frozenset(
 )
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Observed:
     """What the logs tell, apart from the evidence.
 
@@ -50,7 +50,7 @@ class Observed:
     signs_in_or_pushes: bool | None = None
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class CommandSignIn:
     """How the commands can sign in: by a login in the inline buildspec, or by the docker CLI's own variable.
 

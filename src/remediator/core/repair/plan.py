@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import Any
 
 from remediator.core.buildspec.phases import BuildspecText
@@ -19,9 +18,10 @@ from remediator.core.repair.change import (
     refers,
 )
 from remediator.core.repair.sign_in import SignIn, takes_registry_credential
+from remediator.core.value import value
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Plan:
     """The changes, in the order in which they are made."""
 

@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import Any, Literal
 
 from remediator.core.codebuild.image import ImageReference
 from remediator.core.names import PASSWORD_VARIABLE, USERNAME_VARIABLE
 from remediator.core.repair.change import GrantBy, GrantSecretAccess
+from remediator.core.value import value
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class SignIn:
     """How a repaired project signs in: with which secret, granted by which policy or else, in which variables.
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import Any
 
 from remediator.core.buildspec.phases import BuildspecText
@@ -13,6 +13,7 @@ from remediator.core.reading import Overrides
 from remediator.core.repair.change import SECRETS_MANAGER, refers
 from remediator.core.repair.sign_in import SignIn, takes_registry_credential
 from remediator.core.repair.signed_in import same_buildspec
+from remediator.core.value import value
 
 _ENVIRONMENT = {
     "type": "environmentTypeOverride",
@@ -70,7 +71,7 @@ BUILDSPEC = "source.buildspec"
 """The name of a buildspec that differs."""
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class _Difference:
     """One member that differs, and the request that gives it again; None where none does."""
 

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from enum import StrEnum
 
 from remediator.core.codebuild.build import Build
 from remediator.core.codebuild.project import Snapshot
 from remediator.core.reading import Reading
 from remediator.core.repair.sign_in import takes_registry_credential
+from remediator.core.value import value
 
 
 class Way(StrEnum):
@@ -21,7 +21,7 @@ class Way(StrEnum):
     AUTO_RETRY = "auto-retry"
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Retry:
     """`against` is the advice where it would not be this build again, as it was, if it were run from here.
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from enum import StrEnum
 
 from remediator.core.case import Case
@@ -14,6 +13,7 @@ from remediator.core.diagnosis.failed_command import Finding
 from remediator.core.diagnosis.throttle import Cause, find_throttle
 from remediator.core.outcome import Ending, Outcome, gave_up, patched
 from remediator.core.repair.sign_in import SignIn
+from remediator.core.value import value
 
 _ORDER = ("PROVISIONING", "DOWNLOAD_SOURCE", *COMMAND_PHASES)
 
@@ -63,7 +63,7 @@ def verdict(
     return Verdict.PAST_PULL
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Watched:
     """What a retried build has told so far.
 
@@ -89,7 +89,7 @@ class Watched:
     minutes: int = 0
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Judgement:
     """How the remediation ends, and whether its changes to the project are taken back first."""
 
