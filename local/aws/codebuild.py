@@ -24,11 +24,11 @@ from ministack import app
 from ministack.services import cloudwatch_logs, eventbridge
 from ministack.services.cloudformation import provisioners
 
+from local import image_name
 from local.aws.principals import principal, service_session
 from local.aws.scope import in_scope
 from local.registry import Registry, pull
 from local.simulator import CodeBuild, Credentials, Document, PullAnswer, SecretUnreadable, wire
-from local.simulator.image import Image
 
 log = logging.getLogger("local.aws.codebuild")
 
@@ -84,8 +84,8 @@ class World:
             raise SecretUnreadable(str(error)) from error
 
     def pull(self, image: str, credentials: Credentials | None) -> PullAnswer:
-        parsed = Image.parse(image)
-        if parsed.registry == "docker.io":
+        parsed = image_name.split(image)
+        if parsed.on_docker_hub:
             return pull(self.registry.url, parsed.repository, parsed.reference, credentials)
         if throttled := self.throttled_registries.get(parsed.registry):
             return PullAnswer(429, throttled.removeprefix("toomanyrequests: "))
