@@ -1,10 +1,8 @@
 """CodeBuild in this AWS: every call goes to the simulator, and the simulator's builds act in this AWS.
 
-MiniStack keeps 14 members of a project and forgets the rest, keeps tags that are not sent, has no RetryBuild,
-and its builds do nothing. `local.simulator` does all that; here is the world that it acts in: secrets are read
-over HTTP with a session of the project's service role (which has to trust CodeBuild) and IAM's consent, images
-of Docker Hub are pulled from the registry on loopback, events go onto the default bus, logs to CloudWatch Logs.
-The commands of a buildspec are run by `local.agent`.
+Secrets are read over HTTP with a session of the project's service role (which has to trust CodeBuild) and IAM's
+consent, images of Docker Hub are pulled from the registry on loopback, events go onto the default bus, logs to
+CloudWatch Logs. The commands of a buildspec are run by `local.agent`.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""CodePipeline in this AWS: MiniStack has no such service, so every call goes to `local.simulator`.
+"""CodePipeline in this AWS: every call goes to `local.simulator`.
 
 A pipeline's builds run in threads of their own; the simulator moves a pipeline on when one of them ends, so it
 goes on when nobody asks about it.
