@@ -12,7 +12,7 @@ import json
 import logging
 import threading
 import time
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from typing import Any
 
 import botocore.session
@@ -26,7 +26,7 @@ from local import image_name
 from local.aws.principals import principal, service_session
 from local.aws.scope import in_scope
 from local.registry import Registry, pull
-from local.simulator import CodeBuild, Credentials, Document, PullAnswer, SecretUnreadable, wire
+from local.simulator import CodeBuild, Credentials, Document, PullAnswer, SecretUnreadable, Service, wire
 
 log = logging.getLogger("local.aws.codebuild")
 
@@ -138,16 +138,21 @@ class World:
             log.exception("the build %s cannot go on", run.build_id)
 
 
-def install(simulator: CodeBuild, world: World) -> None:
-    """Send CodeBuild's requests and CloudFormation's projects to the simulator."""
+def handler(service: Service) -> Callable[..., Awaitable[Any]]:
+    """What MiniStack calls for a request to a service of `local.simulator`."""
 
     async def handle(_method: str, _path: str, headers: Any, body: bytes, query: Any) -> Any:
         caller = principal(headers, query)
         target = headers.get("x-amz-target", "")
-        answer = await asyncio.to_thread(wire.answer, simulator, target, body, caller)
+        answer = await asyncio.to_thread(wire.answer, service, target, body, caller)
         return answer.status, dict(answer.headers), answer.body
 
-    app.SERVICE_HANDLERS["codebuild"] = handle
+    return handle
+
+
+def install(simulator: CodeBuild, world: World) -> None:
+    """Send CodeBuild's requests and CloudFormation's projects to the simulator."""
+    app.SERVICE_HANDLERS["codebuild"] = handler(simulator)
     creator = f"arn:aws:iam::{world.account}:root"
 
     def request(properties: Document) -> Document:
