@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import re
 
-from local.simulator.image import Image
+from local import image_name
 
 _CURATED = (
     (re.compile(r"lambda"), None),
@@ -26,7 +26,7 @@ def docker_version(image: str) -> str | None:
     Curated images have what their Dockerfiles install, Docker's own image has a current one, others are taken to
     have none.
     """
-    parsed = Image.parse(image)
+    parsed = image_name.split(image)
     if parsed.curated:
         return next(version for pattern, version in _CURATED if pattern.search(image))
     return _DOCKER if parsed.repository in ("library/docker", "docker/library/docker") else None

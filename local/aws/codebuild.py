@@ -1,10 +1,8 @@
 """CodeBuild in this AWS: every call goes to the simulator, and the simulator's builds act in this AWS.
 
-MiniStack keeps 14 members of a project and forgets the rest, keeps tags that are not sent, has no RetryBuild,
-and its builds do nothing. `local.simulator` does all that; here is the world that it acts in: secrets are read
-over HTTP with a session of the project's service role (which has to trust CodeBuild) and IAM's consent, images
-of Docker Hub are pulled from the registry on loopback, events go onto the default bus, logs to CloudWatch Logs.
-The commands of a buildspec are run by `local.agent`.
+Secrets are read over HTTP with a session of the project's service role (which has to trust CodeBuild) and IAM's
+consent, images of Docker Hub are pulled from the registry on loopback, events go onto the default bus, logs to
+CloudWatch Logs. The commands of a buildspec are run by `local.agent`.
 """
 
 from __future__ import annotations
@@ -14,7 +12,7 @@ import json
 import logging
 import threading
 import time
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from typing import Any
 
 import botocore.session
@@ -24,11 +22,11 @@ from ministack import app
 from ministack.services import cloudwatch_logs, eventbridge
 from ministack.services.cloudformation import provisioners
 
+from local import image_name
 from local.aws.principals import principal, service_session
 from local.aws.scope import in_scope
 from local.registry import Registry, pull
-from local.simulator import CodeBuild, Credentials, Document, PullAnswer, SecretUnreadable, wire
-from local.simulator.image import Image
+from local.simulator import CodeBuild, Credentials, Document, PullAnswer, SecretUnreadable, Service, wire
 
 log = logging.getLogger("local.aws.codebuild")
 
@@ -84,8 +82,8 @@ class World:
             raise SecretUnreadable(str(error)) from error
 
     def pull(self, image: str, credentials: Credentials | None) -> PullAnswer:
-        parsed = Image.parse(image)
-        if parsed.registry == "docker.io":
+        parsed = image_name.split(image)
+        if parsed.on_docker_hub:
             return pull(self.registry.url, parsed.repository, parsed.reference, credentials)
         if throttled := self.throttled_registries.get(parsed.registry):
             return PullAnswer(429, throttled.removeprefix("toomanyrequests: "))
@@ -140,16 +138,21 @@ class World:
             log.exception("the build %s cannot go on", run.build_id)
 
 
-def install(simulator: CodeBuild, world: World) -> None:
-    """Send CodeBuild's requests and CloudFormation's projects to the simulator."""
+def handler(service: Service) -> Callable[..., Awaitable[Any]]:
+    """What MiniStack calls for a request to a service of `local.simulator`."""
 
     async def handle(_method: str, _path: str, headers: Any, body: bytes, query: Any) -> Any:
         caller = principal(headers, query)
         target = headers.get("x-amz-target", "")
-        answer = await asyncio.to_thread(wire.answer, simulator, target, body, caller)
+        answer = await asyncio.to_thread(wire.answer, service, target, body, caller)
         return answer.status, dict(answer.headers), answer.body
 
-    app.SERVICE_HANDLERS["codebuild"] = handle
+    return handle
+
+
+def install(simulator: CodeBuild, world: World) -> None:
+    """Send CodeBuild's requests and CloudFormation's projects to the simulator."""
+    app.SERVICE_HANDLERS["codebuild"] = handler(simulator)
     creator = f"arn:aws:iam::{world.account}:root"
 
     def request(properties: Document) -> Document:

@@ -1,4 +1,4 @@
-"""CodePipeline in this AWS: MiniStack has no such service, so every call goes to `local.simulator`.
+"""CodePipeline in this AWS: every call goes to `local.simulator`.
 
 A pipeline's builds run in threads of their own; the simulator moves a pipeline on when one of them ends, so it
 goes on when nobody asks about it.
@@ -6,31 +6,21 @@ goes on when nobody asks about it.
 
 from __future__ import annotations
 
-import asyncio
-from typing import Any
-
 from ministack import app
 from ministack.core import iam_actions, router
 
-from local.aws.principals import principal
-from local.simulator import CodePipeline, wire
+from local.aws.codebuild import handler
+from local.simulator import CodePipeline
 
 SERVICE = CodePipeline.name
 
 
 def install(pipelines: CodePipeline) -> None:
     """Let MiniStack recognise CodePipeline's requests, authorize them, and send them to the simulator."""
-
-    async def handle(_method: str, _path: str, headers: Any, body: bytes, query: Any) -> Any:
-        caller = principal(headers, query)
-        target = headers.get("x-amz-target", "")
-        answer = await asyncio.to_thread(wire.answer, pipelines, target, body, caller)
-        return answer.status, dict(answer.headers), answer.body
-
     router.SERVICE_PATTERNS[SERVICE] = {
         "target_prefixes": [CodePipeline.target_prefix],
         "host_patterns": [r"codepipeline\."],
         "credential_scope": SERVICE,
     }
     iam_actions.SERVICE_TO_IAM_NAMESPACE[SERVICE] = SERVICE
-    app.SERVICE_HANDLERS[SERVICE] = handle
+    app.SERVICE_HANDLERS[SERVICE] = handler(pipelines)

@@ -1,12 +1,8 @@
 """How EventBridge delivers an event to a function that a rule names.
 
-AWS: the function's resource policy must let events.amazonaws.com invoke it for this rule; the function is
-invoked asynchronously, so Lambda's own retries and dead-letter queue apply; what cannot be delivered at all
-goes to the target's `DeadLetterConfig` with attributes that say why. A durable function starts an execution,
-and its unqualified ARN is refused.
-
-MiniStack: matches patterns as AWS's event-ruler does (arrays of objects, one element for all fields, `$or`),
-and that is kept; but it runs the function once and directly, whatever its policy says, and drops what fails.
+What cannot be delivered at all goes to the target's `DeadLetterConfig` with attributes that say why. A durable
+function starts an execution, and its unqualified ARN is refused. MiniStack matches patterns as AWS's event-ruler
+does (arrays of objects, one element for all fields, `$or`); that is kept.
 """
 
 from __future__ import annotations

@@ -1,14 +1,7 @@
 """Lambda functions: where and how their code runs, and how an asynchronous invocation is delivered.
 
-AWS: a function sees its own code and the runtime, the credentials of its role and its variables, and nothing
-of the host. An asynchronous invocation that fails is tried twice more (after one and two minutes), then its
-event goes to the dead-letter queue with `RequestID`, `ErrorCode` and `ErrorMessage` as attributes, if the
-function's role may send there. An error that leaves a handler keeps its type and message.
-
-MiniStack: runs the function with its own interpreter, so the server's packages are importable; passes its
-whole environment on; calls every error `Runtime.HandlerError` and throws the process away; puts an envelope
-of its own into the dead-letter queue, whatever the role may do; and EventBridge's deliveries are neither
-retried nor asked for a permission.
+AWS tries an asynchronous invocation that failed twice more, after one and two minutes; here it is seconds. A dead
+letter has `RequestID`, `ErrorCode` and `ErrorMessage` as attributes.
 """
 
 from __future__ import annotations

@@ -1,14 +1,13 @@
 """When a policy that was given to a role begins to count, and how many a role may have.
 
-AWS: IAM is eventually consistent. AttachRolePolicy and PutRolePolicy answer at once, GetRolePolicy and
+IAM is eventually consistent: AttachRolePolicy and PutRolePolicy answer at once, GetRolePolicy and
 ListAttachedRolePolicies show what was written, and the services go on as before for some seconds; nobody can
-ask whether it has arrived. A role has 10 managed policies and 10,240 characters of inline policies without white space:
-https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_iam-quotas.html
+ask whether it has arrived. Quotas: https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_iam-quotas.html
 
-MiniStack: what is written counts with the next request, and there are no limits. Here each AttachRolePolicy of
-the API, and each PutRolePolicy that changes something, draws its own delay (uniform, from the server's seed);
-until then an inline policy counts as it was before. What CloudFormation makes counts at once, and so do inline
-policies that the account's root user writes: both set a test up, and nothing in it depends on them being late.
+Each AttachRolePolicy of the API, and each PutRolePolicy that changes something, draws its own delay (uniform, from
+the server's seed); until then an inline policy counts as it was before. What CloudFormation makes counts at once,
+and so do inline policies that the account's root user writes: both set a test up, and nothing in it depends on
+them being late.
 """
 
 from __future__ import annotations

@@ -1,16 +1,8 @@
-"""What a request is authorized as: action, resources and condition keys where MiniStack's are not AWS's.
+"""What a request is authorized as: action, resources and condition keys.
 
-AWS: each call is checked on the ARNs that it names; a call that names several builds or projects needs all
-of them allowed; a call that hands a role to a service needs `iam:PassRole` on that role too, and one that uses
-a customer's key needs rights on that (see `keys`); services add condition keys (`iam:PolicyARN`, `codebuild:*`,
-`kms:ViaService`, `iam:PassedToService`, `secretsmanager:BlockPublicPolicy`). A denial names action and resource,
-and is HTTP 400 for JSON protocols.
-
-MiniStack: CodeBuild calls that carry ids and all calls of CodePipeline are checked on `*`, roles without their
-path, a key that is named by its alias on the alias, aliases that come as `Qualifier` as the function itself,
-durable executions not at all; those keys are absent; nothing asks for PassRole; the denial leaves the resource out.
-
-The account's root user may do everything; users and assumed roles are held to their policies.
+A call that names several builds or projects needs all of them allowed, one that hands a role to a service
+`iam:PassRole` on that role too, and one that uses a customer's key rights on that (see `keys`). The account's
+root user may do everything; users and assumed roles are held to their policies.
 """
 
 from __future__ import annotations

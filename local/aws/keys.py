@@ -12,8 +12,7 @@ key too, and the key's own policy has to let the caller in. Each service has its
 | sqs:ReceiveMessage | Decrypt | the same |
 | items of a DynamoDB table | Decrypt | amazondynamodb/latest/developerguide/encryption.usagenotes.html |
 
-MiniStack: nothing but KMS's own calls asks for a key. What a service does in its own name (delivering from a
-topic to a queue, writing a log) is not held to the key's policy here either.
+What a service does in its own name (delivering from a topic to a queue, writing a log) is not held to the key's policy.
 """
 
 from __future__ import annotations

@@ -1,8 +1,6 @@
 """CloudWatch Logs as readers meet it: patterns, newest first, pages, and the ARNs that reads are checked on.
 
-MiniStack ignores `startFromHead`, `nextToken` and `logStreamNamePrefix`, takes `?` and quotes for text, and upper for
-lower case; it checks reads on the group's ARN, AWS on a stream's, so that a policy for the group alone is not enough.
-JSON patterns match everything here too.
+JSON patterns match everything, as in MiniStack.
 
 https://docs.aws.amazon.com/AmazonCloudWatch/latest/logs/FilterAndPatternSyntax.html
 https://docs.aws.amazon.com/AmazonCloudWatchLogs/latest/APIReference/API_FilterLogEvents.html

@@ -14,6 +14,8 @@ from ministack.core.router import extract_access_key_id
 from ministack.services import iam as iam_service
 from ministack.services import sts
 
+from local.aws.secret_policies import as_list
+
 UNKNOWN = "unknown"
 SESSION_SECONDS = 3600
 
@@ -67,16 +69,12 @@ def service_session(role_arn: str, service: str) -> dict[str, str]:
     role = iam_service._roles.get_scoped(account, None, name) or {}
     trust = role.get("AssumeRolePolicyDocument") or {}
     statements = iam_evaluator.json.loads(trust) if isinstance(trust, str) else trust
-    for statement in _list(statements.get("Statement")):
-        services = _list((statement.get("Principal") or {}).get("Service"))
+    for statement in as_list(statements.get("Statement")):
+        services = as_list((statement.get("Principal") or {}).get("Service"))
         if (
             statement.get("Effect") == "Allow"
             and service in services
-            and "sts:AssumeRole" in _list(statement["Action"])
+            and "sts:AssumeRole" in as_list(statement["Action"])
         ):
             return role_session(role_arn, f"AWSCodeBuild-{uuid.uuid4()}")
     raise PermissionError(f"CodeBuild is not authorized to perform: sts:AssumeRole on {role_arn}")
-
-
-def _list(value: Any) -> list[Any]:
-    return value if isinstance(value, list) else [] if value is None else [value]

@@ -65,7 +65,7 @@ def without_role(text: str, role_arn: str, role_id: str) -> str:
         for member in ("Principal", "NotPrincipal"):
             named = statement.get(member)
             if isinstance(named, dict) and "AWS" in named:
-                left = [role_id if principal == role_arn else principal for principal in _list(named["AWS"])]
+                left = [role_id if principal == role_arn else principal for principal in as_list(named["AWS"])]
                 named["AWS"] = left if isinstance(named["AWS"], list) else left[0]
     return json.dumps(document)
 
@@ -77,7 +77,7 @@ def _malformed(message: str) -> Fault:
 def _well_formed(document: Any) -> bool:
     if not isinstance(document, dict) or document.get("Version", VERSIONS[0]) not in VERSIONS:
         return False
-    statements = _list(document.get("Statement"))
+    statements = as_list(document.get("Statement"))
     if not statements or not all(isinstance(statement, dict) for statement in statements):
         return False
     named = [statement["Sid"] for statement in statements if "Sid" in statement]
@@ -93,14 +93,14 @@ def _complete(statement: Document) -> bool:
 
 
 def _statements(document: Document) -> list[Document]:
-    return _list(document.get("Statement"))
+    return as_list(document.get("Statement"))
 
 
 def _named(statement: Document) -> Iterator[str]:
     """The AWS principals that a statement names."""
     for member in ("Principal", "NotPrincipal"):
         named = statement.get(member)
-        yield from (str(one) for one in _list(named.get("AWS") if isinstance(named, dict) else named))
+        yield from (str(one) for one in as_list(named.get("AWS") if isinstance(named, dict) else named))
 
 
 def _lets_everybody_in(statement: Document) -> bool:
@@ -110,5 +110,6 @@ def _lets_everybody_in(statement: Document) -> bool:
     return not any(key.lower().startswith(OF_THE_CALLER) for key in keys)
 
 
-def _list(value: Any) -> list[Any]:
+def as_list(value: Any) -> list[Any]:
+    """An element of a policy that may be one or several."""
     return value if isinstance(value, list) else [] if value is None else [value]

@@ -1,10 +1,4 @@
-"""Secrets Manager where MiniStack is too lenient: resource policies, and secrets whose key cannot be used.
-
-AWS: PutResourcePolicy refuses what `secret_policies` says, and a role that is deleted leaves its unique id in
-the policies that named it. A secret whose customer key is gone or not enabled cannot be decrypted.
-
-MiniStack: any text is a policy, a deleted role's ARN stays in it, and nothing asks for the key.
-"""
+"""Secrets Manager's refusals: of resource policies (see `secret_policies`), and of secrets whose key is out of use."""
 
 from __future__ import annotations
 

@@ -147,7 +147,7 @@ def assemble(settings: Settings, scratch: Path, port: int) -> tuple[Any, dict[st
     pipelines = CodePipeline(world, simulator, seed=settings.seed)
     running = functions.Functions(python=settings.python, endpoint=endpoint, folder=scratch / "functions")
     running.folder.mkdir()
-    durable = Durable(running)
+    durable = Durable(running, settings.region)
     grants = Grants(settings.seed, *settings.grant_delay)
     holds = Holds()
     log = RequestLog(settings.folder / "requests.jsonl")

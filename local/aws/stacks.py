@@ -1,13 +1,4 @@
-"""What CloudFormation makes of a template, where MiniStack drops a property that a stack relies on.
-
-| resource | AWS | MiniStack |
-|---|---|---|
-| AWS::DynamoDB::Table | TimeToLiveSpecification, PointInTimeRecoverySpecification, SSESpecification | dropped |
-| AWS::Lambda::Function | DeadLetterConfig, ReservedConcurrentExecutions (DurableConfig: see `durable`) | dropped |
-| AWS::SNS::Topic | KmsMasterKeyId; the default policy is for AWS:SourceOwner only | dropped; for everybody |
-| AWS::SecretsManager::Secret | `Ref` is the secret's ARN | its name |
-| managed policy AWSLambdaBasicDurableExecutionRolePolicy | exists | missing, so the role may not checkpoint |
-"""
+"""What CloudFormation makes of a template: properties that a stack relies on (`DurableConfig`: see `durable`)."""
 
 from __future__ import annotations
 

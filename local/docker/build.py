@@ -8,11 +8,12 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import NamedTuple
 
-from local.docker import dockerfile, names, texts
+from local import image_name
+from local.docker import dockerfile, texts
 from local.docker.engine import Engine
 from local.docker.hub import Refused
-from local.docker.names import Name
 from local.docker.options import Given, parse
+from local.image_name import Name
 
 _SWITCHES = frozenset(
     ("--pull", "--no-cache", "--quiet", "-q", "--rm", "--force-rm", "--load", "--push", "--squash", "--compress")
@@ -55,7 +56,7 @@ def build(engine: Engine, args: list[str], environ: Mapping[str, str]) -> int:
 
 def _plan(engine: Engine, given: Given, environ: Mapping[str, str]) -> Plan:
     text = _dockerfile(given)
-    tags = [names.parse(tag) for tag in given.every("-t", "--tag")]
+    tags = [image_name.parse(tag) for tag in given.every("-t", "--tag")]
     arguments = dict(_argument(value, environ) for value in given.every("--build-arg"))
     bases = [_base(line, image) for line, image in dockerfile.images(text, arguments)]
     return Plan(text, [base for base in bases if given.has("--pull") or not engine.has(base.name)], tags)
@@ -117,8 +118,8 @@ def _argument(value: str, environ: Mapping[str, str]) -> tuple[str, str]:
 
 def _base(line: int, image: str) -> Base:
     try:
-        return Base(line, image, names.parse(image))
-    except names.InvalidName as error:
+        return Base(line, image, image_name.parse(image))
+    except image_name.InvalidName as error:
         raise BuildError(f'ERROR: failed to solve: failed to parse stage name "{image}": {error}') from error
 
 

@@ -7,13 +7,14 @@ import sys
 from collections.abc import Callable
 from pathlib import Path
 
-from local.docker import names, texts
+from local import image_name
+from local.docker import texts
 from local.docker.build import BuildError, build
 from local.docker.config import HUB_KEY, VARIABLE, Config, host_of, key_of
 from local.docker.engine import Engine, Settings
 from local.docker.hub import Refused
-from local.docker.names import Name
 from local.docker.options import parse
+from local.image_name import Name
 
 _DAEMON = "Error response from daemon: "
 _VARIABLE_SINCE = (28, 3)
@@ -68,7 +69,7 @@ def main(args: list[str]) -> int:
     except (ConnectionError, TimeoutError) as error:
         _complain(f'{_DAEMON}Get "https://registry-1.docker.io/v2/": {error}')
         return 1
-    except names.InvalidName as error:
+    except image_name.InvalidName as error:
         _complain(f"{_DAEMON}{error}" if args and args[0] == "push" else str(error))
         return 1
 
@@ -149,7 +150,7 @@ def _pull(engine: Engine, config: Config, args: list[str]) -> int:
     given = parse(args, frozenset(("-q", "--quiet", "-a", "--all-tags")))
     if len(given.arguments) != 1:
         raise Failed("docker: 'docker pull' requires 1 argument")
-    name = names.parse(given.arguments[0])
+    name = image_name.parse(given.arguments[0])
     quiet = given.has("-q", "--quiet")
     if name.tag == "latest" and not given.arguments[0].endswith(":latest") and not quiet:
         print("Using default tag: latest")
@@ -166,7 +167,7 @@ def _pull(engine: Engine, config: Config, args: list[str]) -> int:
 
 
 def _tell_pulled(name: Name, digest: str) -> None:
-    repository = name.repository if name.registry == names.HUB else f"{name.registry}/{name.repository}"
+    repository = name.repository if name.registry == image_name.HUB else f"{name.registry}/{name.repository}"
     print(f"{name.reference}: Pulling from {repository}\nDigest: {digest}")
     print(f"Status: Downloaded newer image for {name.short}")
 
@@ -176,8 +177,8 @@ def _run(engine: Engine, config: Config, args: list[str]) -> int:
     if not given.arguments:
         raise Failed("docker: 'docker run' requires at least 1 argument", _RUN_FAILED)
     try:
-        name = names.parse(given.arguments[0])
-    except names.InvalidName as error:
+        name = image_name.parse(given.arguments[0])
+    except image_name.InvalidName as error:
         raise Failed(f"docker: {error}{_EPILOGUE}", _RUN_FAILED) from error
     if not engine.settings.running:
         raise Failed(f"docker: {texts.NO_DAEMON}{_EPILOGUE}", _RUN_FAILED)
@@ -203,7 +204,7 @@ def _push(engine: Engine, config: Config, args: list[str]) -> int:
     given = parse(args, frozenset(("-q", "--quiet", "-a", "--all-tags")))
     if len(given.arguments) != 1:
         raise Failed("docker: 'docker push' requires 1 argument")
-    name = names.parse(given.arguments[0])
+    name = image_name.parse(given.arguments[0])
     _need_daemon(engine)
     _warn_of_config(config)
     print(f"The push refers to repository [{name.registry}/{name.repository}]", flush=True)
@@ -221,7 +222,7 @@ def _push(engine: Engine, config: Config, args: list[str]) -> int:
 def _tag(engine: Engine, _config: Config, args: list[str]) -> int:
     if len(args) != 2:
         raise Failed("docker: 'docker tag' requires 2 arguments")
-    source, target = names.parse(args[0]), names.parse(args[1])
+    source, target = image_name.parse(args[0]), image_name.parse(args[1])
     _need_daemon(engine)
     if not engine.has(source):
         raise Failed(f"{_DAEMON}No such image: {source.short}")

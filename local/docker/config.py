@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from local.docker.hub import Login
-from local.docker.names import HUB, HUB_HOSTS
+from local.image_name import HUB, HUB_HOSTS
 
 HUB_KEY = "https://index.docker.io/v1/"
 VARIABLE = "DOCKER_AUTH_CONFIG"

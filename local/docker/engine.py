@@ -11,7 +11,7 @@ from typing import NamedTuple
 from local.docker import hub
 from local.docker.config import HUB_KEY, Config, is_docker_hub
 from local.docker.hub import Login, Refused
-from local.docker.names import HUB, Name
+from local.image_name import HUB, Name
 
 DEFAULT_VERSION = "28.5.2"
 _TOO_MANY = 429

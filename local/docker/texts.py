@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from local.docker.hub import Refused
-from local.docker.names import Name
+from local.image_name import Name
 
 NO_DAEMON = "Cannot connect to the Docker daemon at unix:///var/run/docker.sock. Is the docker daemon running?"
 _TWO_LINES_SINCE = (28,)

@@ -14,15 +14,14 @@ from typing import Literal
 from local.simulator.batchspec import BatchBuild, builds_of
 from local.simulator.builds import Builds, Record, RetryUses
 from local.simulator.composition import compose, resolved_version
-from local.simulator.errors import ServiceError, invalid_input, not_found
+from local.simulator.errors import invalid_input, not_found
 from local.simulator.identifiers import arn_of, key_of
-from local.simulator.projects import Projects
+from local.simulator.projects import Projects, look_up
 from local.simulator.tokens import Tokens
 from local.simulator.world import Document, World
 
 BatchRetry = Literal["same", "new"]
 _KIND = "build-batch"
-_MOST_IDS = 100
 _NOT_FOR_BUILDS = (
     "buildBatchConfigOverride",
     "buildTimeoutInMinutesOverride",
@@ -130,18 +129,7 @@ class Batches:
 
     def batch_get(self, request: Document) -> Document:
         """BatchGetBuildBatches."""
-        ids = request.get("ids") or []
-        if not 1 <= len(ids) <= _MOST_IDS:
-            raise invalid_input(f"Invalid build batch ids: must hold 1 to {_MOST_IDS} ids")
-        found, missing = [], []
-        for batch_id in dict.fromkeys(ids):
-            try:
-                found.append(self.shown(self.find(batch_id)))
-            except ServiceError as error:
-                if error.code != "ResourceNotFoundException":
-                    raise
-                missing.append(batch_id)
-        return {"buildBatches": found, "buildBatchesNotFound": missing}
+        return look_up("buildBatches", "build batch ids", request.get("ids"), lambda key: self.shown(self.find(key)))
 
     def shown(self, batch: Batch) -> Document:
         """The batch as BatchGetBuildBatches returns it now."""

@@ -9,14 +9,13 @@ from typing import Literal
 
 from local.simulator.buildlog import no_log_yet
 from local.simulator.composition import compose
-from local.simulator.errors import ServiceError, invalid_input, not_found
+from local.simulator.errors import not_found
 from local.simulator.identifiers import arn_of, key_of
-from local.simulator.projects import Projects, page
+from local.simulator.projects import Projects, look_up, page
 from local.simulator.tokens import Tokens
 from local.simulator.world import Document, World
 
 RetryUses = Literal["snapshot", "project"]
-_MOST_IDS = 100
 
 
 @dataclass
@@ -78,18 +77,7 @@ class Builds:
 
     def batch_get(self, request: Document) -> Document:
         """BatchGetBuilds."""
-        ids = request.get("ids") or []
-        if not 1 <= len(ids) <= _MOST_IDS:
-            raise invalid_input(f"Invalid build ids: must hold 1 to {_MOST_IDS} ids")
-        found, missing = [], []
-        for build_id in dict.fromkeys(ids):
-            try:
-                found.append(copy.deepcopy(self.find(build_id).document))
-            except ServiceError as error:
-                if error.code != "ResourceNotFoundException":
-                    raise
-                missing.append(build_id)
-        return {"builds": found, "buildsNotFound": missing}
+        return look_up("builds", "build ids", request.get("ids"), lambda key: copy.deepcopy(self.find(key).document))
 
     def list(self, request: Document) -> Document:
         """ListBuilds and, with a projectName, ListBuildsForProject: newest first unless told otherwise."""

@@ -7,8 +7,8 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
+from local import image_name
 from local.simulator.errors import ServiceError, invalid_input
-from local.simulator.image import Image
 from local.simulator.world import Document
 
 OUTPUT_ONLY = frozenset(
@@ -139,7 +139,7 @@ def check_role(role: object, account: str) -> None:
 
 
 def _check_pull(environment: Document) -> None:
-    image = Image.parse(environment["image"])
+    image = image_name.split(environment["image"])
     pulled_with = environment.get("imagePullCredentialsType")
     if pulled_with is not None:
         _one_of(environment, "imagePullCredentialsType", ("CODEBUILD", "SERVICE_ROLE"), "environment.")

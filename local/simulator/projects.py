@@ -1,14 +1,15 @@
 """What a project is after each request: members that are sent replace whole members, the rest stays."""
 
 import copy
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from local.simulator import checks
 from local.simulator.errors import ServiceError, invalid_input, not_found
 from local.simulator.world import Document, World
 
-_MOST_NAMES = 100
+_MOST = 100
+"""That a BatchGet call may name."""
 _PAGE = 100
 
 
@@ -89,16 +90,7 @@ class Projects:
 
     def batch_get(self, request: Document) -> Document:
         """BatchGetProjects, by names or ARNs."""
-        names = request.get("names") or []
-        if not 1 <= len(names) <= _MOST_NAMES:
-            raise invalid_input(f"Invalid project names: must hold 1 to {_MOST_NAMES} names")
-        found, missing = [], []
-        for name in dict.fromkeys(names):
-            try:
-                found.append(_shown(self.find(name)))
-            except ServiceError:
-                missing.append(name)
-        return {"projects": found, "projectsNotFound": missing}
+        return look_up("projects", "project names", request.get("names"), lambda name: _shown(self.find(name)))
 
     def list(self, request: Document) -> Document:
         """ListProjects: names in pages of a hundred, by name when nothing else is asked for."""
@@ -108,6 +100,22 @@ class Projects:
         if request.get("sortOrder") == "DESCENDING":
             ordered.reverse()
         return page([project["name"] for project in ordered], "projects", request)
+
+
+def look_up(member: str, what: str, named: list[str] | None, find: Callable[[str], Document]) -> Document:
+    """The answer to a BatchGet call: each of those named once, found or not."""
+    named = named or []
+    if not 1 <= len(named) <= _MOST:
+        raise invalid_input(f"Invalid {what}: must hold 1 to {_MOST} {what.rpartition(' ')[2]}")
+    found, missing = [], []
+    for name in dict.fromkeys(named):
+        try:
+            found.append(find(name))
+        except ServiceError as error:
+            if error.code != "ResourceNotFoundException":
+                raise
+            missing.append(name)
+    return {member: found, f"{member}NotFound": missing}
 
 
 def page(values: list[str], member: str, request: Mapping[str, Any]) -> Document:

@@ -8,10 +8,10 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import Literal
 
+from local import image_name
 from local.simulator import events, texts
 from local.simulator.buildlog import BuildLog
 from local.simulator.composition import resolved_version
-from local.simulator.image import Image
 from local.simulator.reference import SecretReference
 from local.simulator.world import (
     BuildAgent,
@@ -205,7 +205,7 @@ class BuildRun:
 
     def _provision(self) -> Outcome:
         environment = self._document["environment"]
-        image = Image.parse(environment["image"])
+        image = image_name.split(environment["image"])
         if not image.curated:
             outcome = self._pull(image, environment)
             if outcome.status != "SUCCEEDED":
@@ -215,7 +215,7 @@ class BuildRun:
         self._log.agent("Running on CodeBuild On-demand", "Waiting for agent ping", "Waiting for DOWNLOAD_SOURCE")
         return Outcome()
 
-    def _pull(self, image: Image, environment: Document) -> Outcome:
+    def _pull(self, image: image_name.Name, environment: Document) -> Outcome:
         credential = environment.get("registryCredential")
         credentials = None
         if credential is not None:

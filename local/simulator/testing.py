@@ -6,11 +6,11 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any, Literal
 
+from local import image_name
 from local.simulator import texts
 from local.simulator.codebuild import CodeBuild
 from local.simulator.codepipeline import CodePipeline
 from local.simulator.errors import ServiceError
-from local.simulator.image import Image
 from local.simulator.world import Credentials, Document, PullAnswer, Run, SecretUnreadable
 
 _SUFFIX = "-AbCdEf"
@@ -177,9 +177,9 @@ class FakeWorld:
         return reads >= self.late_reads and self._time - first >= self.late_seconds
 
     def _docker_hub(self, image: str, credentials: Credentials | None) -> PullAnswer:
-        if Image.parse(image).registry != "docker.io":
+        if not image_name.split(image).on_docker_hub:
             return PullAnswer(429, "Rate exceeded") if self.others_throttled else PullAnswer(200)
-        if Image.parse(image).repository.startswith("verified/"):
+        if image_name.split(image).repository.startswith("verified/"):
             return PullAnswer(200)
         if credentials is None:
             return PullAnswer(429, texts.PULL_LIMIT)

@@ -4,7 +4,7 @@ import base64
 import random
 from http import HTTPStatus
 
-from local.simulator.image import Image
+from local.image_name import Name
 from local.simulator.world import PullAnswer
 
 UNABLE_TO_PULL = "BUILD_CONTAINER_UNABLE_TO_PULL_IMAGE"
@@ -32,12 +32,12 @@ def account_limit(user: str, rng: random.Random) -> str:
     )
 
 
-def unable_to_pull(image: Image, answer: PullAnswer, rng: random.Random) -> str:
+def unable_to_pull(image: Name, answer: PullAnswer, rng: random.Random) -> str:
     """The message of PROVISIONING's phase context when a registry did not give the image."""
     return _PREFIX + _pull_error(image, answer, rng)
 
 
-def _pull_error(image: Image, answer: PullAnswer, rng: random.Random) -> str:
+def _pull_error(image: Name, answer: PullAnswer, rng: random.Random) -> str:
     url = f"https://{image.host}/v2/{image.repository}/manifests/{image.reference}"
     if answer.status == HTTPStatus.TOO_MANY_REQUESTS:
         return _throttled(image, answer.text, rng)
@@ -51,8 +51,8 @@ def _pull_error(image: Image, answer: PullAnswer, rng: random.Random) -> str:
     return f'{_DAEMON}Head "{url}": received unexpected HTTP status: {answer.status} {answer.text}'.rstrip()
 
 
-def _throttled(image: Image, text: str, rng: random.Random) -> str:
-    if image.registry != "docker.io":
+def _throttled(image: Name, text: str, rng: random.Random) -> str:
+    if not image.on_docker_hub:
         return f"{_DAEMON}toomanyrequests: {text or rng.choice(OTHER_REGISTRY_LIMITS)}"
     anonymous = not text or ("pull rate limit" in text and "rate limit as '" not in text)
     if not anonymous:

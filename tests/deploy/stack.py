@@ -130,11 +130,13 @@ class Deployed:
         for item in self.boto("dynamodb").scan(TableName=self.outputs["JournalTable"])["Items"]:
             yield "journal", json.dumps(item)
         lambda_ = self.boto("lambda")
-        executions = lambda_.list_durable_executions_by_function(FunctionName=self.outputs["RemediatorFunction"])
-        for execution in executions["DurableExecutions"]:
-            arn = execution["DurableExecutionArn"]
-            history = lambda_.get_durable_execution_history(DurableExecutionArn=arn, IncludeExecutionData=True)
-            yield "history", json.dumps(history["Events"], default=str)
+        executions = lambda_.get_paginator("list_durable_executions_by_function")
+        history = lambda_.get_paginator("get_durable_execution_history")
+        for page in executions.paginate(FunctionName=self.outputs["RemediatorFunction"]):
+            for execution in page["DurableExecutions"]:
+                arn = execution["DurableExecutionArn"]
+                for events in history.paginate(DurableExecutionArn=arn, IncludeExecutionData=True):
+                    yield "history", json.dumps(events["Events"], default=str)
         for queue in ("IntakeDeadLetters", "RemediatorDeadLetters", "RuleDeadLetters"):
             letters = self.boto("sqs").receive_message(QueueUrl=self.outputs[queue], MaxNumberOfMessages=10)
             yield "dead letters", json.dumps(letters.get("Messages", []))

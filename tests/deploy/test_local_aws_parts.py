@@ -4,25 +4,65 @@ from __future__ import annotations
 
 import asyncio
 import json
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from queue import Queue
 from typing import Any
 
 import pytest
+from aws_durable_execution_sdk_python.lambda_service import OperationUpdate
+from aws_durable_execution_sdk_python_testing.exceptions import InvalidParameterValueException
+from aws_durable_execution_sdk_python_testing.model import StartDurableExecutionInput
 
 from local.aws import requests, secret_policies
 from local.aws.condition_keys import codebuild_keys
-from local.aws.executions import Execution, Refused
+from local.aws.executions import Executions
 from local.aws.holds import Holds
 
 FUNCTION = "arn:aws:lambda:eu-central-1:123456789012:function:worker"
 ARN = f"{FUNCTION}:1/durable-execution/name/2f1c"
+STEP = {"Id": "s", "Type": "STEP", "SubType": "Step"}
 
 
-def execution() -> Execution:
-    return Execution(ARN, "name", FUNCTION, "1", '"event"', started=100.0, timeout=3600, retention_days=1)
+class Running(Executions):
+    """One execution, whose function and clock are the test's: it takes events, puts answers and moves the time."""
+
+    def __init__(self) -> None:
+        self.seconds = 100.0
+        self.events: Queue[dict[str, Any]] = Queue()
+        self.answers: Queue[dict[str, Any]] = Queue()
+        super().__init__("eu-central-1", self._run_function, lambda execution: None, clock=self)
+        self.begin(ARN, StartDurableExecutionInput("123456789012", "worker", "1", "name", 3600, 1, "2f1c", input='"e"'))
+
+    def _run_function(self, _arn: str, event: dict[str, Any]) -> dict[str, Any]:
+        self.events.put(event)
+        return self.answers.get()
+
+    def now(self) -> datetime:
+        return datetime.fromtimestamp(self.seconds, UTC)
+
+    def arm(self, _wake: datetime) -> float:
+        return 3600.0  # timers fire in `wake` alone
+
+    def wake(self, seconds: float) -> str:
+        """The status of the one operation after the timer fired at this time."""
+        self.seconds = seconds
+        asyncio.run(self._fire_due_and_invoke_handler(ARN)())  # type: ignore[arg-type]
+        return self.get_execution(ARN).operations[1].status.value
+
+    def checkpoint(self, now: float, **update: Any) -> Any:
+        """The operation after this update, with the token of the last invocation or checkpoint."""
+        self.seconds = now
+        token = self.get_execution(ARN).get_new_checkpoint_token()
+        answer = self.checkpoint_execution(ARN, token, [OperationUpdate.from_dict(update)]).to_dict()
+        return answer["NewExecutionState"]["Operations"][0]
 
 
-def checkpoint(running: Execution, now: float, *updates: dict[str, Any]) -> dict[str, Any]:
-    return running.checkpoint({"CheckpointToken": running.token, "Updates": list(updates)}, now)
+@pytest.fixture
+def running() -> Iterator[Running]:
+    running = Running()
+    yield running
+    running.shutdown()
 
 
 def test_an_update_without_a_service_role_carries_no_key_for_it() -> None:
@@ -64,54 +104,53 @@ def test_an_override_of_a_build_has_the_key_of_the_member_that_it_overrides() ->
     assert codebuild_keys("StartBuild", {"projectName": "web", "sourceVersion": "main"}) == {}
 
 
-def test_a_wait_is_over_when_its_time_has_come_and_not_before() -> None:
-    running = execution()
-    running.begin_invocation()
-    checkpoint(running, 101.0, {"Id": "w", "Type": "WAIT", "Action": "START", "WaitOptions": {"WaitSeconds": 60}})
-    assert running.due() == 161.0
-    assert not running.settle(160.9)
-    assert running.settle(161.0)
-    event = running.begin_invocation()
+def test_a_wait_is_over_when_its_time_has_come_and_not_before(running: Running) -> None:
+    running.events.get(timeout=10)
+    wait = running.checkpoint(
+        101.0, Id="w", Type="WAIT", SubType="Wait", Action="START", WaitOptions={"WaitSeconds": 60}
+    )
+    assert wait["WaitDetails"]["ScheduledEndTimestamp"].timestamp() == 161.0
+    running.answers.put({"body": b'{"Status": "PENDING"}'})
+    assert running.wake(160.9) == "STARTED"
+    assert running.wake(161.0) == "SUCCEEDED"
+    event = running.events.get(timeout=10)
     assert event["UpdatedOperationIds"] == ["w"]
     waited = event["InitialExecutionState"]["Operations"][1]
     assert (waited["Status"], waited["EndTimestamp"]) == ("SUCCEEDED", 161_000)
 
 
-def test_a_step_that_is_retried_is_ready_when_its_delay_is_over() -> None:
-    running = execution()
-    running.begin_invocation()
-    checkpoint(running, 101.0, {"Id": "s", "Type": "STEP", "Action": "START"})
-    retry = {"Id": "s", "Type": "STEP", "Action": "RETRY", "StepOptions": {"NextAttemptDelaySeconds": 5}}
-    answer = checkpoint(running, 102.0, {**retry, "Error": {"ErrorMessage": "no"}})
-    step = answer["NewExecutionState"]["Operations"][0]
+def test_a_step_that_is_retried_is_ready_when_its_delay_is_over(running: Running) -> None:
+    running.events.get(timeout=10)
+    running.checkpoint(101.0, **STEP, Action="START")
+    retry = {"Action": "RETRY", "StepOptions": {"NextAttemptDelaySeconds": 5}, "Error": {"ErrorMessage": "no"}}
+    step = running.checkpoint(102.0, **STEP, **retry)
     assert (step["Status"], step["StepDetails"]["Attempt"]) == ("PENDING", 1)
-    assert running.due() == 107.0
-    assert running.settle(107.0)
-    assert running.operations["s"]["Status"] == "READY"
+    assert step["StepDetails"]["NextAttemptTimestamp"].timestamp() == 107.0
+    assert running.wake(106.9) == "PENDING"
+    assert running.wake(107.0) == "READY"
 
 
-def test_a_checkpoint_with_the_token_of_an_earlier_invocation_is_refused() -> None:
-    running = execution()
-    old = running.begin_invocation()["CheckpointToken"]
-    running.begin_invocation()
-    with pytest.raises(Refused, match=r"^Invalid checkpoint token$"):
-        running.checkpoint({"CheckpointToken": old, "Updates": []}, 101.0)
+def test_a_checkpoint_with_the_token_of_an_earlier_invocation_is_refused(running: Running) -> None:
+    old = running.events.get(timeout=10)["CheckpointToken"]
+    running.answers.put({"error": True, "body": {"errorMessage": "out of memory"}})
+    running.events.get(timeout=10)
+    with pytest.raises(InvalidParameterValueException, match=r"^Invalid checkpoint token$"):
+        running.checkpoint_execution(ARN, old)
 
 
-def test_a_finished_operation_cannot_be_changed() -> None:
-    running = execution()
-    running.begin_invocation()
-    checkpoint(running, 101.0, {"Id": "s", "Type": "STEP", "Action": "SUCCEED", "Payload": "1"})
-    with pytest.raises(Refused, match="already completed"):
-        checkpoint(running, 102.0, {"Id": "s", "Type": "STEP", "Action": "FAIL"})
+def test_a_finished_operation_cannot_be_changed(running: Running) -> None:
+    running.events.get(timeout=10)
+    running.checkpoint(101.0, **STEP, Action="START")
+    running.checkpoint(101.0, **STEP, Action="SUCCEED", Payload="1")
+    with pytest.raises(InvalidParameterValueException, match=r"^Invalid current STEP state to close\.$"):
+        running.checkpoint(102.0, **STEP, Action="FAIL", Error={})
 
 
-def test_an_execution_that_has_ended_takes_no_more_checkpoints() -> None:
-    running = execution()
-    running.begin_invocation()
-    running.finish("STOPPED", None, {"ErrorMessage": "enough"}, 101.0)
-    with pytest.raises(Refused):
-        checkpoint(running, 102.0)
+def test_an_execution_that_has_ended_takes_no_more_checkpoints(running: Running) -> None:
+    running.events.get(timeout=10)
+    running.stop_execution(ARN)
+    with pytest.raises(InvalidParameterValueException):
+        running.checkpoint(102.0, **STEP, Action="START")
 
 
 def test_the_request_log_keeps_no_secret() -> None:

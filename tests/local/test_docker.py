@@ -14,8 +14,9 @@ from typing import Any, NamedTuple
 
 import pytest
 
+from local import image_name
 from local.agent.docker import settings, write_command
-from local.docker import cli, dockerfile, names
+from local.docker import cli, dockerfile
 from local.docker.config import HUB_KEY, Config
 from local.docker.options import parse
 from local.registry import Registry
@@ -450,7 +451,7 @@ def test_a_dockerfile_names_the_images_that_are_fetched(
     ],
 )
 def test_names_are_read_as_docker_reads_them(text: str, full: str) -> None:
-    assert names.parse(text).full == full
+    assert image_name.parse(text).full == full
 
 
 def test_options_are_told_from_arguments() -> None:
