@@ -17,13 +17,13 @@ from remediator.core.repair import change
 from remediator.core.repair.plan import Plan
 from remediator.core.retry.way import Retry, Way
 from remediator.core.verdict.verdict import Verdict, Watched
+from remediator.steps.claim import Claimed, HasThisBuild, Held, LeftAlone
 from remediator.steps.credentials import Accepted, AccountAllowance, Asking, LockedOut, Trusted, Unreachable
 from remediator.steps.grant import Busy, Granted
 from remediator.steps.patch import Patched, Undone
 from remediator.steps.rerun_batch import BatchSeen
 from remediator.steps.rerun_build import Started
 from remediator.steps.rerun_stage import StageSeen
-from remediator.workflow.lease import Claimed, HasThisBuild, Held, LeftAlone
 
 Json = Mapping[str, Any]
 

@@ -49,7 +49,7 @@ class Repair:
     def __init__(self, job: Job, services: Services, durable: Durable, lease: Lease) -> None:
         self._job = job
         self._settings = services.settings
-        self._grants = Grants(services)
+        self._services = services
         self._check = PatientCheck(job, services, durable)
         self._project = Patch(job, services)
         self._durable = durable
@@ -84,9 +84,9 @@ class Repair:
     def _planned(self, case: Case, earlier_proof: bool) -> Outcome:
         shared: str | Outcome = ""
         if case.plan.grant:
-            role, job, grants = case.plan.grant.role_name, self._job, self._grants
+            role, job, services = case.plan.grant.role_name, self._job, self._services
             shared = self._one_at_a_time(
-                "shared-role", lambda: grants.shared_role(role, job.build.project, job.execution)
+                "shared-role", lambda: Grants(services).shared_role(role, job.build.project, job.execution)
             )
         if isinstance(shared, Outcome):
             return shared
@@ -96,10 +96,10 @@ class Repair:
     def _grant(self, plan: Plan) -> Granted | Outcome | None:
         """Grant, then wait: nobody can ask IAM whether a grant has arrived, and a variable that the role can't
         read yet fails every build of the project. None where the role may read the secret already."""
-        grant, job, grants = plan.grant, self._job, self._grants
+        grant, job, services = plan.grant, self._job, self._services
         if grant is None:
             return None
-        granted: Granted | Outcome = self._one_at_a_time("grant", lambda: grants.make(grant, job))
+        granted: Granted | Outcome = self._one_at_a_time("grant", lambda: Grants(services).make(grant, job))
         if isinstance(granted, Granted):
             self.changes += (grant.show(),)
             self._durable.pause("settle", self._settings.settle_seconds)
@@ -147,6 +147,6 @@ class Repair:
             taken_back = [change.show() for change in plan.project_changes]
             self.changes = tuple(line for line in self.changes if line not in taken_back)
             with suppress(DurableOperationError):  # the changes are gone; the next failure may be looked at too soon
-                self._durable.step("leave-alone", self._lease.leave_alone)
+                self._durable.step("leave-alone", self._lease.project.leave_alone)
         state = "the changes to the project were taken back" if result.undone else "the project was left as it is"
         return outcome.with_facts(reason=f"{outcome.reason}; {state}")

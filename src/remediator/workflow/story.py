@@ -72,7 +72,7 @@ class Story:
     def _report(self, outcome: Outcome, history: History | None, units: tuple[str, ...]) -> Outcome:
         """Release the lease and close the units; report last, so that a repeated step does not report twice."""
         if history is not None:
-            self._lease.release(history, repaired=bool(outcome.changes))
+            self._lease.project.release(history, repaired=bool(outcome.changes))
         now = self._services.now()
         for unit in units:
             self._services.journal.close(unit, self._job.execution, now)

@@ -23,6 +23,7 @@ from remediator.core.verdict.verdict import Verdict, Watched
 from remediator.records.journal import Journal, UnitOwner
 from remediator.records.secret_record import SecretRecord
 from remediator.records.switch import StopSwitch
+from remediator.steps.claim import Claimed, HasThisBuild, Held, LeftAlone
 from remediator.steps.credentials import Accepted, AccountAllowance, Asking, LockedOut, Trusted, Unreachable
 from remediator.steps.grant import Busy, Granted
 from remediator.steps.patch import Patched, Undone
@@ -30,7 +31,6 @@ from remediator.steps.rerun_batch import BatchSeen
 from remediator.steps.rerun_build import Started
 from remediator.steps.rerun_stage import StageSeen
 from remediator.workflow.durable import Checkpoint
-from remediator.workflow.lease import Claimed, HasThisBuild, Held, LeftAlone
 from tests.unit.checkpoints import checkpointed
 from tests.unit.stored import Stored
 
