@@ -77,7 +77,7 @@ def remediate(event: Mapping[str, Any], services: Services) -> Answer:
     arn = build.failure.build
     entry = services.journal.entry(arn)
     # The first attempt is the rules' own; a person's word goes before what holds that back. One beside an attempt that
-    # still runs finds that out by itself.
+    # still runs finds that out.
     attempt = max(2, entry.attempt + 1 if entry else 0)
     execution = services.executions.start(services.settings.remediator, arn, attempt, retry)
     return {
@@ -99,7 +99,7 @@ def stop(event: Mapping[str, Any], services: Services) -> Answer:
 
 
 def resume(event: Mapping[str, Any], services: Services) -> Answer:
-    """Projects are repaired again. Builds that failed meanwhile are not looked at again by themselves."""
+    """Projects are repaired again. Builds that failed while everything was stopped are not looked at."""
     _only(event, "command")
     services.switch.turn("", services.now(), stopped=False)
     return {"stopped": False}
@@ -130,7 +130,7 @@ def _case(build: Build | None, snapshot: Snapshot, services: Services) -> Case:
         return Case(foreign, diagnosis.cause)
     pushes = pushes_by_itself(build, snapshot.project, services)
     case = make_case(read(build, snapshot, terms.sign_in), diagnosis, terms, pushes=pushes)
-    # A person who asks what would be changed is told what there is to do instead.
+    # A person who asks what would be changed learns what there is to do instead.
     return Case(diagnosis.refusal, case.cause) if case.waits else case
 
 

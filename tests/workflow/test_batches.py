@@ -140,7 +140,12 @@ def test_a_batch_that_comes_back_with_the_old_settings_is_retried_once_and_told(
 ) -> None:
     account.simulator.retry_uses, account.simulator.batch_retry = "snapshot", batch_retry
     _, (build, _) = failed_batch(account)
-    assert_told(account, account.remediate(build), "settings that it first failed with", "start the build anew")
+    assert_told(
+        account,
+        account.remediate(build),
+        "settings that it first failed with",
+        "start the build again: the project is signed in",
+    )
     assert retries(account) == [None]
 
 

@@ -279,7 +279,7 @@ def test_an_edit_between_the_patch_and_the_start_keeps_the_build_from_being_star
     account.after.append(once("BatchGetBuilds", lambda: account.edit(description="edited"), at=2))
     outcome = account.remediate(build)
     assert outcome["outcome"] == "patched", outcome
-    assert "the project was edited meanwhile" in outcome["reason"]
+    assert "the project was edited since" in outcome["reason"]
     assert account.writes() == ["AttachRolePolicy", "UpdateProject"]
     assert account.project()["description"] == "edited"
 

@@ -197,9 +197,9 @@ def _remembered(known: Known) -> Accepted | Asking | Outcome:
 
 
 def _not_accepted(until: float) -> Outcome:
-    mend = "put a valid user name and access token into the secret, then use the remediate command"
+    correct = "put a valid user name and access token into the secret, then use the remediate command"
     why = f"a new version of the secret is tried at once, this one not before {moment(until)}: failed sign-ins add up"
-    return rejected(NOT_ACCEPTED, f"{mend}; {why} to a lockout")
+    return rejected(NOT_ACCEPTED, f"{correct}; {why} to a lockout")
 
 
 def _not_now(until: float) -> Outcome:

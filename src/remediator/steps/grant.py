@@ -108,7 +108,7 @@ class Grants:
         )
 
     def _key_objection(self, role: Role) -> Outcome | None:
-        """A key that can't be looked at, as one of another account, is told: nothing can be promised of it."""
+        """A key that can't be looked at, as one of another account, is an objection: nothing can be promised of it."""
         if not self._sign_in.customer_key:
             return None
         from remediator.core.advice.policies import let_key_policy

@@ -68,7 +68,7 @@ class Patch:
         for _ in range(EDITS):
             project = self.services.codebuild.project(self.job.build.project)
             if project is None:
-                return gave_up("the project was deleted meanwhile")
+                return gave_up("the project was deleted since the diagnosis")
             objection = self._objection(Snapshot(project))
             if objection:
                 return objection
@@ -123,7 +123,7 @@ class Patch:
         terms = self.services.settings.terms
         again = replan(case, read(build, Snapshot(project, role), terms.sign_in), terms)
         if again.refusal is None and again.plan.grant not in (None, case.plan.grant):
-            return Case(gave_up("the project was given another service role meanwhile"), case.cause)
+            return Case(gave_up("the project was given another service role since the diagnosis"), case.cause)
         return again
 
     def undo(self, plan: Plan) -> Undone | Outcome:

@@ -170,7 +170,7 @@ class Rerun:
         build, project = codebuild.build(subject), codebuild.project(self.job.build.project)
         history = self.services.journal.history(self.job.build.project)
         if build is None or project is None or history.edited_before(Snapshot(project)) != case.times.edited_at:
-            raise NotStarted("the project was edited meanwhile, so the overrides of its build can't be told any more")
+            raise NotStarted("the project was edited since, so the overrides of its build can't be told any more")
         return overrides_of(build, Snapshot(project), self.services.settings.sign_in).request
 
     def _taken(self, build: Build, case: Case) -> Started:
@@ -217,7 +217,7 @@ def answered(start: Callable[[], Any], *, quote: bool = True) -> Any:
     """A refusal is an answer; a lost one, or an error of AWS's own, may have been a build that was started.
 
     AWS's message may quote a value of the request, and what is raised here is for everybody to read: without `quote`
-    only the error's code is told.
+    only the error's code is quoted.
     """
     try:
         return start()

@@ -18,7 +18,7 @@ _NOT_YET = ("StageNotRetryableException", "ConflictException", "ConcurrentPipeli
 """The pipeline has not noticed the failure, or is busy: worth asking again."""
 
 _GONE = ("PipelineNotFoundException", "StageNotFoundException")
-_SUPERSEDED = "a newer execution of the pipeline has entered the stage meanwhile, so there is nothing left to retry"
+_SUPERSEDED = "a newer execution of the pipeline has entered the stage since, so there is nothing left to retry"
 _NOT_SHOWN = "the pipeline shows it no more: a newer execution has entered its stage, or the stage was retried"
 _CHANGED = "the pipeline was changed since the build began, and CodePipeline retries no stage of before"
 

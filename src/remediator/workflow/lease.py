@@ -62,7 +62,7 @@ class Lease:
                 return Outcome(
                     Ending.ADVISED,
                     "a repair of the project was taken back within the last day, so it was left alone",
-                    advice=("mend what that outcome names, then use the remediate command",),
+                    advice=("correct what that outcome names, then use the remediate command",),
                     quiet=True,  # the outcome that took it back was the notice
                 )
         return gave_up(f"another execution held the project for an hour: {claim.by}")

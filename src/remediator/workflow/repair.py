@@ -114,7 +114,7 @@ class Repair:
         return done
 
     def _patch(self, case: Case) -> Case | Outcome:
-        """The case as it was patched: planned again where somebody edited the project meanwhile."""
+        """The case as it was patched: planned again where somebody has edited the project since."""
         if not case.plan.project_changes:
             return case
         history, record = self._lease.history, self.record

@@ -81,7 +81,7 @@ class Story:
 
     def _repair_and_rerun(self, subject: BuildArn, way: Retry | None = None) -> Outcome:
         """Repair and run again, until a result leaves nothing to do from here: a retry that is throttled elsewhere, or
-        by something else, is repaired and run again in its turn, as often as a build may be retried.
+        by something else, is repaired and run again too, as often as a build may be retried.
 
         `subject` is the build that failed last, `way` how the first one is run again, since a retry's own initiator is
         this stack.
@@ -225,7 +225,7 @@ class Story:
         return f"; {self._wait_out.waited_for}" if self._wait_out.waited_for else ""
 
     def _broken_off(self, error: DurableOperationError) -> Outcome:
-        """A step that failed for good. What was changed before it stays, and is told."""
+        """Outcome for a step that failed for good. What was changed before it stays, and is listed."""
         changed = self._repair.changes
         left = "what was changed before is listed" if changed else "nothing had been changed before"
         return failed(

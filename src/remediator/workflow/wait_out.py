@@ -42,7 +42,7 @@ class PatientCheck:
         return self._answer("check", lambda: self._credentials.check(case, trusts=trusts))
 
     def allowance(self) -> AccountAllowance | Outcome:
-        """What the secret's account may pull; that is of no use unless it is told now."""
+        """What the secret's account may pull. Only Docker Hub's word of this moment is of use."""
         return self._answer("allowance", self._credentials.allowance)
 
     def _answer(self, name: str, look: Callable[[], T | Asking | Unreachable]) -> T | Outcome:

@@ -82,7 +82,7 @@ def owned_by_another(unit: str, holder: str, *, runs: bool) -> Outcome:
 
 
 def retry_of_ours(initiator: str, own_name: str) -> Outcome | None:
-    """A build that this stack started is never acted on by itself: who started it follows it."""
+    """A build that this stack started is never acted on: the execution that started it follows it."""
     if not started_by(initiator, own_name):
         return None
     return Outcome(
@@ -128,7 +128,7 @@ def too_often(history: History, build: Build, limits: Limits, now: float) -> Out
     return gave_up(
         f"the project keeps failing: {len(history.tries)} of its builds were acted on within {limits.minutes} minutes, "
         f"and no more is tried until {until}; its next failures are in the journal only",
-        "look at the outcomes of its builds in the journal, mend what they name, then use remediate",
+        "look at the outcomes of its builds in the journal, correct what they name, then use remediate",
     )
 
 

@@ -51,7 +51,7 @@ def other_commands(reading: Reading, sign_in: SignIn) -> Outcome | None:
         return None
     return advised(
         f"the build ran {another} than the project has: an override, or the project was edited since",
-        "start the build again without the override; if it is throttled too, it is looked at anew",
+        "start the build again without the override; if it is throttled too, it is looked at again",
     )
 
 
@@ -115,5 +115,5 @@ def pull_request_objection(build: Build) -> Outcome | None:
     return advised(
         f"the build's commands are those of {version}, which was named when it was started: what they print is no "
         "ground for a repair",
-        "start a build of a branch; if it is throttled too, it is looked at anew",
+        "start a build of a branch; if it is throttled too, it is looked at again",
     )

@@ -24,7 +24,7 @@ class RoleUsers:
     open_names: list[str] = field(default_factory=list)
 
     def add(self, name: str, *, is_open: bool) -> None:
-        # One name more than is told: the project that asks is among them.
+        # One name more than an outcome lists: the project that asks is among them.
         self.count += 1
         self.names += [name][: MOST_TOLD + 1 - len(self.names)]
         self.open_count += is_open

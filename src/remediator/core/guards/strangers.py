@@ -48,7 +48,7 @@ def principals_besides(expected: Iterable[str], trust: Mapping[str, Any]) -> tup
     """The principals that a role's trust policy allows, without the `expected` services, sorted.
 
     Every Allow counts, whatever its conditions: a condition may narrow it, but what it compares with can change
-    without anybody looking here. `NotPrincipal` allows nearly everybody and is told as `*`.
+    without anybody looking here. `NotPrincipal` allows nearly everybody and is returned as `*`.
     """
     found: set[str] = set()
     for statement in _listed(trust.get("Statement")):

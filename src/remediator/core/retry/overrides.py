@@ -260,7 +260,7 @@ def _bucket(location: str) -> str:
 
 
 def _same_key(mine: str, theirs: str | None) -> bool:
-    """A key is told by its ARN or by its alias, and a project without one uses the account's own for S3."""
+    """A record names a key by its ARN or by its alias, and a project without one uses the account's own for S3."""
     theirs = theirs or "alias/aws/s3"
     return mine.endswith(theirs) or theirs.endswith(mine)
 

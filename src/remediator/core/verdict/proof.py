@@ -46,7 +46,7 @@ def shows_login(lines: Sequence[LogLine], sign_in: SignIn) -> bool:
     older pages of the search are missing too, a login whose announcement is on one of them is not shown.
 
     The agent announces each command, and what the command says follows up to the agent's next line; a login of another
-    command, as ECR's, is none of ours.
+    command, as ECR's, does not count.
     """
     logins = login_lines(sign_in)
     ours = False

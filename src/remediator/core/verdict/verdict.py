@@ -132,7 +132,7 @@ def _not_through(seen: Watched) -> Outcome:
     again, verdict, phase, log_says = "the build was run again", seen.verdict, seen.phase, seen.log_says
     if seen.old and verdict is Verdict.THROTTLED:
         reason = f"{again} with the settings that it first failed with, and throttled again: {log_says}"
-        return patched(reason, "start the build anew: the project is signed in")
+        return patched(reason, "start the build again: the project is signed in")
     match verdict:
         case Verdict.THROTTLED:
             reason = f"{again} as often as MaxAttempts allows, and throttled in {phase} all the same"

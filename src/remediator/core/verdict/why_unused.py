@@ -81,8 +81,8 @@ def _in_secret(snapshot: Snapshot, sign_in: SignIn, fault: str) -> Iterator[Foun
         reason = f"the service role {name} has {lost}, which lets it read the secret"
         yield reason, advice.attach_policy(name, sign_in.policy_arn)
     if fault:
-        mend = f"put a user name and an access token that Docker Hub accepts into the secret {sign_in.secret_arn}"
-        yield _part(fault), f"{mend}, then start the build again"
+        correct = f"put a user name and an access token that Docker Hub accepts into the secret {sign_in.secret_arn}"
+        yield _part(fault), f"{correct}, then start the build again"
 
 
 def _for_image(build: Build, snapshot: Snapshot, sign_in: SignIn) -> Iterator[Found]:

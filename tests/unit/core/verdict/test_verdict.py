@@ -181,7 +181,7 @@ def test_a_retry_with_the_old_settings_that_is_throttled_says_nothing_about_the_
     assert not found.take_back
     assert found.outcome.ending is Ending.PATCHED
     assert found.outcome.reason.endswith("throttled again: pull rate limit")
-    assert found.outcome.advice == ("start the build anew: the project is signed in",)
+    assert found.outcome.advice == ("start the build again: the project is signed in",)
 
 
 @pytest.mark.parametrize("found", [Verdict.STOPPED, Verdict.BEFORE_PULL, Verdict.RUNNING])
