@@ -17,7 +17,6 @@ from uuid import uuid4
 import boto3
 from aws_durable_execution_sdk_python import durable_execution
 from aws_durable_execution_sdk_python_testing import DurableFunctionTestRunner
-from moto import mock_aws
 
 from local.agent import Agent
 from local.registry import Registry
@@ -31,6 +30,7 @@ from remediator.settings import Settings
 from remediator.workflow.story import remediate
 from tests import canaries
 from tests.canaries import saw
+from tests.moto_aws import mock_aws
 from tests.permissions import INTAKE, RECORDED, acting_as
 from tests.workflow.fake_lambda import REMEDIATOR, FakeLambda, execution_arn
 from tests.workflow.fake_logs import FakeLogs
@@ -462,7 +462,7 @@ def new_account(registry: Registry) -> Iterator[Account]:
     def may_read(role: str, secret: str) -> bool:
         return made.may_read(role, secret)
 
-    with mock_aws(config={"core": {"passthrough": {"services": ["codebuild", "codepipeline", "lambda", "logs"]}}}):
+    with mock_aws(core={"passthrough": {"services": ["codebuild", "codepipeline", "lambda", "logs"]}}):
         world = FakeWorld(may_read=may_read)
         world.accounts[USER] = PASSWORD
         made = Account(world, registry)

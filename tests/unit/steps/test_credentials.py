@@ -11,7 +11,6 @@ from typing import Any
 
 import pytest
 from botocore.exceptions import ClientError
-from moto import mock_aws
 
 from local.registry import Registry
 from remediator.aws.secret import Credentials, MalformedSecret
@@ -20,6 +19,7 @@ from remediator.core.outcome import Ending, Outcome
 from remediator.records.secret_record import ACCEPTED_FOR, REFUSED_FOR, SecretRecord
 from remediator.services import Services
 from remediator.steps.credentials import NOT_ACCEPTED, Proving
+from tests.moto_aws import mock_aws
 from tests.unit import given
 from tests.unit.stored import Stored
 
