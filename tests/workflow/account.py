@@ -4,17 +4,15 @@ from __future__ import annotations
 
 import json
 import re
-import threading
 import traceback
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
-from functools import cache, cached_property
+from functools import cached_property
 from typing import Any
 from uuid import uuid4
 
-import boto3
 from aws_durable_execution_sdk_python import durable_execution
 from aws_durable_execution_sdk_python_testing import DurableFunctionTestRunner
 
@@ -32,11 +30,14 @@ from tests import canaries
 from tests.canaries import saw
 from tests.moto_aws import mock_aws
 from tests.permissions import INTAKE, RECORDED, acting_as
+from tests.workflow.clients import ONE_AT_A_TIME, REGION, Lent, owners_client
 from tests.workflow.fake_lambda import REMEDIATOR, FakeLambda, execution_arn
 from tests.workflow.fake_logs import FakeLogs
 from tests.workflow.watched import Calls, Killed, Watched
 
-ACCOUNT, REGION = "123456789012", "eu-west-1"
+__all__ = ["REGION", "Account", "AccountServices", "new_account", "outcome_of"]
+
+ACCOUNT = "123456789012"
 OWNER = f"arn:aws:iam::{ACCOUNT}:user/maria"
 OURS = f"arn:aws:sts::{ACCOUNT}:assumed-role/stack-RemediatorRole/remediator"
 USER, PASSWORD = canaries.USER, canaries.PASSWORD
@@ -69,26 +70,6 @@ LOCATION = f"https://{canaries.SOURCE_TOKEN}@github.com/example/orders.git"
 Json = dict[str, Any]
 
 
-_one_at_a_time = threading.RLock()
-
-
-@cache
-def _session() -> boto3.session.Session:
-    """One for all tests: each session reads the service models anew. It is not safe to share between threads."""
-    return boto3.session.Session("k", "s", region_name=REGION)
-
-
-def _new_client(service: str) -> Any:
-    with _one_at_a_time:
-        client: Any = _session().client(service)  # type: ignore[call-overload]
-    return client
-
-
-@cache
-def _owners_client(service: str) -> Any:
-    return _new_client(service)
-
-
 class Account:
     """One project of one owner, a secret, the stack's policy and journal, and everything that was asked of AWS.
 
@@ -106,6 +87,7 @@ class Account:
         self.agent: Agent
         self.lambda_ = FakeLambda()
         self.logs = FakeLogs(world)
+        self.lent = Lent()
         self._clients: dict[str, Any] = {}
         self.secret_arn = self._make_secret()
         self.policy_arn = self.make_policy("grant")
@@ -130,17 +112,17 @@ class Account:
 
     def boto(self, service: str) -> Any:
         """The owner's client, whose calls are not counted."""
-        return _owners_client(service)
+        return owners_client(service)
 
     def functions_client(self, service: str) -> Any:
         """A client of the functions, one for all executions; CodeBuild's keeps answers and is not shared."""
         if service == "codebuild":
             return self._connected(service)
-        with _one_at_a_time:
+        with ONE_AT_A_TIME:
             return self._clients.get(service) or self._clients.setdefault(service, self._connected(service))
 
     def _connected(self, service: str) -> Any:
-        client = _new_client(service)
+        client = self.lent.client(service)
         RECORDED.listen(client)
         match service:
             case "codebuild":
@@ -206,9 +188,11 @@ class Account:
     def may_read(self, role_arn: str, secret_arn: str) -> bool:
         """The grant as AWS has it: by the stack's policy, by an inline one, or by the secret's own."""
         name = role_arn.rpartition("/")[2]
-        inline = self.boto("iam").list_role_policies(RoleName=name)["PolicyNames"]
-        named = role_arn in self.secret_policy()
-        return secret_arn == self.secret_arn and (self.policy_arn in self.attached(role_arn) or bool(inline) or named)
+        return secret_arn == self.secret_arn and (
+            self.policy_arn in self.attached(role_arn)
+            or bool(self.boto("iam").list_role_policies(RoleName=name)["PolicyNames"])
+            or role_arn in self.secret_policy()
+        )
 
     def secret_policy(self) -> str:
         """The text of the secret's resource policy, empty for none."""
@@ -466,7 +450,10 @@ def new_account(registry: Registry) -> Iterator[Account]:
         world = FakeWorld(may_read=may_read)
         world.accounts[USER] = PASSWORD
         made = Account(world, registry)
-        yield made
+        try:
+            yield made
+        finally:
+            made.lent.give_back()
 
 
 def outcome_of(result: Any) -> Json:
