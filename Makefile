@@ -19,6 +19,7 @@ SPREAD := -n 3 --dist loadfile --no-loadscope-reorder
 # Neither the caller's environment nor the caller's uv has a say in what is run or locked here.
 unexport VIRTUAL_ENV PYTHONPATH PYTHONHOME CONDA_PREFIX
 unexport UV_INDEX UV_INDEX_URL UV_DEFAULT_INDEX UV_EXTRA_INDEX_URL UV_FIND_LINKS UV_PROJECT UV_PROJECT_ENVIRONMENT
+unexport PYTHONDONTWRITEBYTECODE
 export PYTHON
 export UV_NO_CONFIG := 1
 export UV_SYSTEM_CERTS := 1

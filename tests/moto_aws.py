@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+from functools import cache
 from typing import Any
 
+from moto.core import responses
 from moto.core.model_instances import reset_model_data
 from moto.core.models import MockAWS, botocore_stubber
+
+# A class's methods, for each request that it answers.
+responses.method_names_from_class = cache(responses.method_names_from_class)  # type: ignore[attr-defined]
 
 
 class _ForBotocore(MockAWS):

@@ -10,10 +10,14 @@ from functools import cache
 from typing import Any, ClassVar
 
 import boto3
+from botocore.config import Config
 
 REGION = "eu-west-1"
 
 ONE_AT_A_TIME = threading.RLock()
+
+_CONFIG = Config(user_agent="tests")
+"""One text; botocore's own is put together anew for each request."""
 
 
 @cache
@@ -23,7 +27,7 @@ def _session() -> boto3.session.Session:
 
 
 def _new_client(service: str) -> Any:
-    client: Any = _session().client(service)  # type: ignore[call-overload]
+    client: Any = _session().client(service, config=_CONFIG)  # type: ignore[call-overload]
     return client
 
 
