@@ -27,7 +27,7 @@ export UV_PYTHON_DOWNLOADS := never
 export SAM_CLI_TELEMETRY := 0
 
 .DEFAULT_GOAL := help
-.PHONY: help setup check format docs test test-slow demo test-breaks deploy-local invoke bench build deploy lock clean
+.PHONY: help setup check format docs test one test-slow demo test-breaks deploy-local invoke bench build deploy lock clean
 
 help: ## list the targets
 	@grep -E '^[a-z-]+:.*## ' Makefile | sed -E 's/^([a-z-]+):.*## /\1	/' | \
@@ -61,7 +61,11 @@ test: ## all tests, among them a deployment to local AWS (ARGS=… goes to pytes
 	@$(PYTHON) bootstrap.py dev sam local
 	$(DEV)/pytest $(SPREAD) -m "not breaks and not slow" $(ARGS)
 
-test-slow: ## crowds, everything at once, a day on which everything fails, an edit at every moment
+one: ## one file or test, quickly (T=tests/unit/test_abuse.py or more than one, each with ::name if need be)
+	@$(PYTHON) bootstrap.py dev $(if $(findstring tests/deploy,$(T)),sam local)
+	@$(DEV)/pytest -p no:xdist $(or $(T),$(error T=tests/… says which file or test to run)) $(ARGS)
+
+test-slow: ## crowds, everything at once, a day on which everything fails, an edit at every moment, pytest in pytest
 	@$(PYTHON) bootstrap.py dev checkov sam local
 	$(DEV)/pytest $(SPREAD) -m slow $(ARGS)
 
