@@ -12,9 +12,9 @@ CHECKOV = env -i PATH="$$PATH" HOME=.tools/checkov CKV_SKIP_PACKAGE_UPDATE_CHECK
 	.tools/checkov/bin/checkov
 EXPORT = $(UV) export --quiet --frozen --only-group runtime --no-emit-project --no-header --no-annotate
 
-# Three processes for two cores, since the one that deploys mostly waits. A file stays in one process, or each of them
-# would deploy; and in its order, so that what waits longest begins first.
-SPREAD := -n 3 --dist loadfile --no-loadscope-reorder
+# Each process imports and collects everything, so two for two cores. A file stays in one process, or each of them would
+# deploy; and in its order, so that what waits longest begins first.
+SPREAD := -n 2 --dist loadfile --no-loadscope-reorder
 
 # Neither the caller's environment nor the caller's uv has a say in what is run or locked here.
 unexport VIRTUAL_ENV PYTHONPATH PYTHONHOME CONDA_PREFIX
