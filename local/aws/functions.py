@@ -56,7 +56,7 @@ class Functions:
         self._unpacking = threading.Lock()
 
     def unpack(self, code: bytes) -> Path:
-        """The code's folder; each artifact is unpacked once and shared, with the bytecode that its first process leaves."""
+        """The code's folder; each artifact is unpacked once and shared, its first process leaves the bytecode."""
         folder = self.folder / "code" / hashlib.sha256(code).hexdigest()[:24]
         with self._unpacking:
             if not folder.exists():
