@@ -12,13 +12,14 @@ CHECKOV = env -i PATH="$$PATH" HOME=.tools/checkov CKV_SKIP_PACKAGE_UPDATE_CHECK
 	.tools/checkov/bin/checkov
 EXPORT = $(UV) export --quiet --frozen --only-group runtime --no-emit-project --no-header --no-annotate
 
-# Three processes for two cores, since the one that deploys mostly waits. A file stays in one process, or each of them
-# would deploy; and in its order, so that what waits longest begins first.
-SPREAD := -n 3 --dist loadfile --no-loadscope-reorder
+# Each process imports and collects everything, so two for two cores. A file stays in one process, or each of them would
+# deploy; and in its order, so that what waits longest begins first.
+SPREAD := -n 2 --dist loadfile --no-loadscope-reorder
 
 # Neither the caller's environment nor the caller's uv has a say in what is run or locked here.
 unexport VIRTUAL_ENV PYTHONPATH PYTHONHOME CONDA_PREFIX
 unexport UV_INDEX UV_INDEX_URL UV_DEFAULT_INDEX UV_EXTRA_INDEX_URL UV_FIND_LINKS UV_PROJECT UV_PROJECT_ENVIRONMENT
+unexport PYTHONDONTWRITEBYTECODE
 export PYTHON
 export UV_NO_CONFIG := 1
 export UV_SYSTEM_CERTS := 1
@@ -26,7 +27,7 @@ export UV_PYTHON_DOWNLOADS := never
 export SAM_CLI_TELEMETRY := 0
 
 .DEFAULT_GOAL := help
-.PHONY: help setup check format docs test test-slow demo test-breaks deploy-local invoke bench build deploy lock clean
+.PHONY: help setup check format docs test one test-slow demo test-breaks deploy-local invoke bench build deploy lock clean
 
 help: ## list the targets
 	@grep -E '^[a-z-]+:.*## ' Makefile | sed -E 's/^([a-z-]+):.*## /\1	/' | \
@@ -60,7 +61,11 @@ test: ## all tests, among them a deployment to local AWS (ARGS=… goes to pytes
 	@$(PYTHON) bootstrap.py dev sam local
 	$(DEV)/pytest $(SPREAD) -m "not breaks and not slow" $(ARGS)
 
-test-slow: ## crowds, everything at once, a day on which everything fails, an edit at every moment
+one: ## one file or test, quickly (T=tests/unit/test_abuse.py or more than one, each with ::name if need be)
+	@$(PYTHON) bootstrap.py dev $(if $(findstring tests/deploy,$(T)),sam local)
+	@$(DEV)/pytest -p no:xdist $(or $(T),$(error T=tests/… says which file or test to run)) $(ARGS)
+
+test-slow: ## crowds, everything at once, a day on which everything fails, an edit at every moment, pytest in pytest
 	@$(PYTHON) bootstrap.py dev checkov sam local
 	$(DEV)/pytest $(SPREAD) -m slow $(ARGS)
 

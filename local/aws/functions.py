@@ -49,7 +49,7 @@ class Functions:
         self._unpacking = threading.Lock()
 
     def unpack(self, code: bytes) -> Path:
-        """The code's folder; each artifact is unpacked once and shared, as its content never changes."""
+        """The code's folder; each artifact is unpacked once and shared, its first process leaves the bytecode."""
         folder = self.folder / "code" / hashlib.sha256(code).hexdigest()[:24]
         with self._unpacking:
             if not folder.exists():
@@ -195,7 +195,7 @@ def worker_class(functions: Functions) -> type[Any]:
             code = functions.unpack(self.code_zip)
             self._stderr_queue: queue.Queue[str] = queue.Queue()
             self._proc: Any = subprocess.Popen(
-                [functions.python, "-I", "-S", "-B", str(WORKER)],
+                [functions.python, "-I", "-S", str(WORKER)],
                 cwd=code,
                 env={**functions.environment(self.config, stream), "LAMBDA_TASK_ROOT": str(code)},
                 stdin=subprocess.PIPE,

@@ -1,6 +1,6 @@
 """Runs inside a function's own process, as Lambda's runtime does: import the handler once, then call it for each event.
 
-Started as a script by `functions` with an interpreter that sees no installed packages (`-I -S -B`), so the
+Started as a script by `functions` with an interpreter that sees no installed packages (`-I -S`), so the
 artifact has to bring everything, as on AWS. Standard input carries one JSON document per line (first the
 function, then invocations), the original standard output carries the answers; what the function prints goes
 to standard error. Connections leave the loopback interface for nobody.

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import time
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -27,6 +27,9 @@ class Deployed:
     scene: Scene
     outputs: dict[str, str]
     secret: str
+    _clients: dict[tuple[str, str], Any] = field(default_factory=dict)
+    """By the function whose role asks, empty for the account's root user, and the service: each takes a while to make,
+    and tests that wait ask ten times a second."""
 
     @classmethod
     def to(cls, aws: LocalAws, template: Path, seed: int, **parameters: str | int) -> Deployed:
@@ -56,14 +59,23 @@ class Deployed:
         return made
 
     def boto(self, service: str) -> Any:
-        return client(self.aws, service)
+        return self._client("", service, dict)
 
     def as_function(self, function: str, service: str) -> Any:
         """A client with a session of the deployed function's own role."""
-        name = self.outputs[f"{function}Function"]
-        role = self.boto("lambda").get_function_configuration(FunctionName=name)["Role"]
-        keys = self.aws.order("credentials", role_arn=role, session=name)["credentials"]
-        return client(self.aws, service, keys)
+
+        def keys() -> dict[str, str]:
+            name = self.outputs[f"{function}Function"]
+            role = self.boto("lambda").get_function_configuration(FunctionName=name)["Role"]
+            credentials: dict[str, str] = self.aws.order("credentials", role_arn=role, session=name)["credentials"]
+            return credentials
+
+        return self._client(function, service, keys)
+
+    def _client(self, function: str, service: str, keys: Callable[[], dict[str, str]]) -> Any:
+        if (function, service) not in self._clients:
+            self._clients[function, service] = client(self.aws, service, keys())
+        return self._clients[function, service]
 
     def statements(self, function: str) -> list[Json]:
         """What the policies of the function's role say, as they are deployed."""

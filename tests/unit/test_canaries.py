@@ -117,6 +117,7 @@ def test_nothing():
 """
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("processes", ["0", "2"])
 def test_a_test_in_which_a_canary_comes_out_fails(tmp_path: Path, processes: str) -> None:
     """A run of its own, with the hooks of this one; what several processes looked through is added up."""

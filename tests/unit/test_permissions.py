@@ -277,6 +277,7 @@ def test_a_whole_run_passes_with_the_table_when_calls_and_statements_fit(run: An
     assert "permissions: 0 missing, 0 surplus, 0 too wide" in result.stdout
 
 
+@pytest.mark.slow
 def test_a_whole_run_fails_when_they_do_not_fit(run: Any) -> None:
     result = run("StartBuild", "-n", "2")
     assert result.returncode == 1, result.stdout + result.stderr

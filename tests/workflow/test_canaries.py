@@ -121,7 +121,7 @@ def test_an_exception_that_leaves_a_function_is_looked_through(
     account.create_project()
     build = account.failed_build()
     monkeypatch.setattr("remediator.commands.run", fails)
-    monkeypatch.setattr("tests.workflow.account.remediate", fails)
+    monkeypatch.setattr("tests.workflow.functions.remediate", fails)
     with canaries.apart() as capture:
         if function == "Intake":
             with pytest.raises(ValueError, match="can't use"):

@@ -9,10 +9,10 @@ from typing import Any
 import pytest
 from botocore.exceptions import ClientError
 from botocore.stub import Stubber
-from moto import mock_aws
 
 from remediator.aws.iam import Iam
 from remediator.core.codebuild.project import Role
+from tests.moto_aws import mock_aws
 from tests.unit import given
 
 CLIENT = given.aws("iam")

@@ -8,9 +8,9 @@ from typing import Any
 
 import pytest
 from botocore.exceptions import ClientError
-from moto import mock_aws
 
 from remediator.aws.kms import Kms
+from tests.moto_aws import mock_aws
 from tests.unit import given
 
 CLIENT = given.aws("kms")

@@ -9,9 +9,9 @@ from typing import Any
 import pytest
 from botocore.exceptions import ClientError
 from botocore.stub import Stubber
-from moto import mock_aws
 
 from remediator.aws.secret import Credentials, MalformedSecret, Secret
+from tests.moto_aws import mock_aws
 from tests.unit import given
 
 CLIENT = given.aws("secretsmanager")

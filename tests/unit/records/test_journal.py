@@ -10,7 +10,6 @@ from typing import Any
 import pytest
 from botocore.exceptions import ClientError
 from botocore.stub import Stubber
-from moto import mock_aws
 
 from remediator.aws.client import is_transient
 from remediator.core.codebuild.failure import BuildArn
@@ -18,6 +17,7 @@ from remediator.core.guards.history import NEW, History
 from remediator.records.journal import Claim, Entrance, Entry, Journal, UnitOwner
 from remediator.records.switch import StopSwitch
 from remediator.records.table import Table
+from tests.moto_aws import mock_aws
 from tests.unit import given
 from tests.unit.stored import CLIENT, Stored
 

@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 import pytest
-from moto import mock_aws
 
 from remediator.core.guards.shared_role import RoleUsers
 from remediator.records.role_index import FRESH, MOST, READING, RoleIndex
+from tests.moto_aws import mock_aws
 from tests.unit.stored import Stored
 
 NOW = 1_795_000_200.0

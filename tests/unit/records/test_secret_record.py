@@ -6,10 +6,10 @@ from collections.abc import Callable, Iterator
 
 import pytest
 from botocore.exceptions import ClientError
-from moto import mock_aws
 
 from remediator.records.secret_record import ACCEPTED_FOR, ASKING, EDITING, REFUSED_FOR, Known, SecretRecord
 from remediator.records.table import Table
+from tests.moto_aws import mock_aws
 from tests.unit import given
 from tests.unit.stored import CLIENT, Stored
 

@@ -6,10 +6,10 @@ from collections.abc import Iterator
 
 import pytest
 from botocore.exceptions import ClientError
-from moto import mock_aws
 
 from remediator.records.switch import StopSwitch
 from remediator.records.table import Table
+from tests.moto_aws import mock_aws
 from tests.unit.stored import CLIENT, Stored
 
 NOW = 1_795_000_200.75

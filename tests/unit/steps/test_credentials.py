@@ -10,7 +10,6 @@ from dataclasses import dataclass, replace
 
 import pytest
 from botocore.exceptions import ClientError
-from moto import mock_aws
 
 from local.registry import Registry
 from remediator.aws.secret import Credentials, MalformedSecret
@@ -28,6 +27,7 @@ from remediator.steps.credentials import (
     Trusted,
     Unreachable,
 )
+from tests.moto_aws import mock_aws
 from tests.unit import given
 from tests.unit.checkpoints import text_of
 from tests.unit.stored import Stored

@@ -11,7 +11,6 @@ from typing import Any
 
 import pytest
 from aws_durable_execution_sdk_python.serdes import SerDesContext
-from moto import mock_aws
 
 from remediator.core.case import Case
 from remediator.core.codebuild.failure import BuildArn
@@ -31,6 +30,7 @@ from remediator.steps.rerun_batch import BatchSeen
 from remediator.steps.rerun_build import Started
 from remediator.steps.rerun_stage import StageSeen
 from remediator.workflow.durable import Checkpoint
+from tests.moto_aws import mock_aws
 from tests.unit.checkpoints import checkpointed
 from tests.unit.stored import Stored
 
