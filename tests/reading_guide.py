@@ -84,8 +84,9 @@ def section(text: str, title: str) -> str:
 
 
 def lines_of(files: Iterable[str]) -> int:
-    """How many lines these files have now."""
-    return sum(len((SOURCE / file).read_text(encoding="utf-8").splitlines()) for file in files)
+    """How many lines these files have now; one that is gone has none."""
+    paths = (SOURCE / file for file in files)
+    return sum(len(path.read_text(encoding="utf-8").splitlines()) for path in paths if path.exists())
 
 
 # --- The comparison -------------------------------------------------------------------------------------------------

@@ -82,6 +82,8 @@ def test_the_page_says_about_how_much_there_is_to_read() -> None:
     (lines, files), *_ = re.findall(r"About ([\d,]+) lines in (\d+) files", TEXT)
     assert int(files) == len(GUIDE.writers)
     assert abs(lines_of(GUIDE.writers) - int(lines.replace(",", ""))) <= 100
+    (together,) = re.findall(r"With these two it is about ([\d,]+) lines", TEXT)
+    assert abs(lines_of([*GUIDE.writers, *GUIDE.story]) - int(together.replace(",", ""))) <= 100
 
 
 def test_everything_else_is_named_as_what_can_be_skipped() -> None:
@@ -117,7 +119,8 @@ def test_a_file_that_is_not_listed_calls_nothing_that_writes(module: str) -> Non
     assert not called(tree(module)) & METHODS
 
 
-# `update` is also a method of the journal's table and of dictionaries; neither package is given a client of aws/.
+# `update` is a method of the journal's table and of dictionaries too. records/ is given that table and the notices,
+# core/ nothing.
 @pytest.mark.parametrize("module", [name for name in UNLISTED if not name.startswith(("core/", "records/"))])
 def test_a_file_that_is_not_listed_asks_aws_for_no_write(module: str) -> None:
     assert len(writing_methods()) == len(METHODS)
