@@ -186,24 +186,37 @@ def test_a_first_section_that_is_too_long_is_a_fault() -> None:
     )
 
 
+def within(*modules: str) -> set[Trail]:
+    """The trails of a call that the last of these modules makes, each called by the one before it."""
+    call: Any = None
+    for number, name in enumerate(reversed(modules)):
+        space: dict[str, Any] = {"__name__": name, "call": call, "trails": trails, "frame": sys._getframe}
+        code = "call()" if number else "trails('StartBuild', frame())"
+        exec(f"def made(): return {code}", space)  # noqa: S102 # the frame has to be that module's
+        call = space["made"]
+    found: set[Trail] = call()
+    return found
+
+
 def test_the_engine_parts_the_files_of_a_step_from_those_above_it() -> None:
-    def in_module(name: str, then: Callable[[], Any]) -> Callable[[], Any]:
-        space: dict[str, Any] = {"__name__": name, "then": then}
-        exec("def call():\n    return then()", space)  # noqa: S102 # a frame of that module
-        call: Callable[[], Any] = space["call"]
-        return call
-
-    def look() -> set[Trail]:
-        return trails("StartBuild", sys._getframe())
-
-    step = in_module("remediator.steps.patch", in_module("remediator.aws.codebuild", look))
-    engine = in_module("aws_durable_execution_sdk_python.operation.step", step)
-    assert in_module("remediator.workflow.story", engine)() == {
+    engine = "aws_durable_execution_sdk_python.operation.step"
+    found = within(
+        "remediator.workflow.story", engine, "remediator.steps.patch", "remediator.aws.codebuild", "botocore"
+    )
+    assert found == {
         ("StartBuild", STEP, "aws/codebuild.py"),
         ("StartBuild", STEP, "steps/patch.py"),
         ("StartBuild", STORY, "workflow/story.py"),
     }
-    assert look() == {("StartBuild", STEP, NOWHERE)}
+
+
+def test_a_call_of_a_test_is_none_of_the_functions_even_within_a_step() -> None:
+    assert within("remediator.steps.credentials", "tests.workflow.test_canaries", "tests.workflow.watched") == set()
+    assert within("tests.unit.test_x", "remediator.aws.iam") == {("StartBuild", STEP, "aws/iam.py")}
+
+
+def test_a_call_that_comes_from_nowhere_is_told() -> None:
+    assert trails("StartBuild", None) == {("StartBuild", STEP, NOWHERE)}
 
 
 # --- The end of a run -----------------------------------------------------------------------------------------------
