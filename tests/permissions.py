@@ -1,13 +1,14 @@
 """Which calls the functions made, and whether the policies of their roles say the same: nothing missing, nothing left.
 
 Calls are taken from botocore's `before-send` event, policies from the deployed roles. tests/permissions_plugin.py
-brings both together at the end of a whole run.
+brings both together at the end of a whole run. With each writing call goes the trail that the reading guide needs.
 """
 
 from __future__ import annotations
 
 import json
 import re
+import sys
 import threading
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
@@ -21,6 +22,7 @@ from local.aws.condition_keys import codebuild_keys
 from local.permissions import EVERYWHERE
 from local.template import actions as actions_of
 from local.template import resources as resources_of
+from tests.reading_guide import OPERATIONS, Trail, trails
 
 Json = dict[str, Any]
 
@@ -123,10 +125,12 @@ def acting_as(role: str) -> Iterator[None]:
 
 @dataclass
 class Recorded:
-    """What was seen since the last test was reported: calls, and the statements of deployed roles by role."""
+    """What was seen since the last test was reported: calls, the statements of deployed roles by role, and the files
+    that writing calls went through."""
 
     calls: Counter[Call] = field(default_factory=Counter)
     policies: list[dict[str, list[Json]]] = field(default_factory=list)
+    trails: set[Trail] = field(default_factory=set)
     one_at_a_time: threading.Lock = field(default_factory=threading.Lock)
 
     def note(self, request: Any, event_name: str, **_: object) -> None:
@@ -137,6 +141,9 @@ class Recorded:
         with self.one_at_a_time:
             for call in calls_of(event_name, request.url, text, body):
                 self.calls[replace(call, role=_acting.get(), resource="")] += 1
+            operation = event_name.rpartition(".")[2]
+            if operation in OPERATIONS:
+                self.trails |= trails(operation, sys._getframe())
 
     def listen(self, client: Any) -> None:
         """Note every call of this client, before anybody answers it."""
@@ -147,9 +154,10 @@ class Recorded:
         """All of it, as JSON, and forget it."""
         with self.one_at_a_time:
             calls = [{**asdict(call), "times": times} for call, times in self.calls.items()]
-            taken: Json = {"calls": calls, "policies": list(self.policies)}
+            taken: Json = {"calls": calls, "policies": list(self.policies), "trails": sorted(self.trails)}
             self.calls.clear()
             self.policies.clear()
+            self.trails.clear()
         return taken if any(taken.values()) else {}
 
     def put(self, taken: Json) -> None:
@@ -159,6 +167,7 @@ class Recorded:
             times = members.pop("times")
             self.calls[Call(**members)] += times
         self.policies += taken.get("policies", [])
+        self.trails |= {(operation, place, file) for operation, place, file in taken.get("trails", [])}
 
 
 RECORDED = Recorded()

@@ -16,6 +16,7 @@ from botocore.compat import HTTPHeaders
 from botocore.session import Session
 
 from local.template import TEMPLATE
+from remediator.aws.codebuild import CodeBuild
 from tests.permissions import (
     DEPLOY,
     INTAKE,
@@ -28,6 +29,7 @@ from tests.permissions import (
     calls_of,
     compare,
 )
+from tests.reading_guide import STEP
 from tests.unit import given
 
 Json = dict[str, Any]
@@ -230,12 +232,24 @@ def test_a_call_is_noted_before_anybody_answers_it_and_by_who_makes_it() -> None
     }
 
 
+def test_only_a_writing_call_is_noted_with_the_files_that_it_went_through() -> None:
+    recorded, codebuild = Recorded(), client("codebuild")
+    codebuild.meta.events.register("before-send.codebuild", answered)
+    recorded.listen(codebuild)
+    codebuild.batch_get_projects(names=["a"])
+    assert recorded.trails == set()
+    CodeBuild(codebuild).stop_build(given.BUILD_ARN)
+    assert recorded.trails == {("StopBuild", STEP, "aws/codebuild.py")}
+
+
 def test_what_was_recorded_goes_through_json_to_another_process() -> None:
     here, there = Recorded(), Recorded()
     here.calls.update(CALLS)
     here.policies.append({REMEDIATOR: ALLOWED})
+    here.trails.add(("StopBuild", STEP, "aws/codebuild.py"))
     there.put(json.loads(json.dumps(here.take())))
     assert (there.calls, there.policies) == (CALLS, [{REMEDIATOR: ALLOWED}])
+    assert there.trails == {("StopBuild", STEP, "aws/codebuild.py")}
     assert here.take() == {}
 
 
