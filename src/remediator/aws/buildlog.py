@@ -27,7 +27,7 @@ class BuildLog:
     ) -> Iterator[tuple[list[LogLine], bool]]:
         """The lines that hold one of `words`, page by page, the newest page first and each page's oldest line first.
 
-        With each page: whether the log has been searched to its end, which is its beginning. Pages may be empty.
+        With each page: is it the last one, so that the whole log has been searched? Pages may be empty.
         """
         request: dict[str, Any] = {
             "logGroupName": self._place.group,
@@ -39,21 +39,17 @@ class BuildLog:
         for _ in range(pages):
             answer = self._client.filter_log_events(**request)
             token = answer.get("nextToken")
-            events = answer["events"]
-            yield [_line(event) for event in (reversed(events) if newest_first else events)], token is None
+            lines = [_line(event) for event in answer["events"]]
+            yield lines[::-1] if newest_first else lines, token is None
             if token is None:
                 return
             request["nextToken"] = token
 
     def until(self, begin: int, end: int) -> list[LogLine]:
         """All lines from `begin` to `end` (milliseconds, both included), at most the newest page of them."""
-        answer = self._client.get_log_events(
-            logGroupName=self._place.group,
-            logStreamName=self._place.stream,
-            startTime=begin,
-            endTime=end + 1,
-            startFromHead=False,
-        )
+        stream = {"logGroupName": self._place.group, "logStreamName": self._place.stream}
+        times = {"startTime": begin, "endTime": end + 1}
+        answer = self._client.get_log_events(**stream, **times, startFromHead=False)
         return [_line(event) for event in answer["events"]]
 
 

@@ -15,9 +15,11 @@ class MalformedSecret(ValueError):
 
 @dataclass(frozen=True, slots=True)
 class Credentials:
-    """A Docker Hub user name, its password or access token, and both again as the docker CLI takes them from
-    DOCKER_AUTH_CONFIG, None where the secret has no such key; none is ever shown. `version` is the secret's, by which
-    a rotation is noticed."""
+    """A Docker Hub user name and its password or access token, none of which is ever shown.
+
+    `auth_config` holds both as the docker CLI reads them from DOCKER_AUTH_CONFIG, None where the secret has no such
+    key. `version` is the secret's, by which a rotation is noticed.
+    """
 
     username: str = field(repr=False)
     password: str = field(repr=False)
