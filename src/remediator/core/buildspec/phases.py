@@ -41,32 +41,23 @@ class Buildspec:
     shell: str
     phases: tuple[Phase, ...]
     variables: tuple[tuple[str, str], ...] = ()
-    """Of `env`: names with what they are resolved from or say; exported ones, which have neither, with nothing."""
+    """Of `env`: names with their values or references; exported names, which have neither, with an empty text."""
 
     @classmethod
     def of(cls, root: Node) -> Buildspec:
         """Read a buildspec's outermost mapping. A buildspec without phases, as of a batch, has none."""
-        phases = root.get("phases")
-        found = [(name, phases.get(name)) for name in PHASES] if phases else []
-        run_as = _text(root, "run-as")
-        return cls(
-            _text(root, "version"),
-            _text(root.get("env"), "shell"),
-            tuple(
-                Phase(name, _texts(node, "commands"), _texts(node, "finally"), _text(node, "run-as") or run_as)
-                for name, node in found
-                if node
-            ),
-            tuple(_variables(root.get("env"))),
+        phases, env, run_as = root.get("phases"), root.get("env"), _text(root, "run-as")
+        found = tuple(
+            Phase(name, _texts(node, "commands"), _texts(node, "finally"), _text(node, "run-as") or run_as)
+            for name in PHASES
+            if phases and (node := phases.get(name))
         )
+        return cls(_text(root, "version"), _text(env, "shell"), found, tuple(_variables(env)))
 
 
 @dataclass(frozen=True)
 class BuildspecText:
-    """A buildspec as it is written. It is parsed once, when somebody first asks what it says.
-
-    BuildspecError, at each question, when the text is no buildspec.
-    """
+    """A buildspec as it is written, parsed once, at the first question. BuildspecError, at each, when it is none."""
 
     text: str
 

@@ -54,8 +54,8 @@ class BuildArn:
 class BuildFailure:
     """A build that failed: `phase` is the phase that failed, `context` its message with the status code in front.
 
-    Both are empty when nothing tells them. `image` is the build environment's image as written. `log` is where the
-    log is in CloudWatch Logs; None when it is not there, or not told. `initiator` is who started it.
+    Both are empty where they are not known. `image` is the build environment's image as written. `log` is its place in
+    CloudWatch Logs, None where none is known. `initiator` is who started the build.
     """
 
     build: BuildArn
@@ -76,10 +76,9 @@ class BuildFailure:
 
     @classmethod
     def from_event(cls, event: Any) -> BuildFailure:
-        """Read a "CodeBuild Build State Change" event.
+        """Read a "CodeBuild Build State Change" event; BadInput for any other, and for a build that did not fail.
 
         https://docs.aws.amazon.com/codebuild/latest/userguide/sample-build-notifications-ref.html
-        Raises BadInput for another kind of event, and for a build that did not fail.
         """
         if not isinstance(event, Mapping):
             raise BadInput("event", event, "it must be an object: an event of CodeBuild, or a command")
@@ -93,20 +92,22 @@ class BuildFailure:
         more = _object(detail, "additional-information", "detail.additional-information")
         environment = more.get("environment")
         image = environment.get("image") if isinstance(environment, Mapping) else None
-        phase, context = _failed_phase(more.get("phases"), "phase-type", "phase-status", _event_context)
-        log = _log_place(more.get("logs"), "group-name", "stream-name")
-        initiator = str(more.get("initiator") or "")
-        return cls(build, str(status), phase, context, image if isinstance(image, str) else "", log, initiator)
+        return cls(
+            build,
+            str(status),
+            *_failed_phase(more.get("phases"), "phase-type", "phase-status", _event_context),
+            image=image if isinstance(image, str) else "",
+            log=_log_place(more.get("logs"), "group-name", "stream-name"),
+            initiator=str(more.get("initiator") or ""),
+        )
 
     @classmethod
     def from_build(cls, document: Mapping[str, Any]) -> BuildFailure:
         """Read one of the `builds` that BatchGetBuilds returns; the build may also have passed or still run."""
-        phase, context = _failed_phase(document.get("phases"), "phaseType", "phaseStatus", _api_context)
         return cls(
-            build=BuildArn.parse(document.get("arn"), "arn"),
-            status=str(document.get("buildStatus", "")),
-            phase=phase,
-            context=context,
+            BuildArn.parse(document.get("arn"), "arn"),
+            str(document.get("buildStatus", "")),
+            *_failed_phase(document.get("phases"), "phaseType", "phaseStatus", _api_context),
             image=str((document.get("environment") or {}).get("image") or ""),
             log=_log_place(document.get("logs"), "groupName", "streamName"),
             initiator=str(document.get("initiator") or ""),

@@ -55,8 +55,7 @@ class Snapshot:
 
     @property
     def environment(self) -> Document:
-        environment: Document = self.project.get("environment") or {}
-        return environment
+        return self.project.get("environment") or {}
 
     @property
     def last_modified(self) -> float:
@@ -69,7 +68,7 @@ class Snapshot:
 
     @property
     def buildspec_path(self) -> str:
-        """Where it is in the source; empty for buildspec.yml, and where it is elsewhere."""
+        """Its path in the source; empty for buildspec.yml, and for one that is not in the source."""
         return self.buildspec if in_repository(self.buildspec) else ""
 
     @property
