@@ -148,8 +148,8 @@ class Build:
         """The source version that builds the same commit again, None where the build names none.
 
         `<reference>^{<commit>}` keeps both what was asked for and what was built. It takes a full reference and is
-        documented for the four source types above only. A short name may be a branch or a tag, so there the commit
-        alone is exact.
+        documented for _REFERENCE_AND_COMMIT only. A short name may be a branch or a tag, so there the commit alone is
+        exact.
         https://docs.aws.amazon.com/codebuild/latest/userguide/sample-source-version.html
         """
         asked: str | None = self.document.get("sourceVersion") or None
