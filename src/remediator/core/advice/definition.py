@@ -42,7 +42,8 @@ def keep_in_definition(owner: Owner, project: str, changes: Document) -> str:
 def _what_to_keep(tool: Tool, has_members: bool, item: str) -> str:
     properties = f"add these {'blocks' if tool == 'terraform' else 'properties'} to those of the project"
     login = "add the login to its buildspec, as the first command of the first phase"
-    text = " and ".join([properties] * has_members + [login] * bool(item)) or "nothing has to be added"
+    asked = [text for text, needed in ((properties, has_members), (login, item)) if needed]
+    text = " and ".join(asked) or "nothing has to be added"
     if tool != "cloudformation" and "$${" in item:
         text += " (in a buildspec that is a file of its own, $${ is written ${)"
     return f"Keep the change in {_TITLES[tool]}: {text}."

@@ -126,13 +126,7 @@ def _may_be_evidence(text: str, at: int, word: str) -> bool:
         return "reached your" in text[max(0, at - 32) : at]
     if word == "failed login attempts":
         return text[max(0, at - 9) : at].lower() == "too many "
-    # A registry's error code ends in ": ", or stands in quotes; a terminal's colour may be in between.
-    after = text[at + len(word) : at + len(word) + 2]
-    return (
-        after[:1] in "\"'\\\r\n\x1b"
-        or after == ":"
-        or (after[0] == ":" and (after[1].isspace() or after[1] in "<\\\x1b"))
-    )
+    return re.match(_AFTER_CODE, text[at + len(word) : at + len(word) + 2]) is not None
 
 
 def _line_start(text: str, at: int) -> int:
@@ -177,6 +171,8 @@ def _plain(line: str) -> str:
 
 # What they say; `re` compiles these at the first use, so that a start that reads no evidence does not pay for it
 
+# A registry's error code ends in ": ", or stands in quotes; a terminal's colour may be in between.
+_AFTER_CODE = r"[\"'\\\r\n\x1b]|:[\s<\\\x1b]|:?\Z"
 _ERROR_CODE = (
     r"(?<![\w-])(?:toomanyrequests|TOOMANYREQUESTS)(?::(?=\s|$|<))"
     r"|(?:^|: )(?:toomanyrequests|TOOMANYREQUESTS)\s*$"
