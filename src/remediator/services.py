@@ -29,10 +29,8 @@ if TYPE_CHECKING:
 
 
 class Services:
-    """A resumed execution uses only a few of these, and a client costs tens of milliseconds.
-
-    Powertools is imported with the first logged line; most invocations log none.
-    """
+    """A resumed execution uses only a few of these, and a client costs tens of milliseconds. Powertools is imported
+    with the first logged line; most invocations log none."""
 
     def client(self, service: str) -> Any:
         return client(service)

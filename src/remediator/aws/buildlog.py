@@ -14,9 +14,7 @@ _SINCE = 1_704_067_200_000
 
 class BuildLog:
     """One look into one log stream, of `pages` answers at most, each of up to 1 MB or 10,000 lines.
-
-    https://docs.aws.amazon.com/AmazonCloudWatchLogs/latest/APIReference/API_FilterLogEvents.html
-    """
+    https://docs.aws.amazon.com/AmazonCloudWatchLogs/latest/APIReference/API_FilterLogEvents.html"""
 
     def __init__(self, logs: Any, place: LogPlace) -> None:
         self._client = logs
@@ -26,9 +24,7 @@ class BuildLog:
         self, words: tuple[str, ...], pages: int = MOST_PAGES, *, newest_first: bool = True
     ) -> Iterator[tuple[list[LogLine], bool]]:
         """The lines that hold one of `words`, page by page, the newest page first and each page's oldest line first.
-
-        With each page: is it the last one, so that the whole log has been searched? Pages may be empty.
-        """
+        With each page: is it the last one, so that the whole log has been searched? Pages may be empty."""
         request: dict[str, Any] = {
             "logGroupName": self._place.group,
             "logStreamNames": [self._place.stream],

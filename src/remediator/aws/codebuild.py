@@ -56,10 +56,8 @@ class CodeBuild:
         return updated
 
     def build(self, build: BuildArn) -> Build | None:
-        """The build's own record, None when there is no such build.
-
-        CodeBuild is asked by an id, without region and account: the ARN tells that it is not another account's build.
-        """
+        """The build's own record, None when there is no such build. CodeBuild is asked by an id, without region and
+        account: the ARN tells that it is not another account's build."""
         return next((found for found in self._builds([build.id]) if found.document.get("arn") == str(build)), None)
 
     def latest_builds(self, project: str) -> list[Build]:
@@ -69,19 +67,15 @@ class CodeBuild:
         return [by_id[id_] for id_ in ids if id_ in by_id]
 
     def start_build(self, project: str, source_version: str | None, token: str, overrides: Document) -> Build:
-        """Start a build with the project's settings and these overrides, members of StartBuild's request.
-
-        CodeBuild remembers the idempotency `token` for five minutes.
-        """
+        """Start a build with the project's settings and these overrides, members of StartBuild's request. CodeBuild
+        remembers the idempotency `token` for five minutes."""
         version = {"sourceVersion": source_version} if source_version else {}
         self._client.start_build(projectName=project, idempotencyToken=token, **version, **overrides)
         return Build(self._answer["build"])
 
     def retry_build(self, build: BuildArn, token: str) -> Build:
         """Run a build again, with its own settings or the project's: that is documented nowhere, its answer tells.
-
-        https://docs.aws.amazon.com/codebuild/latest/APIReference/API_RetryBuild.html
-        """
+        https://docs.aws.amazon.com/codebuild/latest/APIReference/API_RetryBuild.html"""
         self._client.retry_build(id=build.id, idempotencyToken=token)
         return Build(self._answer["build"])
 

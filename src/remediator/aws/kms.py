@@ -17,9 +17,7 @@ class Kms:
 
     def policy(self, key_arn: str) -> Mapping[str, Any]:
         """The key's policy; a key of another account does not show it.
-
-        https://docs.aws.amazon.com/kms/latest/APIReference/API_GetKeyPolicy.html
-        """
+        https://docs.aws.amazon.com/kms/latest/APIReference/API_GetKeyPolicy.html"""
         text = self._client.get_key_policy(KeyId=key_arn, PolicyName="default")["Policy"]
         document: Mapping[str, Any] = json.loads(text)
         return document

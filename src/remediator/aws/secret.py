@@ -56,9 +56,7 @@ class Secret:
 
     def customer_key(self) -> str:
         """The key that the secret is encrypted with: an ARN, an id or an alias; empty for Secrets Manager's own.
-
-        https://docs.aws.amazon.com/secretsmanager/latest/apireference/API_DescribeSecret.html
-        """
+        https://docs.aws.amazon.com/secretsmanager/latest/apireference/API_DescribeSecret.html"""
         key = str(self._client.describe_secret(SecretId=self._arn).get("KmsKeyId") or "")
         return "" if key.endswith("alias/aws/secretsmanager") else key
 

@@ -28,10 +28,8 @@ _MINE_OR_FREE = f"attribute_not_exists(execution) OR {_MINE}"
 
 @dataclass(frozen=True, slots=True)
 class Claim:
-    """The answer to a claim of a project: granted with its history, or who holds it and for which build.
-
-    `left_alone`: nobody holds it, but it is left alone for a while.
-    """
+    """The answer to a claim of a project: granted with its history, or who holds it and for which build. `left_alone`:
+    nobody holds it, but it is left alone for a while."""
 
     held_by: str = ""
     held_for: str = ""

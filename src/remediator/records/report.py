@@ -34,10 +34,8 @@ class Report:
             self._tell(entry)
 
     def triage(self, build: BuildArn, outcome: Outcome, now: float) -> dict[str, Any]:
-        """The same for a failure that needed no execution; an event that comes again is not told again.
-
-        A failure that has nothing to do with a pull limit, which most have not, is told and not written down.
-        """
+        """The same for a failure that needed no execution; an event that comes again is not told again. A failure that
+        has nothing to do with a pull limit, which most have not, is told and not written down."""
         entry = outcome.entry(build.project, str(build))
         unrelated = outcome.ending is Ending.SKIPPED and outcome.cause is None
         if unrelated or self._journal.record_triage(build, entry, now):

@@ -37,10 +37,8 @@ class Table:
     def update(
         self, key: str, values: Item, condition: str = "", *, removed: tuple[str, ...] = (), **compared: Any
     ) -> bool:
-        """Set these attributes, and remove those, where the condition holds; False where it does not.
-
-        `compared` are the values that the condition names: `me` is its `:me`.
-        """
+        """Set these attributes, and remove those, where the condition holds; False where it does not. `compared` are
+        the values that the condition names: `me` is its `:me`."""
         change = self.change(key, values, condition, removed=removed, **compared)
         return "Item" not in _answer(lambda: self._client.update_item(**change))
 

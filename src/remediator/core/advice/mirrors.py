@@ -54,9 +54,7 @@ def mirrors(image: ImageReference, account: str, region: str, partition: str = "
 
 def mirror_advice(image: ImageReference, account: str, region: str, partition: str = "aws") -> str:
     """How to pull the image from somewhere else; empty when no other place has it.
-
-    https://docs.aws.amazon.com/AmazonECR/latest/userguide/pull-through-cache-creating-rule.html
-    """
+    https://docs.aws.amazon.com/AmazonECR/latest/userguide/pull-through-cache-creating-rule.html"""
     names = mirrors(image, account, region, partition)
     if not names:
         return ""

@@ -122,10 +122,8 @@ _CLIENTS = {
 
 
 def other_client(name: str, username: str = USERNAME_VARIABLE, password: str = PASSWORD_VARIABLE) -> str:
-    """For a build that pulls with another client than the docker CLI; `username` and `password` name variables.
-
-    A client that is not in the table is assumed to read the docker CLI's config.json, as most do.
-    """
+    """For a build that pulls with another client than the docker CLI; `username` and `password` name variables. A
+    client that is not in the table is assumed to read the docker CLI's config.json, as most do."""
     name = one_line(name)
     what, reads, lines = _CLIENTS.get(name.lower(), _DOCKER_LOGIN)
     return artefact(
@@ -153,10 +151,8 @@ _FAULTS = {
 
 
 def fix_login(fault: str, login: str, found: str = "") -> str:
-    """For a buildspec whose own sign-in does not help. `login` is what works, `found` what is there.
-
-    `fault` is `misses` (another name than Docker Hub's), `late` (after the first pull), `undone`, or a sentence.
-    """
+    """For a buildspec whose own sign-in does not help. `login` is what works, `found` what is there. `fault` is
+    `misses` (another name than Docker Hub's), `late` (after the first pull), `undone`, or a sentence."""
     what, why = _FAULTS.get(fault, ("Change the login so that it serves every pull, with this command.", fault))
     seen = one_line(redact(found))
     return artefact(
@@ -166,9 +162,7 @@ def fix_login(fault: str, login: str, found: str = "") -> str:
 
 def take_grant_before_delete(grant: GrantSecretAccess, stack: str) -> tuple[str, ...]:
     """For a role that a stack owns; nothing where the grant is not in the role.
-
-    https://docs.aws.amazon.com/IAM/latest/APIReference/API_DeleteRole.html
-    """
+    https://docs.aws.amazon.com/IAM/latest/APIReference/API_DeleteRole.html"""
     if grant.by == "secret":
         return ()
     role, stack = one_line(grant.role_name), one_line(stack)

@@ -37,10 +37,8 @@ class LoginAdded:
 
 
 def insertion_into(buildspec: BuildspecText, phase: str, login: str, before: str) -> LoginAdded | None:
-    """The login as the first command of a phase; None where one piece of text can't do it.
-
-    A phase that is missing is added `before` the phase of that name.
-    """
+    """The login as the first command of a phase; None where one piece of text can't do it. A phase that is missing is
+    added `before` the phase of that name."""
     pair = buildspec.root.own("phases")
     if pair is None or pair[1].kind != "Mapping" or pair[1].aliased:
         return None
@@ -65,10 +63,8 @@ def _adds_only(login: str, phase: str, root: Node, after: BuildspecText) -> bool
 
 
 def _parts(root: Node | None, name: str) -> tuple[Node | None, Node | None, list[Node], list[Node]]:
-    """A buildspec in parts: all but its phases, the other phases, the phase's other keys, and its commands.
-
-    A phase or its commands that are missing, null or empty are the same.
-    """
+    """A buildspec in parts: all but its phases, the other phases, the phase's other keys, and its commands. A phase or
+    its commands that are missing, null or empty are the same."""
     rest, phases = _without(root, "phases")
     other_phases, phase = _without(phases, name)
     other_keys, commands = _without(phase, "commands")

@@ -18,10 +18,8 @@ _HUB_LOGOUT = DockerAct(Action.LOGOUT, DOCKER_HUB)
 
 
 def login_faults(buildspec: Buildspec) -> tuple[str, ...]:
-    """Why the buildspec's own sign-in does not serve its pulls, in sentences for people.
-
-    Empty when nothing is wrong, when it has no sign-in, and when no command of it is known to pull from Docker Hub.
-    """
+    """Why the buildspec's own sign-in does not serve its pulls, in sentences for people. Empty when nothing is wrong,
+    when it has no sign-in, and when no command of it is known to pull from Docker Hub."""
     acts = list(islice(_acts_of(buildspec), _MOST_ACTS))
     if any(act == _HUB_LOGIN for _, act in acts):
         return tuple(dict.fromkeys(_faults_of_pulls(acts)))

@@ -33,9 +33,7 @@ class Phase:
 @dataclass(frozen=True, slots=True)
 class Buildspec:
     """What CodeBuild runs of a buildspec: the phases that it has, in the order in which they run.
-
-    https://docs.aws.amazon.com/codebuild/latest/userguide/build-spec-ref.html
-    """
+    https://docs.aws.amazon.com/codebuild/latest/userguide/build-spec-ref.html"""
 
     version: str
     shell: str

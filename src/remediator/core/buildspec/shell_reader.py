@@ -73,10 +73,8 @@ class Reader:
         return match.group()
 
     def _commands(self, *, closed: bool) -> None:
-        """Read to the end, or to the parenthesis that closes a substitution.
-
-        `groups` are the parentheses and the `case` that are open: a parenthesis within them closes nothing else.
-        """
+        """Read to the end, or to the parenthesis that closes a substitution. `groups` are the parentheses and the
+        `case` that are open: a parenthesis within them closes nothing else."""
         draft = Draft()
         groups: list[str] = []
         while self.position < len(self.text):

@@ -58,10 +58,8 @@ class Node:
         return next((pair for pair in reversed(self.pairs) if pair[0].value == name), None)
 
     def get(self, name: str) -> Node | None:
-        """The value under a name; aliases are followed, and what `<<` merges in comes last.
-
-        BuildspecError when a merged mapping merges another, or a mapping has several `<<`.
-        """
+        """The value under a name; aliases are followed, and what `<<` merges in comes last. BuildspecError when a
+        merged mapping merges another, or a mapping has several `<<`."""
         for node in (self, *self._merged()):
             pair = node.own(name)
             if pair:

@@ -81,9 +81,7 @@ class Build:
     @property
     def auto_retry_due(self) -> bool:
         """Does CodeBuild run it again by itself, or has it done so already?
-
-        https://docs.aws.amazon.com/codebuild/latest/userguide/auto-retry-build.html
-        """
+        https://docs.aws.amazon.com/codebuild/latest/userguide/auto-retry-build.html"""
         return bool(self.next_auto_retry) or self.auto_retries_left > 0
 
     @property
@@ -138,9 +136,7 @@ class Build:
     @property
     def cannot_read_buildspec(self) -> bool:
         """Did it fail because CodeBuild could not read its buildspec? That fails in DOWNLOAD_SOURCE.
-
-        https://docs.aws.amazon.com/codebuild/latest/userguide/troubleshooting.html
-        """
+        https://docs.aws.amazon.com/codebuild/latest/userguide/troubleshooting.html"""
         return self.failure.phase == "DOWNLOAD_SOURCE" and self.failure.context.startswith("YAML_FILE_ERROR")
 
     @property

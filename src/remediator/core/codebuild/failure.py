@@ -69,17 +69,13 @@ class BuildFailure:
     @property
     def of_command(self) -> bool:
         """Did a command of the buildspec fail? Then the context names the command and its exit status only.
-
-        https://docs.aws.amazon.com/codebuild/latest/userguide/troubleshooting.html
-        """
+        https://docs.aws.amazon.com/codebuild/latest/userguide/troubleshooting.html"""
         return self.phase in COMMAND_PHASES and self.context.startswith("COMMAND_EXECUTION_ERROR")
 
     @classmethod
     def from_event(cls, event: Any) -> BuildFailure:
         """Read a "CodeBuild Build State Change" event; BadInput for any other, and for a build that did not fail.
-
-        https://docs.aws.amazon.com/codebuild/latest/userguide/sample-build-notifications-ref.html
-        """
+        https://docs.aws.amazon.com/codebuild/latest/userguide/sample-build-notifications-ref.html"""
         if not isinstance(event, Mapping):
             raise BadInput("event", event, "it must be an object: an event of CodeBuild, or a command")
         _expect(event, "source", "aws.codebuild")

@@ -33,10 +33,8 @@ def place_of(state: Document, external_id: str) -> Place | None:
 
 
 def external_id_at(state: Document, place: Place) -> str | None:
-    """The id of the build that the action runs now for the same execution of the pipeline.
-
-    None when that execution is gone; empty while the action has started nothing since its stage was retried.
-    """
+    """The id of the build that the action runs now for the same execution of the pipeline. None when that execution is
+    gone; empty while the action has started nothing since its stage was retried."""
     for stage, action in _actions(state):
         if (stage.get("stageName"), action.get("actionName")) == (place.stage, place.action):
             if (stage.get("latestExecution") or {}).get("pipelineExecutionId") != place.execution:
@@ -47,9 +45,7 @@ def external_id_at(state: Document, place: Place) -> str | None:
 
 def retries_itself(definition: Document, stage: str) -> bool:
     """Does the stage retry on failure by itself? A second retry beside that would run its builds twice.
-
-    https://docs.aws.amazon.com/codepipeline/latest/userguide/stage-retry.html
-    """
+    https://docs.aws.amazon.com/codepipeline/latest/userguide/stage-retry.html"""
     stages = (definition.get("pipeline") or {}).get("stages") or []
     return any(s.get("name") == stage and (s.get("onFailure") or {}).get("result") == "RETRY" for s in stages)
 

@@ -31,9 +31,7 @@ def in_repository(buildspec: str) -> bool:
 @dataclass(frozen=True, slots=True)
 class Role:
     """A project's service role: who may assume it, its tags, and the ARN of its permissions boundary, empty for none.
-
-    `granted`: may it read the secret already, in the way in which this stack grants that?
-    """
+    `granted`: may it read the secret already, in the way in which this stack grants that?"""
 
     arn: str
     trust: Mapping[str, Any]
@@ -74,9 +72,7 @@ class Snapshot:
     @property
     def is_runner(self) -> bool:
         """Do its builds run the jobs of GitHub's or GitLab's workflows? Then its buildspec is ignored.
-
-        https://docs.aws.amazon.com/codebuild/latest/userguide/action-runner-overview.html
-        """
+        https://docs.aws.amazon.com/codebuild/latest/userguide/action-runner-overview.html"""
         webhook = self.project.get("webhook") or {}
         if str(webhook.get("buildType", "")).startswith("RUNNER"):
             return True

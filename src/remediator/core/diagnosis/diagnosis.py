@@ -47,10 +47,8 @@ WAITED_FOR = (Cause.ACCOUNT_LIMIT, Cause.LOGIN_LOCKOUT, Cause.ABUSE_LIMIT)
 
 @dataclass(frozen=True, slots=True)
 class Diagnosis:
-    """What throttled, in which phase, of which registry; `refusal` where credentials can't help: why.
-
-    `excerpt` holds the decisive lines, redacted.
-    """
+    """What throttled, in which phase, of which registry; `refusal` where credentials can't help: why. `excerpt` holds
+    the decisive lines, redacted."""
 
     cause: Cause | None
     registry: str | None
@@ -64,9 +62,7 @@ NOT_INSPECTED = Finding(unread="InspectBuildLogs is off")
 
 def diagnose(failure: BuildFailure, finding: Finding = NOT_INSPECTED) -> Diagnosis:
     """Decide before any project is read: from the failing phase's context and the image, or from a command's log.
-
-    `finding` is what the log says. It counts where a command failed, because the context does not quote its output.
-    """
+    `finding` is what the log says. It counts where a command failed, because the context does not quote its output."""
     diagnosis = _of_command(failure, finding) if failure.of_command else _of_image(failure)
     return replace(diagnosis, refusal=_with_mirrors(diagnosis, failure))
 

@@ -32,10 +32,8 @@ _QUOTED_COMMAND = r"Error while executing command: (.*)\. Reason: "
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """What a log says about a failed command: the throttled pull, None when it shows none.
-
-    `unread`: why the log gave no answer, or empty. `late`: it may give one later. `denied`: AWS refused to show it.
-    """
+    """What a log says about a failed command: the throttled pull, None when it shows none. `unread`: why the log gave
+    no answer, or empty. `late`: it may give one later. `denied`: AWS refused to show it."""
 
     throttle: Throttle | None = None
     unread: str = ""
@@ -56,10 +54,8 @@ class FailedCommand:
         return cls(phase, quoted[1] if quoted else "")
 
     def said(self, lines: Sequence[LogLine]) -> Said | None:
-        """Its output in these lines of the log, the oldest first; some lines between the agent's may be missing.
-
-        None while the agent's line on the end of the phase is not there: then the log is not whole yet.
-        """
+        """Its output in these lines of the log, the oldest first; some lines between the agent's may be missing. None
+        while the agent's line on the end of the phase is not there: then the log is not whole yet."""
         end = _last(lines, rf"{_AGENT}Phase complete: {re.escape(self.phase)} State: (?!SUCCEEDED)")
         if end is None:
             return None
@@ -84,10 +80,8 @@ class FailedCommand:
 
 @dataclass(frozen=True, slots=True)
 class Said:
-    """A command's lines, from its announcement to its exit status; `whole`: no older line can belong to it.
-
-    `ended` is the end of the phase, in milliseconds.
-    """
+    """A command's lines, from its announcement to its exit status; `whole`: no older line can belong to it. `ended` is
+    the end of the phase, in milliseconds."""
 
     lines: Sequence[LogLine]
     ended: int

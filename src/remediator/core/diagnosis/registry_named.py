@@ -25,9 +25,7 @@ _SOURCE_CODE = ("github.com", "golang.org", "google.golang.org", "gopkg.in", "k8
 
 def registry_named(before: str, after: str = "") -> str | None:
     """The registry that a line names: the last one `before` the decisive words, else the first one `after` them.
-
-    `docker.io` for any of Docker Hub's machines, another host as it is written, with its port, or None.
-    """
+    `docker.io` for any of Docker Hub's machines, another host as it is written, with its port, or None."""
     return next(iter([*_registries(before)][::-1]), None) or next(_registries(after), None)
 
 

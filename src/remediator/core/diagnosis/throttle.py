@@ -42,11 +42,8 @@ class Cause(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Throttle:
-    """A pull that was throttled.
-
-    `registry` is `docker.io`, another host, or None where the text does not tell. `excerpt` holds the decisive
-    lines, joined by " | ", redacted, printable, at most EXCERPT_LENGTH characters.
-    """
+    """A pull that was throttled. `registry` is `docker.io`, another host, or None where the text does not tell.
+    `excerpt` holds the decisive lines, joined by " | ", redacted, printable, at most EXCERPT_LENGTH characters."""
 
     cause: Cause
     registry: str | None
@@ -81,9 +78,7 @@ def find_throttle(text: str) -> Throttle | None:
 
 def is_pull_failure(context: str) -> bool:
     """Does a phase context say that the build's own image could not be pulled, for whatever reason?
-
-    https://docs.aws.amazon.com/codebuild/latest/userguide/troubleshooting.html
-    """
+    https://docs.aws.amazon.com/codebuild/latest/userguide/troubleshooting.html"""
     return context.lstrip("[ ").startswith("BUILD_CONTAINER_UNABLE_TO_PULL_IMAGE")
 
 

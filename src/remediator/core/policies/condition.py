@@ -23,11 +23,8 @@ def holds(condition: Any, context: Mapping[str, str]) -> bool:
 
 
 def like(pattern: str, text: str) -> bool:
-    """`*` is any number of characters, `?` is one.
-
-    Each part between two `*` is taken where it first occurs and never looked for again: no pattern, however many `*`
-    it has, takes longer than its length times the text's.
-    """
+    """`*` is any number of characters, `?` is one. Each part between two `*` is taken where it first occurs and never
+    looked for again: no pattern, however many `*` it has, takes longer than its length times the text's."""
     first, *rest = (re.escape(part).replace(r"\?", ".") for part in pattern.split("*"))
     between = [f"(?>.*?{part})" for part in rest[:-1]]
     last = [f".*{part}" for part in rest[-1:]]

@@ -84,9 +84,7 @@ def key_policy_refuses(
     document: Mapping[str, Any], role_arn: str, secret_arn: str, kms_key_arn: str, *, iam_decides: bool = True
 ) -> bool:
     """Does the policy of the secret's key keep this role from decrypting the secret? Grants are not looked at.
-
-    `iam_decides`: the role's own policies allow it, so it is enough that the key's policy names the account.
-    """
+    `iam_decides`: the role's own policies allow it, so it is enough that the key's policy names the account."""
     context = {**_through_secrets_manager(secret_arn), **_by(role_arn), "kms:CallerAccount": _field(role_arn, 4)}
     request = Request(DECRYPT, kms_key_arn, context)
     return effect_for(document, request, role_arn, iam_decides=iam_decides) is not Effect.ALLOWED
@@ -100,9 +98,7 @@ def denies_reading(document: Any, role_arn: str, secret_arn: str) -> bool:
 
 def via_service(secret_arn: str) -> str:
     """What kms:ViaService is in a request that Secrets Manager makes for the reader of this secret.
-
-    https://docs.aws.amazon.com/kms/latest/developerguide/conditions-kms.html#conditions-kms-via-service
-    """
+    https://docs.aws.amazon.com/kms/latest/developerguide/conditions-kms.html#conditions-kms-via-service"""
     return f"secretsmanager.{_field(secret_arn, 3)}.{aws_suffix(_field(secret_arn, 1))}"
 
 
@@ -136,10 +132,8 @@ def _effect(document: Any, applies: Callable[[Mapping[str, Any]], bool]) -> Effe
 
 
 def _speaks_of(statement: Mapping[str, Any], names: set[tuple[str, str]]) -> bool:
-    """Is one of these names a principal of the statement?
-
-    A Deny with NotPrincipal is for everybody whom it does not list; an Allow with it is not judged.
-    """
+    """Is one of these names a principal of the statement? A Deny with NotPrincipal is for everybody whom it does not
+    list; an Allow with it is not judged."""
     if "NotPrincipal" in statement:
         spared = _principals(statement["NotPrincipal"])
         return statement.get("Effect") == "Deny" and bool(spared) and names.isdisjoint(spared)
