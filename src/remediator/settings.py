@@ -18,10 +18,7 @@ from remediator.core.repair.sign_in import SignIn
 
 _SECRET_ARN = r"arn:aws[a-z-]*:secretsmanager:.+:secret:.+-[A-Za-z0-9]{6}"  # noqa: S105 - a pattern for ARNs
 # CodeBuild keeps names that begin with CODEBUILD_ for itself.
-_VARIABLE = (
-    r"(?!CODEBUILD_)[A-Za-z_][A-Za-z0-9_]*",
-    "a variable's name (letters, digits, _) that is not CODEBUILD_…",
-)
+_VARIABLE = (r"(?!CODEBUILD_)[A-Za-z_][A-Za-z0-9_]*", "a variable's name (letters, digits, _) that is not CODEBUILD_…")
 # Credentials are sent there, so nothing but Docker Hub and this machine itself is allowed.
 _ENDPOINT = (
     r"(http://(127\.0\.0\.1|localhost):\d{1,5})?",

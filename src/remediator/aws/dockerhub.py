@@ -32,7 +32,7 @@ class Answer(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Allowance:
-    """An account's pulls in a window of seconds, and how many are left; None where it has no limit, or none is told."""
+    """An account's pulls in a window of seconds, and how many are left; None where it has no limit or names none."""
 
     limit: int | None
     remaining: int | None

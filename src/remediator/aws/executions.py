@@ -44,7 +44,7 @@ class Executions:
         return str(answer.get("DurableExecutionArn", ""))
 
     def is_running(self, execution_arn: str) -> bool:
-        """Does this execution still run? One that Lambda no longer knows does not."""
+        """Does this execution still run? Not if Lambda no longer knows it."""
         call = partial(self._client.get_durable_execution, DurableExecutionArn=execution_arn)
         answer = found(call, "ResourceNotFoundException")
         return answer is not None and answer["Status"] not in ENDED

@@ -18,7 +18,7 @@ class Iam:
         self._client = iam
 
     def role(self, role_arn: str) -> Role:
-        """The role, whose `granted` is not told here; botocore decodes the trust policy from its URL form."""
+        """The role, without `granted`; botocore decodes the trust policy from its URL form."""
         role = self._client.get_role(RoleName=role_arn.rpartition("/")[2])["Role"]
         tags = {tag["Key"]: tag["Value"] for tag in role.get("Tags", [])}
         boundary = (role.get("PermissionsBoundary") or {}).get("PermissionsBoundaryArn", "")

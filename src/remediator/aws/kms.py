@@ -12,7 +12,7 @@ class Kms:
         self._client = kms
 
     def key_arn(self, key: str) -> str:
-        """The ARN of a key that is told by its ARN, its id or an alias."""
+        """The ARN of a key, which may be given by ARN, id or alias."""
         return str(self._client.describe_key(KeyId=key)["KeyMetadata"]["Arn"])
 
     def policy(self, key_arn: str) -> Mapping[str, Any]:

@@ -1,10 +1,12 @@
 """The DynamoDB table that holds who works on a project right now, what was done to it, and every outcome.
 
-One item for each failed build (`build#<project>:<uuid>`): the execution that has it, its attempt, the repair, the
-outcome. One for each retry unit of several builds (`batch#…`, `stage#…`, `chain#…`): the execution that runs it again,
-and when that ended. One for each project (`project#<name>`): the execution that works on it, its lease, its history.
-All of them expire. The same table holds what is kept on the secret (`secret_record`), on roles (`role_index`), and the
-stop switch (`switch`).
+Its items expire:
+
+- `build#<project>:<uuid>`, a failed build: the execution that has it, its attempt, the repair, the outcome;
+- `batch#…`, `stage#…`, `chain#…`, a retry unit: the execution that runs it again, and when that ended;
+- `project#<name>`: the execution that works on the project, its lease, its history.
+
+The same table holds the records of the secret (`secret_record`), of roles (`role_index`), and the stop `switch`.
 """
 
 from __future__ import annotations
@@ -20,7 +22,6 @@ from remediator.records import switch
 from remediator.records.table import Item, Table
 
 SECONDS_A_DAY = 86_400
-
 
 _MINE = "execution = :me"
 _MINE_OR_FREE = f"attribute_not_exists(execution) OR {_MINE}"
@@ -52,8 +53,8 @@ class Entry:
 
 @dataclass(frozen=True, slots=True)
 class Entrance:
-    """The answer to a build's execution: it may go on; or another one has the build (`of_build`) or its retry unit; or
-    somebody has stopped everything (`stopped`: why and when)."""
+    """The answer to a build's execution: it may go on; or another one (`held_by`) has the build (`of_build`) or its
+    retry unit; or somebody has stopped everything (`stopped`: why and when)."""
 
     held_by: str = ""
     of_build: bool = False

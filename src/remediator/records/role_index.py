@@ -39,8 +39,8 @@ class RoleIndex:
         return self._table.update(KEY, values, free, now=now)
 
     def keep(self, users: Mapping[str, RoleUsers], execution: str, read_at: float) -> None:
-        """Keep what was found, and end the turn; not where that took so long that another execution has it by now. What
-        does not fit into an item is not kept: then each grant reads all projects."""
+        """Keep what was found, and end the turn, unless another execution has the turn by now. What does not fit into
+        an item is not kept: then each grant reads all projects."""
         found = json.dumps({role: astuple(one) for role, one in users.items()})
         values = {"users": found, "read_at": read_at} if len(found) < MOST else {}
         self._table.update(KEY, values, "reading = :me", removed=("reading", "reading_until"), me=execution)

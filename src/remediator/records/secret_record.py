@@ -1,8 +1,7 @@
-"""What the journal keeps on the secret in use: Docker Hub's word on it, who signs in, who uses it, who edits it.
+"""What the journal keeps on the secret in use, in three items that do not expire.
 
-Three items, which do not expire: `secret#<ARN>` holds the word on the newest version, whose turn it is to sign in and
-until when nobody may; `sharing#<ARN>` the projects that were signed in with it; `policy#<ARN>` who edits its resource
-policy.
+`secret#<ARN>`: Docker Hub's answer on the newest version, whose turn it is to sign in, and until when nobody may.
+`sharing#<ARN>`: the projects that were signed in with it. `policy#<ARN>`: who edits its resource policy.
 """
 
 from __future__ import annotations
@@ -53,10 +52,8 @@ class SecretRecord:
 
     def ask(self, version: str, execution: str, now: float, *, afresh: bool = False) -> Known:
         """May this execution sign in with this version of the secret? Then it has ASKING seconds for it, alone: a
-        fleet that fails at once tries a wrong password once, not once for each of its builds.
-
-        With `afresh` also what was accepted a short while ago is asked again; what was refused never is.
-        """
+        fleet that fails at once tries a wrong password once, not once for each of its builds. `afresh`: also when the
+        version was accepted a short while ago; never when it was refused."""
         stale = "attribute_not_exists(fresh_until) OR fresh_until < :now OR version <> :version"
         unlocked = "attribute_not_exists(locked_until) OR locked_until < :now"
         my_turn = "attribute_not_exists(asked_by) OR asked_by = :asked_by OR asked_until < :now"
@@ -82,7 +79,7 @@ class SecretRecord:
     def accepted(
         self, version: str, execution: str, now: float, limit: int | None, remaining: int | None, window: int | None
     ) -> None:
-        """Docker Hub takes this version, and says what its account may pull; None where it says nothing of that."""
+        """Docker Hub takes this version, and says what its account may pull; None where it does not."""
         word = {"version": version, "accepted_version": version, "accepted": True, "fresh_until": now + ACCEPTED_FOR}
         self._asked(execution, {**word, "limit": limit, "remaining": remaining, "window": window})
 
@@ -95,7 +92,7 @@ class SecretRecord:
         self._asked(execution, {})
 
     def lock_out(self, until: float) -> None:
-        """Nobody signs in with the secret until then: Docker Hub refuses it, and each further try prolongs that."""
+        """Let nobody sign in with the secret until then: Docker Hub refuses it, and each further try prolongs that."""
         self._table.update(self._secret, {"locked_until": until})
 
     def locked_until(self, now: float) -> float:

@@ -34,21 +34,16 @@ class Table:
         absent = {"ConditionExpression": "attribute_not_exists(pk)"}
         return "Item" not in _answer(lambda: self._client.put_item(**request, **absent))
 
-    def update(
-        self, key: str, values: Item, condition: str = "", *, removed: tuple[str, ...] = (), **compared: Any
-    ) -> bool:
-        """Set these attributes, and remove those, where the condition holds; False where it does not. `compared` are
-        the values that the condition names: `me` is its `:me`."""
-        change = self.change(key, values, condition, removed=removed, **compared)
+    def update(self, key: str, values: Item, condition: str = "", **more: Any) -> bool:
+        """Make a `change`; False where its condition does not hold."""
+        change = self.change(key, values, condition, **more)
         return "Item" not in _answer(lambda: self._client.update_item(**change))
 
-    def take(
-        self, key: str, values: Item, condition: str, *, removed: tuple[str, ...] = (), **compared: Any
-    ) -> tuple[bool, Item]:
-        """The same as `update`, with the whole item: as it is then, or as it stood against the condition."""
-        change = self.change(key, values, condition, removed=removed, **compared)
-        told = {"ReturnValues": "ALL_NEW", "ReturnValuesOnConditionCheckFailure": "ALL_OLD"}
-        answer = _answer(lambda: self._client.update_item(**change, **told))
+    def take(self, key: str, values: Item, condition: str, **more: Any) -> tuple[bool, Item]:
+        """The same as `update`, with the whole item: as it is afterwards, or as it stood against the condition."""
+        change = self.change(key, values, condition, **more)
+        shown = {"ReturnValues": "ALL_NEW", "ReturnValuesOnConditionCheckFailure": "ALL_OLD"}
+        answer = _answer(lambda: self._client.update_item(**change, **shown))
         return "Attributes" in answer, _plain(answer.get("Attributes") or answer["Item"])
 
     def add(self, key: str, name: str, member: str) -> None:
@@ -59,7 +54,8 @@ class Table:
     def change(
         self, key: str, values: Item, condition: str = "", *, removed: tuple[str, ...] = (), **compared: Any
     ) -> Request:
-        """The request of an update, as it may also be part of a transaction."""
+        """The request that sets these attributes, and removes those, where the condition holds. `compared` are the
+        values that the condition names: `me` is its `:me`."""
         sets = f"SET {', '.join(f'#{name} = :{name}' for name in values)}" if values else ""
         removes = f"REMOVE {', '.join(removed)}" if removed else ""
         return {
@@ -79,12 +75,10 @@ class Table:
 
     def transact(self, items: list[dict[str, Request]]) -> list[Item | None]:
         """Write all or nothing; for each item the one that stood against it, and an empty list when all is written."""
-        told = [
-            {kind: {**request, "ReturnValuesOnConditionCheckFailure": "ALL_OLD"} for kind, request in item.items()}
-            for item in items
-        ]
+        shown = {"ReturnValuesOnConditionCheckFailure": "ALL_OLD"}
+        writes = [{kind: {**request, **shown} for kind, request in item.items()} for item in items]
         try:
-            self._client.transact_write_items(TransactItems=told)
+            self._client.transact_write_items(TransactItems=writes)
         except ClientError as error:
             reasons = error.response.get("CancellationReasons", [])
             failed = [reason.get("Code") == "ConditionalCheckFailed" for reason in reasons]

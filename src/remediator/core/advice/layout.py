@@ -13,7 +13,7 @@ VALUE_LENGTH = 2048
 
 def artefact(what: str, *, where: str, why: str, paste: str = "") -> str:
     """An advice in its fixed layout; `paste` holds the lines to paste, empty when there are none. Any part may hold
-    words of other people. None can begin a line of its own, or holds what a terminal would obey."""
+    words of other people: none can begin a line of its own or send a command to a terminal."""
     head = f"{_printable(what)}\nwhere: {_printable(where)}\nwhy: {_printable(why)}"
     lines = "\n".join(harmless(line).rstrip() for line in paste.split("\n")).strip("\n")
     return f"{head}\n\n{lines}" if lines else head

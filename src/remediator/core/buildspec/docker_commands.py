@@ -125,7 +125,7 @@ def _takes_value_in_run(option: str) -> bool:
 
 def _of_docker_command(command: Command) -> list[DockerAct]:
     """A login into a configuration of its own is one that other commands do not see."""
-    # What `xargs` reads and appends can't be told.
+    # `xargs` appends words that nobody knows here.
     words = (*command.words[1:], *(["$@"] if "xargs" in map(program_name, command.before) else []))
     end = options_end(words, _OF_DOCKER.__contains__)
     options, behind = words[:end], words[end:]

@@ -55,7 +55,7 @@ class Buildspec:
 
 @dataclass(frozen=True)
 class BuildspecText:
-    """A buildspec as it is written, parsed once, at the first question. BuildspecError, at each, when it is none."""
+    """A buildspec's text, parsed once, at the first question. Each question raises BuildspecError if it is none."""
 
     text: str
 

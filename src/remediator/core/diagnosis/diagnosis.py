@@ -47,8 +47,8 @@ WAITED_FOR = (Cause.ACCOUNT_LIMIT, Cause.LOGIN_LOCKOUT, Cause.ABUSE_LIMIT)
 
 @dataclass(frozen=True, slots=True)
 class Diagnosis:
-    """What throttled, in which phase, of which registry; `refusal` where credentials can't help: why. `excerpt` holds
-    the decisive lines, redacted."""
+    """What throttled, in which phase, of which registry. `refusal`: why credentials can't help, None where they can.
+    `excerpt` holds the decisive lines, redacted."""
 
     cause: Cause | None
     registry: str | None

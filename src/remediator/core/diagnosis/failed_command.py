@@ -55,7 +55,7 @@ class FailedCommand:
 
     def said(self, lines: Sequence[LogLine]) -> Said | None:
         """Its output in these lines of the log, the oldest first; some lines between the agent's may be missing. None
-        while the agent's line on the end of the phase is not there: then the log is not whole yet."""
+        while the log is not whole: the agent's line on the end of the phase is not there yet."""
         end = _last(lines, rf"{_AGENT}Phase complete: {re.escape(self.phase)} State: (?!SUCCEEDED)")
         if end is None:
             return None
