@@ -119,10 +119,6 @@ def _written(content: str, files: tuple[str, ...]) -> list[DockerAct]:
     return [DockerAct(Action.FORGET)] if content.lstrip().startswith("{") else []
 
 
-def _takes_value_in_run(option: str) -> bool:
-    return "=" not in option and not _RUN_SWITCHES.fullmatch(option)
-
-
 def _of_docker_command(command: Command) -> list[DockerAct]:
     """A login into a configuration of its own is one that other commands do not see."""
     # `xargs` appends words that nobody knows here.
@@ -150,11 +146,11 @@ def _of_docker(words: tuple[str, ...]) -> Iterable[DockerAct]:
         case "logout":
             return [DockerAct(Action.LOGOUT, _registry(*arguments[:1]))]
         case "pull" | "push":
-            images = arguments[options_end(arguments, _OF_PULL.__contains__) :]
-            return [DockerAct(Action(verb), _image_registry(image)) for image in images[:1]]
+            end = options_end(arguments, _OF_PULL.__contains__)
+            return [DockerAct(Action(verb), _image_registry(image)) for image in arguments[end:][:1]]
         case "run" | "create":
-            images = arguments[options_end(arguments, _takes_value_in_run) :]
-            return [DockerAct(Action.PULL, _image_registry(image)) for image in images[:1]]
+            end = options_end(arguments, lambda option: "=" not in option and not _RUN_SWITCHES.fullmatch(option))
+            return [DockerAct(Action.PULL, _image_registry(image)) for image in arguments[end:][:1]]
         case "build":
             return [DockerAct(Action.PULL)]
         case "buildx":

@@ -44,12 +44,16 @@ class ImageReference:
         if re.fullmatch(r"[a-f0-9]{64}", text):
             raise _refusal(text, "64 hexadecimal digits are the id of an image, not a name")
         name, at, digest = text.partition("@")
-        name, tag = _split_tag(name)
+        # A colon before the last slash is that of a port.
+        colon = name.find(":", name.rfind("/") + 1)
+        name, tag = (name, None) if colon < 0 else (name[:colon], name[colon + 1 :])
         registry, repository = _split_registry(name)
         if registry != CURATED and not re.fullmatch(_HOST, registry):
             raise _refusal(text, f"{registry[:80]!r} is no host")
         if not re.fullmatch(_REPOSITORY, repository):
-            raise _refusal(text, _why_no_repository(repository))
+            would_do = re.fullmatch(_REPOSITORY, repository.lower())
+            why = "a repository is written in lower case" if would_do else f"{repository[:80]!r} is no repository"
+            raise _refusal(text, why)
         if len(repository) > _REPOSITORY_LENGTH:
             raise _refusal(text, f"a name has at most {_REPOSITORY_LENGTH} characters")
         if tag is not None and not re.fullmatch(_TAG, tag):
@@ -69,12 +73,6 @@ class ImageReference:
         return self.registry == CURATED
 
 
-def _split_tag(name: str) -> tuple[str, str | None]:
-    # A colon before the last slash is that of a port.
-    colon = name.find(":", name.rfind("/") + 1)
-    return (name, None) if colon < 0 else (name[:colon], name[colon + 1 :])
-
-
 def _split_registry(name: str) -> tuple[str, str]:
     if name.startswith(_CURATED_PREFIX):
         return CURATED, name
@@ -88,12 +86,6 @@ def _split_registry(name: str) -> tuple[str, str]:
 def _is_host(component: str) -> bool:
     """Repositories have no capitals, so a first component that has some can only be a host."""
     return component == "localhost" or "." in component or ":" in component or component.lower() != component
-
-
-def _why_no_repository(repository: str) -> str:
-    if repository != repository.lower() and re.fullmatch(_REPOSITORY, repository.lower()):
-        return "a repository is written in lower case"
-    return f"{repository[:80]!r} is no repository"
 
 
 def _refusal(text: str, reason: str) -> ValueError:

@@ -68,7 +68,8 @@ def diagnose(failure: BuildFailure, finding: Finding = NOT_INSPECTED) -> Diagnos
 
 
 def _of_image(failure: BuildFailure) -> Diagnosis:
-    registry = _registry(failure.image)
+    image = _image(failure.image)
+    registry = image.registry if image else None
     throttle = find_throttle(failure.context)
     cause = throttle.cause if throttle else None
     if throttle and registry not in (DOCKER_HUB, None):
@@ -109,18 +110,15 @@ def mirrors_of(build: BuildArn, phase: str, image_of_build: str, excerpt: str) -
     """Advice on where else to get the throttled image: the build's own, or one that a command's evidence names."""
     from remediator.core.advice.mirrors import image_named, mirror_advice
 
-    try:
-        image = image_named(excerpt) if phase in COMMAND_PHASES else ImageReference.parse(image_of_build)
-    except ValueError:
-        image = None
+    image = image_named(excerpt) if phase in COMMAND_PHASES else _image(image_of_build)
     if image is None or not image.is_docker_hub:
         return ()
     return (mirror_advice(image, build.account, build.region, build.partition),)
 
 
-def _registry(image: str) -> str | None:
+def _image(text: str) -> ImageReference | None:
     try:
-        return ImageReference.parse(image).registry
+        return ImageReference.parse(text)
     except ValueError:
         return None
 
