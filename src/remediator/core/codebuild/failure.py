@@ -78,8 +78,9 @@ class BuildFailure:
         https://docs.aws.amazon.com/codebuild/latest/userguide/sample-build-notifications-ref.html"""
         if not isinstance(event, Mapping):
             raise BadInput("event", event, "it must be an object: an event of CodeBuild, or a command")
-        _expect(event, "source", "aws.codebuild")
-        _expect(event, "detail-type", "CodeBuild Build State Change")
+        for field, wanted in (("source", "aws.codebuild"), ("detail-type", "CodeBuild Build State Change")):
+            if event.get(field) != wanted:
+                raise BadInput(field, event.get(field), f"it must be {wanted!r}")
         detail = _object(event, "detail", "detail")
         build = BuildArn.parse(detail.get("build-id"), "detail.build-id")
         status = detail.get("build-status")
@@ -134,11 +135,6 @@ def _event_context(phase: Mapping[str, Any]) -> str:
 def _api_context(phase: Mapping[str, Any]) -> str:
     """Contexts in the API are an array of {statusCode, message}; an event joins them with ": "."""
     return "\n".join(f"{c.get('statusCode', '')}: {c.get('message', '')}" for c in phase.get("contexts") or [])
-
-
-def _expect(event: Mapping[str, Any], field: str, wanted: str) -> None:
-    if event.get(field) != wanted:
-        raise BadInput(field, event.get(field), f"it must be {wanted!r}")
 
 
 def _object(parent: Mapping[str, Any], key: str, field: str) -> Mapping[str, Any]:
