@@ -117,7 +117,7 @@ class _Reader:
         return value
 
     def one_of(self, name: str, allowed: tuple[T, ...]) -> T:
-        """The first allowed value is the default."""
+        """The first allowed value is the default; the answer has their type."""
         value = self.environment.get(name) or allowed[0]
         if value not in allowed:
             raise BadInput(name, value, f"it must be one of {', '.join(allowed)}")

@@ -127,7 +127,8 @@ def _of_docker_command(command: Command) -> list[DockerAct]:
     options, behind = words[:end], words[end:]
     if behind[:1] == ("login",) and _HELP.intersection(words):
         return []
-    own = any(re.match(r"DOCKER_CONFIG=|--config(?:=|\Z)", word) for word in (*command.before, *options))
+    own = any(word.startswith("DOCKER_CONFIG=") for word in command.before)
+    own = own or any(option.partition("=")[0] == "--config" for option in options)
     return [
         replace(act, registry=VARIABLE) if own and act.action in {Action.LOGIN, Action.LOGOUT} else act
         for act in _of_docker(behind)

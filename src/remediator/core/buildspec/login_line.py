@@ -17,8 +17,9 @@ def login_command(shell: Shell, username_variable: str, password_variable: str) 
 
     posix: the subshell ends `set -x` before a value is used; `printf` is part of the shell, so that the password is
     in no list of processes. powershell: the pipe ends the password with a line break, which `docker login` drops
-    (https://github.com/docker/cli/blob/master/cli/command/registry/login.go). Windows PowerShell pipes ASCII only,
-    which tokens of Docker Hub are. The assignment at the end makes `$?` true, also where docker is missing or fails.
+    (https://github.com/docker/cli/blob/master/cli/command/registry/login.go); to write without one would take a process
+    object of .NET. Windows PowerShell pipes ASCII only, which tokens of Docker Hub are. The assignment at the end makes
+    `$?` true, also where docker is missing or fails.
     """
     if shell not in get_args(Shell):
         raise BuildspecError("there is a login for the shells posix and powershell only")
