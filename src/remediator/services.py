@@ -29,10 +29,8 @@ if TYPE_CHECKING:
 
 
 class Services:
-    """A resumed execution uses only a few of these, and a client costs tens of milliseconds.
-
-    Powertools is imported with the first line that is logged, which most invocations never come to.
-    """
+    """A resumed execution uses only a few of these, and a client costs tens of milliseconds. Powertools is imported
+    with the first logged line; most invocations log none."""
 
     def client(self, service: str) -> Any:
         return client(service)
@@ -41,9 +39,18 @@ class Services:
     def settings(self) -> Settings:
         return Settings.from_environment(os.environ)
 
-    @cached_property
-    def codebuild(self) -> CodeBuild:
-        return CodeBuild(self.client("codebuild"))
+    codebuild = cached_property(lambda self: CodeBuild(self.client("codebuild")))
+    executions = cached_property(lambda self: Executions(self.client("lambda")))
+    iam = cached_property(lambda self: Iam(self.client("iam")))
+    secret = cached_property(lambda self: Secret(self.client("secretsmanager"), self.settings.sign_in.secret_arn))
+    sns = cached_property(lambda self: self.client("sns"))
+    logs = cached_property(lambda self: self.client("logs"))
+    """CloudWatch Logs' own client: every look into a log is an object of its own."""
+
+    table = cached_property(lambda self: Table(self.client("dynamodb"), self.settings.journal_table))
+    journal = cached_property(lambda self: Journal(self.table, self.settings.journal_days))
+    secret_record = cached_property(lambda self: SecretRecord(self.table, self.settings.sign_in.secret_arn))
+    switch = cached_property(lambda self: StopSwitch(self.table))
 
     @cached_property
     def codepipeline(self) -> CodePipeline:
@@ -52,53 +59,16 @@ class Services:
         return CodePipeline(self.client("codepipeline"))
 
     @cached_property
-    def iam(self) -> Iam:
-        return Iam(self.client("iam"))
-
-    @cached_property
     def kms(self) -> Kms:
         from remediator.aws.kms import Kms
 
         return Kms(self.client("kms"))
 
     @cached_property
-    def secret(self) -> Secret:
-        return Secret(self.client("secretsmanager"), self.settings.sign_in.secret_arn)
-
-    @cached_property
-    def logs(self) -> Any:
-        """CloudWatch Logs' own client: every look into a log is an object of its own."""
-        return self.client("logs")
-
-    @cached_property
-    def sns(self) -> Any:
-        return self.client("sns")
-
-    @cached_property
-    def executions(self) -> Executions:
-        return Executions(self.client("lambda"))
-
-    @cached_property
-    def table(self) -> Table:
-        return Table(self.client("dynamodb"), self.settings.journal_table)
-
-    @cached_property
-    def journal(self) -> Journal:
-        return Journal(self.table, self.settings.journal_days)
-
-    @cached_property
-    def secret_record(self) -> SecretRecord:
-        return SecretRecord(self.table, self.settings.sign_in.secret_arn)
-
-    @cached_property
     def role_index(self) -> RoleIndex:
         from remediator.records.role_index import RoleIndex
 
         return RoleIndex(self.table)
-
-    @cached_property
-    def switch(self) -> StopSwitch:
-        return StopSwitch(self.table)
 
     @cached_property
     def log(self) -> Logger:

@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
 from fnmatch import fnmatchcase
-from typing import Literal, cast
+from typing import Literal, TypeVar
 
 from remediator.core.decide import Terms
 from remediator.core.guards.history import Limits
@@ -14,15 +13,21 @@ from remediator.core.guards.scope import Scope
 from remediator.core.guards.strangers import Untrusted
 from remediator.core.names import PASSWORD_VARIABLE, USERNAME_VARIABLE
 from remediator.core.outcome import BadInput
-from remediator.core.repair.change import GrantBy
 from remediator.core.repair.sign_in import SignIn
+from remediator.core.value import value
 
-_LOOPBACK = re.compile(r"http://(127\.0\.0\.1|localhost):\d{1,5}")
 _SECRET_ARN = r"arn:aws[a-z-]*:secretsmanager:.+:secret:.+-[A-Za-z0-9]{6}"  # noqa: S105 - a pattern for ARNs
-_VARIABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
+# CodeBuild keeps names that begin with CODEBUILD_ for itself.
+_VARIABLE = (r"(?!CODEBUILD_)[A-Za-z_][A-Za-z0-9_]*", "a variable's name (letters, digits, _) that is not CODEBUILD_…")
+# Credentials are sent there, so nothing but Docker Hub and this machine itself is allowed.
+_ENDPOINT = (
+    r"(http://(127\.0\.0\.1|localhost):\d{1,5})?",
+    "empty (Docker Hub) or http://127.0.0.1:PORT or http://localhost:PORT",
+)
+T = TypeVar("T", bound=str)
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Settings:
     """What the stack's parameters say; README's table explains each of them."""
 
@@ -51,20 +56,18 @@ class Settings:
         sign_in = SignIn(
             secret_arn=read.matching("SECRET_ARN", _SECRET_ARN, "the complete ARN of a secret"),
             policy_arn=read.matching("GRANT_POLICY_ARN", r"arn:aws[a-z-]*:iam::.+:policy/.+", "the ARN of a policy"),
-            grant_by=cast("GrantBy", read.one_of("POLICY_MODE", ("managed", "secret", "inline", "none"))),
+            grant_by=read.one_of("POLICY_MODE", ("managed", "secret", "inline", "none")),
             customer_key=read.switch("SECRET_HAS_CUSTOMER_KEY", on=False),
-            username_variable=read.variable_name("USERNAME_VARIABLE", USERNAME_VARIABLE),
-            password_variable=read.variable_name("PASSWORD_VARIABLE", PASSWORD_VARIABLE),
-            variables=cast(
-                "Literal['always', 'when-needed']", read.one_of("ENVIRONMENT_VARIABLES", ("always", "when-needed"))
-            ),
+            username_variable=read.matching("USERNAME_VARIABLE", *_VARIABLE, USERNAME_VARIABLE),
+            password_variable=read.matching("PASSWORD_VARIABLE", *_VARIABLE, PASSWORD_VARIABLE),
+            variables=read.one_of("ENVIRONMENT_VARIABLES", ("always", "when-needed")),
         )
         if sign_in.username_variable == sign_in.password_variable:
             raise BadInput("PASSWORD_VARIABLE", sign_in.password_variable, "it must differ from USERNAME_VARIABLE")
         return cls(
             journal_table=read.matching("JOURNAL_TABLE", r"[A-Za-z0-9_.-]{3,255}", "the name of a table"),
             sign_in=sign_in,
-            mode=cast("Literal['auto', 'plan']", read.one_of("MODE", ("auto", "plan"))),
+            mode=read.one_of("MODE", ("auto", "plan")),
             retry_build=read.switch("RETRY_BUILD"),
             inspect_build_logs=read.switch("INSPECT_BUILD_LOGS"),
             edit_buildspecs=read.switch("EDIT_BUILDSPECS"),
@@ -75,7 +78,7 @@ class Settings:
             limits=Limits(
                 attempts=read.number("MAX_ATTEMPTS", 1, 5, "3"), minutes=read.number("COOLDOWN_MINUTES", 5, 1440, "60")
             ),
-            untrusted_projects=cast("Untrusted", read.one_of("UNTRUSTED_PROJECTS", ("advise", "repair"))),
+            untrusted_projects=read.one_of("UNTRUSTED_PROJECTS", ("advise", "repair")),
             allow_limited_account=read.switch("ALLOW_LIMITED_ACCOUNT", on=False),
             trust_earlier_proof=read.one_of("DOCKER_HUB_UNREACHABLE", ("accepted-before", "wait")) == "accepted-before",
             scope=Scope(
@@ -84,7 +87,7 @@ class Settings:
                 own_role=environment.get("OWN_ROLE", ""),
             ),
             notices_topic=environment.get("NOTICES_TOPIC", ""),
-            docker_hub_endpoint=read.loopback("DOCKER_HUB_ENDPOINT"),
+            docker_hub_endpoint=read.matching("DOCKER_HUB_ENDPOINT", *_ENDPOINT),
             journal_days=read.number("JOURNAL_DAYS", 1, 3650, "365"),
             remediator=environment.get("REMEDIATOR", ""),
         )
@@ -103,7 +106,7 @@ class Settings:
         return fnmatchcase(project, self.project_name_pattern)
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class _Reader:
     environment: Mapping[str, str]
 
@@ -113,15 +116,15 @@ class _Reader:
             raise BadInput(name, value, f"it must be {meaning}")
         return value
 
-    def one_of(self, name: str, allowed: tuple[str, ...]) -> str:
-        """The first allowed value is the default."""
+    def one_of(self, name: str, allowed: tuple[T, ...]) -> T:
+        """The first allowed value is the default; the answer has their type."""
         value = self.environment.get(name) or allowed[0]
         if value not in allowed:
             raise BadInput(name, value, f"it must be one of {', '.join(allowed)}")
-        return value
+        return allowed[allowed.index(value)]
 
     def switch(self, name: str, *, on: bool = True) -> bool:
-        """`on`: unless it is turned off, or else only where it is turned on."""
+        """`on` is the default."""
         return self.one_of(name, ("true", "false") if on else ("false", "true")) == "true"
 
     def number(self, name: str, least: int, most: int, default: str) -> int:
@@ -129,19 +132,3 @@ class _Reader:
         if not value.isdecimal() or not least <= int(value) <= most:
             raise BadInput(name, value, f"it must be a whole number from {least} to {most}")
         return int(value)
-
-    def variable_name(self, name: str, default: str) -> str:
-        """CodeBuild keeps names that begin with CODEBUILD_ for itself."""
-        value = self.environment.get(name) or default
-        if not _VARIABLE.fullmatch(value) or value.startswith("CODEBUILD_"):
-            raise BadInput(name, value, "it must be a variable's name (letters, digits, _) that is not CODEBUILD_…")
-        return value
-
-    def loopback(self, name: str) -> str:
-        """Credentials are sent there, so nothing but Docker Hub and this machine itself is allowed."""
-        value = self.environment.get(name) or ""
-        if value and not _LOOPBACK.fullmatch(value):
-            raise BadInput(
-                name, value, "it must be empty (Docker Hub) or http://127.0.0.1:PORT or http://localhost:PORT"
-            )
-        return value

@@ -14,9 +14,7 @@ _SINCE = 1_704_067_200_000
 
 class BuildLog:
     """One look into one log stream, of `pages` answers at most, each of up to 1 MB or 10,000 lines.
-
-    https://docs.aws.amazon.com/AmazonCloudWatchLogs/latest/APIReference/API_FilterLogEvents.html
-    """
+    https://docs.aws.amazon.com/AmazonCloudWatchLogs/latest/APIReference/API_FilterLogEvents.html"""
 
     def __init__(self, logs: Any, place: LogPlace) -> None:
         self._client = logs
@@ -26,9 +24,7 @@ class BuildLog:
         self, words: tuple[str, ...], pages: int = MOST_PAGES, *, newest_first: bool = True
     ) -> Iterator[tuple[list[LogLine], bool]]:
         """The lines that hold one of `words`, page by page, the newest page first and each page's oldest line first.
-
-        With each page: whether the log has been searched to its end, which is its beginning. Pages may be empty.
-        """
+        With each page: is it the last one, so that the whole log has been searched? Pages may be empty."""
         request: dict[str, Any] = {
             "logGroupName": self._place.group,
             "logStreamNames": [self._place.stream],
@@ -39,21 +35,17 @@ class BuildLog:
         for _ in range(pages):
             answer = self._client.filter_log_events(**request)
             token = answer.get("nextToken")
-            events = answer["events"]
-            yield [_line(event) for event in (reversed(events) if newest_first else events)], token is None
+            lines = [_line(event) for event in answer["events"]]
+            yield lines[::-1] if newest_first else lines, token is None
             if token is None:
                 return
             request["nextToken"] = token
 
     def until(self, begin: int, end: int) -> list[LogLine]:
         """All lines from `begin` to `end` (milliseconds, both included), at most the newest page of them."""
-        answer = self._client.get_log_events(
-            logGroupName=self._place.group,
-            logStreamName=self._place.stream,
-            startTime=begin,
-            endTime=end + 1,
-            startFromHead=False,
-        )
+        stream = {"logGroupName": self._place.group, "logStreamName": self._place.stream}
+        times = {"startTime": begin, "endTime": end + 1}
+        answer = self._client.get_log_events(**stream, **times, startFromHead=False)
         return [_line(event) for event in answer["events"]]
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+from collections.abc import Callable
 from typing import Any
 
 import boto3
@@ -16,26 +18,12 @@ CONFIG = Config(  # type: ignore[call-arg]  # the stubs do not know user_agent_a
     user_agent_appid="codebuild-pull-limit-remediator",
 )
 
-_TRANSIENT = frozenset(
-    {
-        "InternalFailure",
-        "InternalServerError",
-        "LimitExceededError",
-        "PriorRequestNotComplete",
-        "ProvisionedThroughputExceededException",
-        "RequestLimitExceeded",
-        "RequestTimeout",
-        "ServiceUnavailable",
-        "ThrottledException",
-        "Throttling",
-        "ThrottlingException",
-        "TooManyRequestsException",
-        "TransactionConflictException",
-        "TransactionInProgressException",
-    }
+_TRANSIENT = (
+    r"InternalFailure|InternalServerError|LimitExceededError|PriorRequestNotComplete"
+    r"|ProvisionedThroughputExceededException|RequestLimitExceeded|RequestTimeout|ServiceUnavailable"
+    r"|ThrottledException|Throttling|ThrottlingException|TooManyRequestsException|TransactionConflictException"
+    r"|TransactionInProgressException"
 )
-
-
 _TRANSIENT_REASONS = frozenset({"TransactionConflict", "ThrottlingError", "ProvisionedThroughputExceeded"})
 
 
@@ -52,7 +40,7 @@ def is_transient(error: Exception) -> bool:
             reasons = {reason.get("Code") for reason in error.response.get("CancellationReasons", [])}
             return bool(reasons & _TRANSIENT_REASONS)
         status = error.response.get("ResponseMetadata", {}).get("HTTPStatusCode", 0)
-        return status >= 500 or code_of(error) in _TRANSIENT
+        return status >= 500 or re.fullmatch(_TRANSIENT, code_of(error)) is not None
     return isinstance(error, (LostConnection, HTTPClientError))
 
 
@@ -60,6 +48,16 @@ def raise_if_transient(error: Exception) -> None:
     """Leave only refusals to the caller: what may pass by itself is tried again with the whole step."""
     if is_transient(error):
         raise error
+
+
+def found(call: Callable[[], Any], missing: str) -> Any:
+    """AWS's answer to a call; None where it is the error `missing`, the one for what does not exist."""
+    try:
+        return call()
+    except ClientError as error:
+        if code_of(error) != missing:
+            raise
+        return None
 
 
 def code_of(error: ClientError) -> str:

@@ -16,7 +16,7 @@ class CodeBuild:
     """Projects and builds as raw JSON, as CodeBuild sends them.
 
     botocore drops response members that its model does not know, and refuses them in requests. So answers are taken
-    from the raw body (`before-parse`), and an update's body, which botocore has made and validated from the members it
+    from the raw body (`before-parse`). An update's body, which botocore makes and validates from the members that it
     knows, is replaced by the whole document just before it is signed (`before-call`).
     """
 
@@ -30,22 +30,17 @@ class CodeBuild:
 
     def project(self, name: str) -> Document | None:
         """The project's document, None when there is no such project."""
-        self._client.batch_get_projects(names=[name])
-        projects: list[Document] = self._answer.get("projects") or []
-        return projects[0] if projects else None
+        return next(self._projects([name]), None)
 
     def projects(self, covers: Callable[[str], bool]) -> Iterator[Document]:
         """All projects whose names are covered and may be read: two calls for each hundred."""
         for page in self._client.get_paginator("list_projects").paginate():
             names = [name for name in page["projects"] if covers(name)]
             if names:
-                self._client.batch_get_projects(names=names)
-                yield from self._answer.get("projects") or []
+                yield from self._projects(names)
 
     def update(self, project: Document, *, with_source: bool = False) -> Document:
-        """Send the environment and the tags of this document back, and nothing else; returns the updated project.
-
-        `with_source` sends the source too, which only a plan that edits the buildspec needs.
+        """Send this document's environment and tags back, `with_source` its source too; returns the updated project.
 
         Each member that UpdateProject gets replaces the old one whole, and tags that are not sent are removed
         (terraform-provider-aws, internal/service/codebuild/project.go). `dockerServer.status` is output only.
@@ -61,37 +56,26 @@ class CodeBuild:
         return updated
 
     def build(self, build: BuildArn) -> Build | None:
-        """The build's own record, None when there is no such build.
-
-        CodeBuild is asked by an id, without region and account, so the record has to be that of this very ARN: one of
-        another account's build would be taken for one of this account's.
-        """
-        self._client.batch_get_builds(ids=[build.id])
-        builds: list[Document] = self._answer.get("builds") or []
-        return next((Build(found) for found in builds if found.get("arn") == str(build)), None)
+        """The build's own record, None when there is no such build. CodeBuild is asked by an id, without region and
+        account: the ARN tells that it is not another account's build."""
+        return next((found for found in self._builds([build.id]) if found.document.get("arn") == str(build)), None)
 
     def latest_builds(self, project: str) -> list[Build]:
         """The project's newest builds, newest first, at most 100."""
         ids = self._client.list_builds_for_project(projectName=project, sortOrder="DESCENDING")["ids"][:100]
-        if not ids:
-            return []
-        self._client.batch_get_builds(ids=ids)
-        by_id = {document["id"]: Build(document) for document in self._answer.get("builds") or []}
+        by_id = {found.document["id"]: found for found in self._builds(ids)}
         return [by_id[id_] for id_ in ids if id_ in by_id]
 
     def start_build(self, project: str, source_version: str | None, token: str, overrides: Document) -> Build:
-        """Start a build with the project's settings and these overrides, members of StartBuild's request.
-
-        CodeBuild remembers the idempotency `token` for five minutes.
-        """
+        """Start a build with the project's settings and these overrides, members of StartBuild's request. CodeBuild
+        remembers the idempotency `token` for five minutes."""
         version = {"sourceVersion": source_version} if source_version else {}
         self._client.start_build(projectName=project, idempotencyToken=token, **version, **overrides)
         return Build(self._answer["build"])
 
     def retry_build(self, build: BuildArn, token: str) -> Build:
-        """Run a build again. Whether with its own settings or with the project's is documented nowhere: its answer
-        tells. https://docs.aws.amazon.com/codebuild/latest/APIReference/API_RetryBuild.html
-        """
+        """Run a build again, with its own settings or the project's: that is documented nowhere, its answer tells.
+        https://docs.aws.amazon.com/codebuild/latest/APIReference/API_RetryBuild.html"""
         self._client.retry_build(id=build.id, idempotencyToken=token)
         return Build(self._answer["build"])
 
@@ -102,13 +86,11 @@ class CodeBuild:
     def batch(self, batch_id: str) -> Batch | None:
         """The record of a batch, None when there is no such batch."""
         self._client.batch_get_build_batches(ids=[batch_id])
-        batches: list[Document] = self._answer.get("buildBatches") or []
-        return Batch(batches[0]) if batches else None
+        return next((Batch(document) for document in self._answer.get("buildBatches") or []), None)
 
     def retry_batch(self, batch_id: str, token: str) -> Batch:
-        """Run the failed builds of a batch again; only of one that has finished failing.
-
-        Whether that is the same batch or a new one is documented nowhere: its answer tells.
+        """Run the failed builds of a batch that has ended as failed again. Whether that is the same batch or a new one
+        is documented nowhere: its answer tells.
         https://docs.aws.amazon.com/codebuild/latest/APIReference/API_RetryBuildBatch.html
         """
         self._client.retry_build_batch(id=batch_id, idempotencyToken=token, retryType="RETRY_FAILED_BUILDS")
@@ -116,9 +98,16 @@ class CodeBuild:
 
     def builds(self, arns: tuple[str, ...]) -> list[Build]:
         """The records of several builds, at most 100."""
-        if not arns:
+        return self._builds([arn.rpartition("/")[2] for arn in arns])
+
+    def _projects(self, names: list[str]) -> Iterator[Document]:
+        self._client.batch_get_projects(names=names)
+        return iter(self._answer.get("projects") or [])
+
+    def _builds(self, ids: list[str]) -> list[Build]:
+        if not ids:
             return []
-        self._client.batch_get_builds(ids=[arn.rpartition("/")[2] for arn in arns])
+        self._client.batch_get_builds(ids=ids)
         return [Build(document) for document in self._answer.get("builds") or []]
 
     def _keep_answer(self, response_dict: dict[str, Any], **_: Any) -> None:

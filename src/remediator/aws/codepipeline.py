@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Any
 
-from botocore.exceptions import ClientError
-
-from remediator.aws.client import code_of
+from remediator.aws.client import found
 from remediator.core.codebuild.pipeline import Document
 
 _PAGES = 10
@@ -29,18 +28,14 @@ class CodePipeline:
     def ran(self, pipeline: str, execution: str, external_id: str) -> bool:
         """Did this execution of the pipeline run that build or batch, by its id?
 
-        A pipeline's state does not tell: a stage's latest execution stands beside actions that it may not have
-        reached yet. Ten pages are read, a thousand actions; an execution that the pipeline does not know ran nothing.
+        A pipeline's state does not tell: a stage's latest execution may not have reached all of its actions yet. Ten
+        pages are read, a thousand actions. An execution that the pipeline does not know ran nothing.
         https://docs.aws.amazon.com/codepipeline/latest/APIReference/API_ListActionExecutions.html
         """
         asked: dict[str, Any] = {"pipelineName": pipeline, "filter": {"pipelineExecutionId": execution}}
         for _ in range(_PAGES):
-            try:
-                page = self._client.list_action_executions(**asked)
-            except ClientError as error:
-                if code_of(error) == "PipelineExecutionNotFoundException":
-                    return False
-                raise
+            call = partial(self._client.list_action_executions, **asked)
+            page = found(call, "PipelineExecutionNotFoundException") or {}
             if any(_external_id(action) == external_id for action in page.get("actionExecutionDetails") or []):
                 return True
             if not page.get("nextToken"):

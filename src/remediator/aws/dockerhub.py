@@ -6,10 +6,12 @@ import json
 import re
 from base64 import b64encode
 from collections.abc import Mapping
-from dataclasses import dataclass
 from enum import StrEnum
+from functools import partial
 
 import urllib3
+
+from remediator.core.value import value
 
 DOCKER_HUB = "https://auth.docker.io"
 QUERY = "/token?service=registry.docker.io&scope=repository:ratelimitpreview/test:pull"
@@ -22,20 +24,16 @@ _PULLS = r"([0-9]{1,9})(?:;w=([0-9]{1,9}))?"
 
 
 class Answer(StrEnum):
-    """Only 200, with its allowance, and 401 speak about the credentials; after 429 more questions do harm, the rest may
-    pass by itself."""
+    """Only 200, with its allowance, and 401 speak about the credentials. 429: more questions do harm."""
 
     REJECTED = "rejected"
     NOT_NOW = "not-now"
     COULD_NOT_TELL = "could-not-tell"
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Allowance:
-    """What Docker Hub says of an account: pulls in a window of seconds, and how many of them are left.
-
-    `limit` and `remaining` are None where there is no limit, `window` also where it is not told.
-    """
+    """An account's pulls in a window of seconds, and how many are left; None where it has no limit or names none."""
 
     limit: int | None
     remaining: int | None
@@ -46,35 +44,26 @@ def ask_docker_hub(username: str, password: str, endpoint: str = "") -> Allowanc
     """Ask for a token, which proves the credentials, and then, with HEAD, for a manifest, whose headers tell what the
     account may pull. Neither costs a pull (https://docs.docker.com/docker-hub/usage/pulls/).
 
-    An Answer where the credentials are not accepted, or where one of the two could not be told; NOT_NOW also for the
-    registry's own 429 without the headers. `endpoint` stands for both addresses, on the loopback interface only
-    (Settings sees to that). No redirect is followed, since the credentials are for this address alone, and nothing is
-    asked twice.
+    An Answer where the credentials are not accepted, or where one of the two requests gives no clear result; NOT_NOW
+    also for the registry's own 429 without the headers. `endpoint` stands for both addresses, on the loopback
+    interface only (Settings sees to that). The credentials are for this address alone, so no redirect is followed.
     """
+    # A secret's JSON may hold half a surrogate pair; the error of encoding it would hold the credentials.
+    basic = b64encode(f"{username}:{password}".encode(errors="surrogatepass")).decode()
     try:
         with urllib3.PoolManager() as http:
-            answer = _ask_for_token(http, username, password, endpoint)
+            ask = partial(http.request, redirect=False, retries=False, timeout=SECONDS)
+            answer = ask("GET", (endpoint or DOCKER_HUB) + QUERY, headers={"Authorization": f"Basic {basic}"})
             if answer.status != 200:
-                told = {401: Answer.REJECTED, 429: Answer.NOT_NOW}
-                return told.get(answer.status, Answer.COULD_NOT_TELL)
+                return {401: Answer.REJECTED, 429: Answer.NOT_NOW}.get(answer.status, Answer.COULD_NOT_TELL)
             token = _token_in(answer.data)
             if token is None:
                 return Answer.COULD_NOT_TELL
             headers = {"Authorization": f"Bearer {token}", "Accept": "*/*"}
-            manifest = _ask(http, "HEAD", (endpoint or REGISTRY) + MANIFEST, headers)
+            manifest = ask("HEAD", (endpoint or REGISTRY) + MANIFEST, headers=headers)
     except urllib3.exceptions.HTTPError:
         return Answer.COULD_NOT_TELL
     return _allowance_in(manifest.status, manifest.headers)
-
-
-def _ask_for_token(http: urllib3.PoolManager, username: str, password: str, endpoint: str) -> urllib3.BaseHTTPResponse:
-    # A secret's JSON may hold half a surrogate pair; the error of encoding it would hold the credentials.
-    basic = b64encode(f"{username}:{password}".encode(errors="surrogatepass")).decode()
-    return _ask(http, "GET", (endpoint or DOCKER_HUB) + QUERY, {"Authorization": f"Basic {basic}"})
-
-
-def _ask(http: urllib3.PoolManager, method: str, url: str, headers: Mapping[str, str]) -> urllib3.BaseHTTPResponse:
-    return http.request(method, url, headers=headers, redirect=False, retries=False, timeout=SECONDS)
 
 
 def _token_in(body: bytes) -> str | None:
@@ -99,5 +88,4 @@ def _allowance_in(status: int, headers: Mapping[str, str]) -> Allowance | Answer
     allowed, left = re.fullmatch(_PULLS, limit or ""), re.fullmatch(_PULLS, remaining or "")
     if allowed is None or left is None:
         return Answer.COULD_NOT_TELL
-    window = allowed[2]
-    return Allowance(int(allowed[1]), int(left[1]), None if window is None else int(window))
+    return Allowance(int(allowed[1]), int(left[1]), int(allowed[2]) if allowed[2] else None)

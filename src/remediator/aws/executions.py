@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import json
+from functools import partial
 from typing import Any
 
 from botocore.exceptions import ClientError
 
-from remediator.aws.client import code_of
+from remediator.aws.client import code_of, found
 from remediator.core.codebuild.failure import BuildArn
 
 ENDED = ("SUCCEEDED", "FAILED", "TIMED_OUT", "STOPPED")
@@ -24,9 +25,9 @@ class Executions:
     def start(self, remediator: str, build: BuildArn, attempt: int, retry: bool | None = None) -> str:
         """Start one execution for this build and attempt; returns its ARN.
 
-        Lambda takes a second start of the same name for the first. The build's ARN is the whole payload, except that
-        a person may ask for no retry. A durable function with an execution time-out of more than 15 minutes refuses
-        to be invoked synchronously, hence Event.
+        Lambda takes a second start of the same name for the first. The payload is the build's ARN, with `retry` where
+        a person has decided about it. Event: a durable function with an execution time-out of more than 15 minutes
+        refuses to be invoked synchronously.
         """
         payload: Any = str(build) if retry is None else {"build": str(build), "retry": retry}
         try:
@@ -43,11 +44,7 @@ class Executions:
         return str(answer.get("DurableExecutionArn", ""))
 
     def is_running(self, execution_arn: str) -> bool:
-        """Does this execution still run? One that Lambda no longer knows does not."""
-        try:
-            answer = self._client.get_durable_execution(DurableExecutionArn=execution_arn)
-        except ClientError as error:
-            if code_of(error) == "ResourceNotFoundException":
-                return False
-            raise
-        return answer["Status"] not in ENDED
+        """Does this execution still run? Not if Lambda no longer knows it."""
+        call = partial(self._client.get_durable_execution, DurableExecutionArn=execution_arn)
+        answer = found(call, "ResourceNotFoundException")
+        return answer is not None and answer["Status"] not in ENDED

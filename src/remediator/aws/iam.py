@@ -4,11 +4,10 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
+from functools import partial
 from typing import Any
 
-from botocore.exceptions import ClientError
-
-from remediator.aws.client import code_of
+from remediator.aws.client import found
 from remediator.core.codebuild.project import Role
 
 
@@ -19,7 +18,7 @@ class Iam:
         self._client = iam
 
     def role(self, role_arn: str) -> Role:
-        """The role, without word on its grant; botocore decodes the trust policy from its URL form."""
+        """The role, without `granted`; botocore decodes the trust policy from its URL form."""
         role = self._client.get_role(RoleName=role_arn.rpartition("/")[2])["Role"]
         tags = {tag["Key"]: tag["Value"] for tag in role.get("Tags", [])}
         boundary = (role.get("PermissionsBoundary") or {}).get("PermissionsBoundaryArn", "")
@@ -43,14 +42,9 @@ class Iam:
 
     def inline_policy(self, role_name: str, name: str) -> Mapping[str, Any] | None:
         """The document of an inline policy of the role, None when it has none of that name."""
-        try:
-            answer = self._client.get_role_policy(RoleName=role_name, PolicyName=name)
-        except ClientError as error:
-            if code_of(error) == "NoSuchEntity":
-                return None
-            raise
-        document: Mapping[str, Any] = answer["PolicyDocument"]
-        return document
+        call = partial(self._client.get_role_policy, RoleName=role_name, PolicyName=name)
+        answer = found(call, "NoSuchEntity")
+        return None if answer is None else answer["PolicyDocument"]
 
     def put_inline_policy(self, role_name: str, name: str, document: Mapping[str, Any]) -> None:
         """Write the role's inline policy of that name, over the one that is there."""

@@ -12,14 +12,12 @@ class Kms:
         self._client = kms
 
     def key_arn(self, key: str) -> str:
-        """The ARN of a key that is told by its ARN, its id or an alias."""
+        """The ARN of a key, which may be given by ARN, id or alias."""
         return str(self._client.describe_key(KeyId=key)["KeyMetadata"]["Arn"])
 
     def policy(self, key_arn: str) -> Mapping[str, Any]:
         """The key's policy; a key of another account does not show it.
-
-        https://docs.aws.amazon.com/kms/latest/APIReference/API_GetKeyPolicy.html
-        """
+        https://docs.aws.amazon.com/kms/latest/APIReference/API_GetKeyPolicy.html"""
         text = self._client.get_key_policy(KeyId=key_arn, PolicyName="default")["Policy"]
         document: Mapping[str, Any] = json.loads(text)
         return document

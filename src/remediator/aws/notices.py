@@ -1,17 +1,17 @@
 """Publishes a short notice of each outcome that somebody should see: project, build, how it ended, where the rest is.
 
-A notice leaves the account, by mail or into a chat. So it is made of names and words that are known beforehand, and of
-nothing that a build, an image, a buildspec or a log has said: reason, changes and advice stay in the journal.
+A notice leaves the account, by mail or into a chat. So it holds only names and words that are known beforehand.
+Reason, changes and advice stay in the journal: a build, an image, a buildspec or a log may have put words into them.
 """
 
 from __future__ import annotations
 
 import json
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 from typing import Any
 
 from remediator.core.outcome import Ending
+from remediator.core.value import value
 
 _NO_NEWS = (Ending.SKIPPED, Ending.PLANNED)
 _SUBJECT = 100
@@ -28,7 +28,7 @@ _MEANS = {
 }
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Notice:
     """A notice's `subject`, one line of ASCII, and its `message`."""
 
@@ -41,30 +41,24 @@ def notice_of(entry: Mapping[str, Any], table: str) -> Notice | None:
     ending = Ending(entry["outcome"])
     if entry["quiet"] or ending in _NO_NEWS:
         return None
-    project, build = entry["project"], entry["build"]
-    key = json.dumps({"pk": {"S": f"build#{build.rpartition('/')[2]}"}})
-    show = f"aws dynamodb get-item --table-name {table} --key '{key}' --query Item.report.S --output text"
-    lines = [
-        _MEANS[ending],
-        "",
-        f"project: {project}",
-        f"build: {build}",
-        f"outcome: {ending.value}",
-        f"cause: {entry['cause'] or 'none'}",
-        f"changes: {len(entry['changes'])}",
-        f"advice: {len(entry['advice'])}",
-        "",
-        "Reason, changes and advice:",
-        show,
-    ]
-    return Notice(f"{ending.value}: {project}"[:_SUBJECT], "\n".join(lines))
+    key = json.dumps({"pk": {"S": f"build#{entry['build'].rpartition('/')[2]}"}})
+    message = f"""\
+{_MEANS[ending]}
+
+project: {entry["project"]}
+build: {entry["build"]}
+outcome: {ending.value}
+cause: {entry["cause"] or "none"}
+changes: {len(entry["changes"])}
+advice: {len(entry["advice"])}
+
+Reason, changes and advice:
+aws dynamodb get-item --table-name {table} --key '{key}' --query Item.report.S --output text"""
+    return Notice(f"{ending.value}: {entry['project']}"[:_SUBJECT], message)
 
 
 class Notices:
-    """`topic_arn` is the SNS topic, `table` the journal's name, which a notice points to.
-
-    `connect` makes the client, with the first notice: most failures are none that anybody has to see.
-    """
+    """`connect` makes SNS's client, with the first notice, since most failures need none. `table`: as `notice_of`."""
 
     def __init__(self, connect: Callable[[], Any], topic_arn: str, table: str) -> None:
         self._connect = connect
@@ -72,7 +66,7 @@ class Notices:
         self._table = table
 
     def publish(self, entry: Mapping[str, Any]) -> None:
-        """Tell the outcome of this entry, unless it is none that anybody has to see."""
+        """Publish the notice of this entry, if it has one."""
         notice = notice_of(entry, self._table)
         if notice:
             self._connect().publish(TopicArn=self._topic, Subject=notice.subject, Message=notice.message)

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import Any
+
+from remediator.core.value import value
 
 KEYS = ("username", "password")
 
@@ -13,11 +15,13 @@ class MalformedSecret(ValueError):
     """The secret is not what CodeBuild's registry credential needs: a JSON object with a user name and a password."""
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Credentials:
-    """A Docker Hub user name, its password or access token, and both again as the docker CLI takes them from
-    DOCKER_AUTH_CONFIG, None where the secret has no such key; none is ever shown. `version` is the secret's, by which
-    a rotation is noticed."""
+    """A Docker Hub user name and its password or access token, none of which is ever shown.
+
+    `auth_config` holds both as the docker CLI reads them from DOCKER_AUTH_CONFIG, None where the secret has no such
+    key. `version` is the secret's, by which a rotation is noticed.
+    """
 
     username: str = field(repr=False)
     password: str = field(repr=False)
@@ -54,9 +58,7 @@ class Secret:
 
     def customer_key(self) -> str:
         """The key that the secret is encrypted with: an ARN, an id or an alias; empty for Secrets Manager's own.
-
-        https://docs.aws.amazon.com/secretsmanager/latest/apireference/API_DescribeSecret.html
-        """
+        https://docs.aws.amazon.com/secretsmanager/latest/apireference/API_DescribeSecret.html"""
         key = str(self._client.describe_secret(SecretId=self._arn).get("KmsKeyId") or "")
         return "" if key.endswith("alias/aws/secretsmanager") else key
 

@@ -1,33 +1,36 @@
 """The DynamoDB table that holds who works on a project right now, what was done to it, and every outcome.
 
-One item for each failed build (`build#<project>:<uuid>`): the execution that has it, its attempt, the repair, the
-outcome. One for each retry unit of several builds (`batch#…`, `stage#…`, `chain#…`): the execution that runs it again,
-and when that ended. One for each project (`project#<name>`): the execution that works on it, its lease, its history.
-All of them expire. The same table holds what is kept on the secret (`secret_record`), on roles (`role_index`), and the
-stop switch (`switch`).
+Its items expire:
+
+- `build#<project>:<uuid>`, a failed build: the execution that has it, its attempt, the repair, the outcome;
+- `batch#…`, `stage#…`, `chain#…`, a retry unit: the execution that runs it again, and when that ended;
+- `project#<name>`: the execution that works on the project, its lease, its history.
+
+The same table holds the records of the secret (`secret_record`), of roles (`role_index`), and the stop `switch`.
 """
 
 from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import Any
 
 from remediator.core.codebuild.failure import BuildArn
 from remediator.core.guards.history import NEW, History
+from remediator.core.value import value
 from remediator.records import switch
-from remediator.records.table import Table, number, text
+from remediator.records.table import Item, Table
 
 SECONDS_A_DAY = 86_400
 
+_MINE = "execution = :me"
+_MINE_OR_FREE = f"attribute_not_exists(execution) OR {_MINE}"
 
-@dataclass(frozen=True, slots=True)
+
+@value
 class Claim:
-    """The answer to a claim of a project: granted with its history, or who holds it and for which build.
-
-    `left_alone`: nobody holds it, but it is left alone for a while.
-    """
+    """The answer to a claim of a project: granted with its history, or who holds it and for which build. `left_alone`:
+    nobody holds it, but it is left alone for a while."""
 
     held_by: str = ""
     held_for: str = ""
@@ -39,7 +42,7 @@ class Claim:
         return not self.held_by and not self.left_alone
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Entry:
     """What the journal knows of a failed build; `execution` is the one that has it, empty for none."""
 
@@ -48,17 +51,17 @@ class Entry:
     execution: str = ""
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Entrance:
-    """The answer to a build's execution: it may go on; or another one has the build (`of_build`) or its retry unit; or
-    somebody has stopped everything (`stopped`: why and when)."""
+    """The answer to a build's execution: it may go on; or another one (`held_by`) has the build (`of_build`) or its
+    retry unit; or somebody has stopped everything (`stopped`: why and when)."""
 
     held_by: str = ""
     of_build: bool = False
     stopped: str = ""
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class UnitOwner:
     """The execution that runs a retry unit again; `ended_at` (seconds since 1970) where that is over."""
 
@@ -80,63 +83,47 @@ class Journal:
         that is left alone is taken.
         """
         free = "(attribute_not_exists(execution) OR execution IN (:me, :evict))"
-        wanted = "(attribute_not_exists(left_alone_until) OR left_alone_until < :now)"
-        answer = self._table.answer(
-            {
-                "TableName": self._table.name,
-                "Key": {"pk": text(_project_key(build.project))},
-                "UpdateExpression": (
-                    "SET execution = :me, build = :build, expires_at = :expires, claimed_at = :now "
-                    "REMOVE left_alone_until"
-                ),
-                "ConditionExpression": free if insist else f"{free} AND {wanted}",
-                "ExpressionAttributeValues": {
-                    ":me": text(execution),
-                    ":evict": text(evict or execution),
-                    ":build": text(build.id),
-                    ":now": number(int(now)),
-                    ":expires": number(self._expiry(now)),
-                },
-                "ReturnValues": "ALL_NEW",
-                "ReturnValuesOnConditionCheckFailure": "ALL_OLD",
-            }
+        wanted = "(attribute_not_exists(left_alone_until) OR left_alone_until < :claimed_at)"
+        granted, item = self._table.take(
+            _project_key(build.project),
+            {"execution": execution, "build": build.id, "claimed_at": now, "expires_at": now + self._keep_seconds},
+            free if insist else f"{free} AND {wanted}",
+            removed=("left_alone_until",),
+            me=execution,
+            evict=evict or execution,
         )
-        if "Attributes" in answer:
-            return Claim(history=_history(answer["Attributes"]))
-        item = answer["Item"]
-        holder = item.get("execution", {}).get("S", "")
-        return Claim(holder, item.get("build", {}).get("S", ""), left_alone=not holder)
+        if granted:
+            return Claim(history=_history(item))
+        holder = item.get("execution", "")
+        return Claim(holder, item.get("build", ""), left_alone=not holder)
 
     def history(self, project: str) -> History:
         return _history(self._table.get(_project_key(project)) or {})
 
     def record_repaired(self, project: str, execution: str, history: History) -> None:
         """Write down that the project was repaired, unless its lease is no longer this execution's."""
-        values: dict[str, Any] = {
+        values = {
             "repaired_at": _milliseconds(history.repaired_at or 0.0),
-            "repaired_by": text(history.repaired_by),
+            "repaired_by": history.repaired_by,
             "edited_at": _milliseconds(history.edited_at),
-            "undone": number(history.undone),
+            "undone": history.undone,
+            **({"members": history.members} if history.members else {}),
         }
-        if history.members:
-            values["members"] = {"SS": sorted(history.members)}
-        update = self._table.update(_project_key(project), values, "execution = :me", {":me": text(execution)})
-        self._table.write(update)
+        self._table.update(_project_key(project), values, _MINE, me=execution)
 
     def release(self, project: str, execution: str, history: History) -> None:
-        """Give the project's lease back and keep the attempts of its window, unless it is no longer ours."""
-        values = {"window_ends": number(int(history.window_ends)), "noticed": {"BOOL": history.noticed}}
-        if history.tries:
-            values["tries"] = {"SS": sorted(history.tries)}
+        """Release the project's lease, unless another execution has it by now; keep the attempts of its window."""
+        tries = {"tries": history.tries} if history.tries else {}
+        values = {"window_ends": history.window_ends, "noticed": history.noticed, **tries}
         self._give_back(project, execution, values)
 
     def leave_alone(self, project: str, execution: str, until: float) -> None:
-        """Give the lease back so that nobody takes it for a while; what was repaired is repaired no more."""
-        self._give_back(project, execution, {"left_alone_until": number(int(until))}, "repaired_at", "members")
+        """Release the lease, and let nobody take it for a while; the project counts as repaired no more."""
+        self._give_back(project, execution, {"left_alone_until": until}, "repaired_at", "members")
 
-    def _give_back(self, project: str, execution: str, values: Mapping[str, Any], *removed: str) -> None:
-        gone, mine = ("execution", "build", *removed), {":me": text(execution)}
-        self._table.write(self._table.update(_project_key(project), values, "execution = :me", mine, gone))
+    def _give_back(self, project: str, execution: str, values: Item, *removed: str) -> None:
+        gone = ("execution", "build", *removed)
+        self._table.update(_project_key(project), values, _MINE, removed=gone, me=execution)
 
     # A failed build
 
@@ -151,30 +138,23 @@ class Journal:
         unit: str = "",
         evict: str = "",
     ) -> Entrance:
-        """Take the build for this execution, and the retry `unit` that it belongs to, by its key, where there is one.
-        What is about to change is written down with it, old and new.
+        """Take the build for this execution, and its retry `unit`, by its key, where there is one. The change that is
+        about to be made is written down with it, old and new.
 
         A later attempt may take a build that an earlier one had. `evict` is an execution that has ended and whose
         unit may be taken over. While the stop switch is on nothing is taken.
         """
         mine = "attribute_not_exists(execution) OR execution = :me OR attempt < :attempt"
-        taken = {
-            "execution": text(execution),
-            "attempt": number(attempt),
-            "claimed_at": number(int(now)),
-            "expires_at": number(self._expiry(now)),
-        }
-        compared = {":me": text(execution)}
-        values = {**taken, "repair": text(json.dumps(repair, sort_keys=True))} if repair else taken
-        items = [{"Update": self._table.update(_build_key(build), values, mine, compared)}]
+        taken = {"execution": execution, "attempt": attempt, "claimed_at": now, "expires_at": now + self._keep_seconds}
+        values = {**taken, **_repair(repair)} if repair else taken
+        items = [{"Update": self._table.change(_build_key(build), values, mine, me=execution)}]
         if unit:
+            both = {"me": execution, "evict": evict or execution}
             free = f"{mine} OR execution = :evict"
-            compared = {**compared, ":evict": text(evict or execution)}
-            items.append({"Update": self._table.update(unit, taken, free, compared, ("ended_at",))})
-        taking = len(items)
+            items.append({"Update": self._table.change(unit, taken, free, removed=("ended_at",), **both)})
         failed = self._table.transact([*items, {"ConditionCheck": switch.is_off(self._table)}])
-        holders = ["" if item is None else item.get("execution", {}).get("S", "unknown") for item in failed[:taking]]
-        stopped = failed[taking] if failed else None
+        *held, stopped = failed or [None]
+        holders = ["" if item is None else item.get("execution", "unknown") for item in held]
         return Entrance(
             held_by=next(filter(None, holders), ""),
             of_build=bool(holders and holders[0]),
@@ -186,80 +166,67 @@ class Journal:
         item = self._table.get(key)
         if item is None:
             return None
-        ended_at = item.get("ended_at", {}).get("N")
-        return UnitOwner(item.get("execution", {}).get("S", ""), float(ended_at) if ended_at else None)
+        return UnitOwner(item.get("execution", ""), float(item["ended_at"]) if "ended_at" in item else None)
 
     def take(self, key: str, execution: str, now: float) -> None:
-        """Take what this execution has started itself: what belongs to it is followed already."""
-        taken = {"execution": text(execution), "attempt": number(1), "expires_at": number(self._expiry(now))}
-        update = self._table.update(key, taken, "attribute_not_exists(execution)")
-        self._table.write(update)
+        """Take a retry unit that this execution has started itself: it follows the unit's builds already."""
+        taken = {"execution": execution, "attempt": 1, "expires_at": now + self._keep_seconds}
+        self._table.update(key, taken, "attribute_not_exists(execution)")
 
     def close(self, key: str, execution: str, now: float) -> None:
-        """The execution that owns this retry unit has ended; what belongs to it and starts later is nobody's yet."""
-        update = self._table.update(key, {"ended_at": number(int(now))}, "execution = :me", {":me": text(execution)})
-        self._table.write(update)
+        """The owner of this retry unit has ended; builds of the unit that start later belong to nobody yet."""
+        self._table.update(key, {"ended_at": now}, _MINE, me=execution)
 
     def adopt(self, build: BuildArn, execution: str, entry: Mapping[str, Any], now: float) -> bool:
-        """Take a build that this execution started, with what is said of it; False where another has it."""
-        values = {"execution": text(execution), "attempt": number(1), **self._outcome(entry, now)}
-        mine = "attribute_not_exists(execution) OR execution = :me"
-        update = self._table.update(_build_key(build), values, mine, {":me": text(execution)})
-        return self._table.write(update)
+        """Take a build that this execution started, with its outcome; False where another execution has it."""
+        values = {"execution": execution, "attempt": 1, **self._outcome(entry, now)}
+        return self._table.update(_build_key(build), values, _MINE_OR_FREE, me=execution)
 
     def record_repair(self, build: BuildArn, repair: Mapping[str, Any]) -> None:
         """Write down what is about to change, old and new, before it changes."""
-        self._table.write(self._table.update(_build_key(build), {"repair": text(json.dumps(repair, sort_keys=True))}))
+        self._table.update(_build_key(build), _repair(repair))
 
     def record_outcome(
         self, build: BuildArn, execution: str, attempt: int, outcome: Mapping[str, Any], now: float
     ) -> bool:
-        """Keep the outcome, with the attempt also where the build was never claimed; a later attempt's own stays, and
-        then the answer is False."""
-        values = {"attempt": number(attempt), **self._outcome(outcome, now)}
-        mine = "attribute_not_exists(execution) OR execution = :me"
-        return self._table.write(self._table.update(_build_key(build), values, mine, {":me": text(execution)}))
+        """Keep the outcome, and the attempt for a build that was never claimed; False where another execution, as
+        that of a later attempt, has the build: its outcome stays."""
+        values = {"attempt": attempt, **self._outcome(outcome, now)}
+        return self._table.update(_build_key(build), values, _MINE_OR_FREE, me=execution)
 
     def record_triage(self, build: BuildArn, outcome: Mapping[str, Any], now: float) -> bool:
         """Keep the outcome of a failure that needs no execution; False when the build has an entry already."""
-        item = {"pk": text(_build_key(build)), "attempt": number(0), **self._outcome(outcome, now)}
-        return self._table.put_new(item)
+        return self._table.put_new(_build_key(build), {"attempt": 0, **self._outcome(outcome, now)})
 
     def entry(self, build: BuildArn) -> Entry | None:
         item = self._table.get(_build_key(build))
         if item is None:
             return None
-        return Entry(
-            int(item.get("attempt", {}).get("N", "0")),
-            item.get("outcome", {}).get("S"),
-            item.get("execution", {}).get("S", ""),
-        )
+        return Entry(item.get("attempt", 0), item.get("outcome"), item.get("execution", ""))
 
     # Values
 
-    def _outcome(self, outcome: Mapping[str, Any], now: float) -> dict[str, Any]:
-        return {
-            "outcome": text(outcome["outcome"]),
-            "report": text(json.dumps(outcome, sort_keys=True)),
-            "ended_at": number(int(now)),
-            "expires_at": number(self._expiry(now)),
-        }
-
-    def _expiry(self, now: float) -> int:
-        return int(now) + self._keep_seconds
+    def _outcome(self, outcome: Mapping[str, Any], now: float) -> Item:
+        report = json.dumps(outcome, sort_keys=True)
+        expires_at = now + self._keep_seconds
+        return {"outcome": outcome["outcome"], "report": report, "ended_at": now, "expires_at": expires_at}
 
 
-def _history(item: Mapping[str, Any]) -> History:
-    repaired = item.get("repaired_at", {}).get("N")
+def _repair(repair: Mapping[str, Any]) -> Item:
+    return {"repair": json.dumps(repair, sort_keys=True)}
+
+
+def _history(item: Item) -> History:
+    repaired = item.get("repaired_at")
     return History(
-        repaired_at=float(repaired) / 1000 if repaired else None,
-        repaired_by=item.get("repaired_by", {}).get("S", ""),
-        edited_at=float(item.get("edited_at", {}).get("N", "0")) / 1000,
-        members=tuple(item.get("members", {}).get("SS", [])),
-        undone=int(item.get("undone", {}).get("N", "0")),
-        tries=tuple(item.get("tries", {}).get("SS", [])),
-        window_ends=float(item.get("window_ends", {}).get("N", "0")),
-        noticed=bool(item.get("noticed", {}).get("BOOL", False)),
+        repaired_at=repaired / 1000 if repaired else None,
+        repaired_by=item.get("repaired_by", ""),
+        edited_at=item.get("edited_at", 0) / 1000,
+        members=tuple(item.get("members", [])),
+        undone=item.get("undone", 0),
+        tries=tuple(item.get("tries", [])),
+        window_ends=float(item.get("window_ends", 0)),
+        noticed=item.get("noticed", False),
     )
 
 
@@ -271,6 +238,6 @@ def _project_key(project: str) -> str:
     return f"project#{project}"
 
 
-def _milliseconds(seconds: float) -> dict[str, str]:
+def _milliseconds(seconds: float) -> int:
     """CodeBuild's times have fractions of a second."""
-    return number(round(seconds * 1000))
+    return round(seconds * 1000)

@@ -1,4 +1,4 @@
-"""Tells an outcome: to the journal, to the log as one structured line, as a metric and as a notice."""
+"""Reports an outcome: in the journal, in the log as one structured line, as a metric and as a notice."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 
 class Report:
-    """Call it inside a step: code outside steps is replayed, and would tell the same outcome again."""
+    """Call it inside a step: code outside steps is replayed, and would report the same outcome again."""
 
     def __init__(self, journal: Journal, logger: Logger, metrics: Metrics, notices: Notices) -> None:
         self._journal = journal
@@ -27,17 +27,15 @@ class Report:
         self._notices = notices
 
     def outcome(self, job: Job, outcome: Outcome, now: float) -> None:
-        """Write the outcome of an execution down, then log it: what is logged can be looked up. A later attempt's own,
-        or that of the execution whose retry the build is, stays and is not told over."""
+        """Keep the outcome of an execution, then log it: what is logged can be looked up. Not where a later attempt, or
+        the execution whose retry the build is, has kept its own."""
         entry = outcome.entry(job.build.project, str(job.build))
         if self._journal.record_outcome(job.build, job.execution, job.attempt, entry, now):
             self._tell(entry)
 
     def triage(self, build: BuildArn, outcome: Outcome, now: float) -> dict[str, Any]:
-        """The same for a failure that needed no execution; an event that comes again is not told again.
-
-        A failure that has nothing to do with a pull limit, which most have not, is told and not written down.
-        """
+        """The same for a failure that needed no execution; a repeated event is not reported again. Most failures have
+        nothing to do with a pull limit: they are reported, and not kept."""
         entry = outcome.entry(build.project, str(build))
         unrelated = outcome.ending is Ending.SKIPPED and outcome.cause is None
         if unrelated or self._journal.record_triage(build, entry, now):
@@ -45,7 +43,7 @@ class Report:
         return entry
 
     def _tell(self, entry: dict[str, Any]) -> None:
-        """One line; and a count, on which people set alarms, and a notice, unless the same was told before."""
+        """One line; and a count, on which people set alarms, and a notice, unless the outcome is quiet."""
         self._logger.info("outcome", extra=entry)
         if entry["quiet"]:
             return
@@ -55,5 +53,5 @@ class Report:
         try:
             self._notices.publish(entry)
         except (ClientError, BotoCoreError) as error:
-            # The outcome is in the journal by now, and a step that is tried again would not tell it again.
+            # The outcome is in the journal by now, so a repeated step would not report it.
             self._logger.warning("no notice", extra={"build": entry["build"], "why": type(error).__name__})

@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from dataclasses import astuple
 
 from remediator.core.guards.shared_role import RoleUsers
-from remediator.records.table import Table, number, text
+from remediator.records.table import Table
 
 KEY = "roles"
 FRESH = 120
@@ -28,23 +28,19 @@ class RoleIndex:
     def users(self, now: float) -> dict[str, RoleUsers] | None:
         """The users of each role that several projects have; None where that was not read within FRESH seconds."""
         item = self._table.get(KEY) or {}
-        if float(item.get("read_at", {}).get("N", "0")) + FRESH < now or "users" not in item:
+        if item.get("read_at", 0) + FRESH < now or "users" not in item:
             return None
-        return {role: RoleUsers(*found) for role, found in json.loads(item["users"]["S"]).items()}
+        return {role: RoleUsers(*found) for role, found in json.loads(item["users"]).items()}
 
     def begin(self, execution: str, now: float) -> bool:
         """Take the turn to read all projects; False while another execution does."""
-        values = {"reading": text(execution), "reading_until": number(int(now) + READING)}
-        free = "attribute_not_exists(reading) OR reading = :me OR reading_until < :now"
-        compared = {":me": text(execution), ":now": number(int(now))}
-        return self._table.write(self._table.update(KEY, values, free, compared))
+        free = "attribute_not_exists(reading) OR reading = :reading OR reading_until < :now"
+        values = {"reading": execution, "reading_until": now + READING}
+        return self._table.update(KEY, values, free, now=now)
 
     def keep(self, users: Mapping[str, RoleUsers], execution: str, read_at: float) -> None:
-        """Keep what was found, and end the turn; not where that took so long that another execution has it by now.
-
-        What does not fit into an item is not kept: then each grant reads all projects.
-        """
+        """Keep what was found, and end the turn, unless another execution has the turn by now. What does not fit into
+        an item is not kept: then each grant reads all projects."""
         found = json.dumps({role: astuple(one) for role, one in users.items()})
-        values = {"users": text(found), "read_at": number(int(read_at))} if len(found) < MOST else {}
-        over = ("reading", "reading_until")
-        self._table.write(self._table.update(KEY, values, "reading = :me", {":me": text(execution)}, over))
+        values = {"users": found, "read_at": read_at} if len(found) < MOST else {}
+        self._table.update(KEY, values, "reading = :me", removed=("reading", "reading_until"), me=execution)

@@ -2,11 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Any
-
 from remediator.core.wording import moment
-from remediator.records.table import Table, number, text
+from remediator.records.table import Item, Request, Table
 
 KEY = "stop"
 
@@ -18,27 +15,19 @@ class StopSwitch:
         self._table = table
 
     def turn(self, reason: str, now: float, *, stopped: bool) -> None:
-        self._table.put(
-            {"pk": text(KEY), "stopped": {"BOOL": stopped}, "reason": text(reason), "since": number(int(now))}
-        )
+        self._table.put(KEY, {"stopped": stopped, "reason": reason, "since": now})
 
     def stopped(self) -> str:
         """Since when everything is stopped, and why, for people; empty where it is not."""
         return told(self._table.get(KEY) or {})
 
 
-def is_off(table: Table) -> dict[str, Any]:
+def is_off(table: Table) -> Request:
     """The part of a transaction that fails while the switch is on."""
-    return {
-        "TableName": table.name,
-        "Key": {"pk": text(KEY)},
-        "ConditionExpression": "attribute_not_exists(stopped) OR stopped = :no",
-        "ExpressionAttributeValues": {":no": {"BOOL": False}},
-    }
+    return table.check(KEY, "attribute_not_exists(stopped) OR stopped = :no", no=False)
 
 
-def told(item: Mapping[str, Any]) -> str:
-    if not item.get("stopped", {}).get("BOOL", False):
+def told(item: Item) -> str:
+    if not item.get("stopped"):
         return ""
-    since = moment(float(item.get("since", {}).get("N", "0")))
-    return f"everything was stopped at {since}: {item.get('reason', {}).get('S') or 'no reason was given'}"
+    return f"everything was stopped at {moment(item.get('since', 0))}: {item.get('reason') or 'no reason was given'}"

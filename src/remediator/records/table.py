@@ -1,4 +1,7 @@
-"""Reads and writes single items of the stack's DynamoDB table, found by their key; what they mean is not known here."""
+"""Reads and writes single items of the stack's DynamoDB table, found by their key; what they mean is not known here.
+
+Values are plain: texts, whole numbers (a fraction of a second is dropped), truth values, None, and sets of texts.
+"""
 
 from __future__ import annotations
 
@@ -9,88 +12,109 @@ from botocore.exceptions import ClientError
 
 from remediator.aws.client import code_of
 
+Item = dict[str, Any]
 Request = dict[str, Any]
 
 
 class Table:
     def __init__(self, dynamodb: Any, name: str) -> None:
-        self.client = dynamodb
-        self.name = name
+        self._client = dynamodb
+        self._name = name
 
-    def get(self, key: str) -> dict[str, Any] | None:
-        answer = self.client.get_item(TableName=self.name, Key={"pk": text(key)}, ConsistentRead=True)
-        item: dict[str, Any] | None = answer.get("Item")
-        return item
+    def get(self, key: str) -> Item | None:
+        answer = self._client.get_item(TableName=self._name, Key=_typed({"pk": key}), ConsistentRead=True)
+        return _plain(answer["Item"]) if "Item" in answer else None
 
-    def put(self, item: Mapping[str, Any]) -> None:
-        self.client.put_item(TableName=self.name, Item=item)
+    def put(self, key: str, values: Item) -> None:
+        self._client.put_item(TableName=self._name, Item=_typed({"pk": key, **values}))
 
-    def put_new(self, item: Mapping[str, Any]) -> bool:
+    def put_new(self, key: str, values: Item) -> bool:
         """Write an item whose key nothing has; False where something has it."""
-        request = {"TableName": self.name, "Item": item, "ConditionExpression": "attribute_not_exists(pk)"}
-        return "Item" not in self._told(lambda: self.client.put_item(**request))
+        request = {"TableName": self._name, "Item": _typed({"pk": key, **values})}
+        absent = {"ConditionExpression": "attribute_not_exists(pk)"}
+        return "Item" not in _answer(lambda: self._client.put_item(**request, **absent))
 
-    def update(
-        self,
-        key: str,
-        values: Mapping[str, Any],
-        condition: str = "",
-        compared: Mapping[str, Any] | None = None,
-        removed: tuple[str, ...] = (),
+    def update(self, key: str, values: Item, condition: str = "", **more: Any) -> bool:
+        """Make a `change`; False where its condition does not hold."""
+        change = self.change(key, values, condition, **more)
+        return "Item" not in _answer(lambda: self._client.update_item(**change))
+
+    def take(self, key: str, values: Item, condition: str, **more: Any) -> tuple[bool, Item]:
+        """The same as `update`, with the whole item: as it is afterwards, or as it stood against the condition."""
+        change = self.change(key, values, condition, **more)
+        shown = {"ReturnValues": "ALL_NEW", "ReturnValuesOnConditionCheckFailure": "ALL_OLD"}
+        answer = _answer(lambda: self._client.update_item(**change, **shown))
+        return "Attributes" in answer, _plain(answer.get("Attributes") or answer["Item"])
+
+    def add(self, key: str, name: str, member: str) -> None:
+        """Add a text to a set."""
+        change = {"UpdateExpression": f"ADD {name} :added", "ExpressionAttributeValues": _typed({":added": [member]})}
+        self._client.update_item(TableName=self._name, Key=_typed({"pk": key}), **change)
+
+    def change(
+        self, key: str, values: Item, condition: str = "", *, removed: tuple[str, ...] = (), **compared: Any
     ) -> Request:
-        """The request that sets these attributes, and removes those, where the condition holds."""
-        sets = ", ".join(f"#{name} = :{name}" for name in values)
-        parts = (f"SET {sets}" if sets else "", f"REMOVE {', '.join(removed)}" if removed else "")
+        """The request that sets these attributes, and removes those, where the condition holds. `compared` are the
+        values that the condition names: `me` is its `:me`."""
+        sets = f"SET {', '.join(f'#{name} = :{name}' for name in values)}" if values else ""
+        removes = f"REMOVE {', '.join(removed)}" if removed else ""
         return {
-            "TableName": self.name,
-            "Key": {"pk": text(key)},
-            "UpdateExpression": " ".join(filter(None, parts)),
-            "ExpressionAttributeValues": {**{f":{name}": v for name, v in values.items()}, **(compared or {})},
+            **self.check(key, condition, **values, **compared),
+            "UpdateExpression": f"{sets} {removes}".strip(),
             **({"ExpressionAttributeNames": {f"#{name}": name for name in values}} if values else {}),
+        }
+
+    def check(self, key: str, condition: str, **compared: Any) -> Request:
+        """The part of a transaction that changes nothing, and fails where the condition does not hold."""
+        return {
+            "TableName": self._name,
+            "Key": _typed({"pk": key}),
+            "ExpressionAttributeValues": _typed({f":{name}": value for name, value in compared.items()}),
             **({"ConditionExpression": condition} if condition else {}),
         }
 
-    def write(self, request: Request) -> bool:
-        """Make a write that may have a condition; False when it does not hold, and nothing was written."""
-        return "Item" not in self.answer(request)
-
-    def answer(self, request: Request) -> dict[str, Any]:
-        """The answer to a write, or `Item`, the one that stood against it where the request asks to be told it."""
-        return self._told(lambda: self.client.update_item(**request))
-
-    def transact(self, items: list[Request]) -> list[dict[str, Any] | None]:
+    def transact(self, items: list[dict[str, Request]]) -> list[Item | None]:
         """Write all or nothing; for each item the one that stood against it, and an empty list when all is written."""
-        told = [
-            {kind: {**request, "ReturnValuesOnConditionCheckFailure": "ALL_OLD"}}
-            for item in items
-            for kind, request in item.items()
-        ]
+        shown = {"ReturnValuesOnConditionCheckFailure": "ALL_OLD"}
+        writes = [{kind: {**request, **shown} for kind, request in item.items()} for item in items]
         try:
-            self.client.transact_write_items(TransactItems=told)
+            self._client.transact_write_items(TransactItems=writes)
         except ClientError as error:
-            if code_of(error) != "TransactionCanceledException":
+            reasons = error.response.get("CancellationReasons", [])
+            failed = [reason.get("Code") == "ConditionalCheckFailed" for reason in reasons]
+            if not any(failed):
                 raise
-            reasons: list[Any] = error.response["CancellationReasons"]
-            against: list[dict[str, Any] | None] = [
-                reason.get("Item", {}) if reason.get("Code") == "ConditionalCheckFailed" else None for reason in reasons
-            ]
-            if against == [None] * len(items):
-                raise
-            return against
+            return [_plain(reason.get("Item", {})) if no else None for reason, no in zip(reasons, failed, strict=True)]
         return []
 
-    def _told(self, write: Callable[[], dict[str, Any]]) -> dict[str, Any]:
-        try:
-            return write()
-        except ClientError as error:
-            if code_of(error) != "ConditionalCheckFailedException":
-                raise
-            return {"Item": error.response.get("Item", {})}
+
+def _answer(write: Callable[[], dict[str, Any]]) -> dict[str, Any]:
+    """The answer to a write, or `Item`, the one that stood against its condition."""
+    try:
+        return write()
+    except ClientError as error:
+        if code_of(error) != "ConditionalCheckFailedException":
+            raise
+        return {"Item": error.response.get("Item", {})}
 
 
-def text(value: str) -> dict[str, str]:
-    return {"S": value}
+def _typed(values: Item) -> dict[str, dict[str, Any]]:
+    return {name: _typed_value(value) for name, value in values.items()}
 
 
-def number(value: int) -> dict[str, str]:
-    return {"N": str(value)}
+def _typed_value(value: Any) -> dict[str, Any]:
+    if value is None:
+        return {"NULL": True}
+    if isinstance(value, bool):
+        return {"BOOL": value}
+    if isinstance(value, str):
+        return {"S": value}
+    return {"N": str(int(value))} if isinstance(value, int | float) else {"SS": sorted(value)}
+
+
+def _plain(item: Mapping[str, Any]) -> Item:
+    return {name: _plain_value(*typed) for name, value in item.items() for typed in value.items()}
+
+
+def _plain_value(kind: str, value: Any) -> Any:
+    return None if kind == "NULL" else int(value) if kind == "N" else value

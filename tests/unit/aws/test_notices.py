@@ -1,4 +1,4 @@
-"""Notices, against SNS's own model."""
+"""What a notice says, and what it never says: it leaves the account. Its publication, against SNS's own model."""
 
 from __future__ import annotations
 
@@ -9,12 +9,115 @@ import pytest
 from botocore.exceptions import ClientError
 from botocore.stub import Stubber
 
-from remediator.aws.notices import Notices, notice_of
+from remediator.aws.notices import Notice, Notices, notice_of
 from remediator.core.outcome import Ending, Outcome
 from tests.unit import given
+from tests.unit.repairs import HOSTILE
 
+TABLE = "stack-Journal-1ABC"
 TOPIC = f"arn:aws:sns:{given.REGION}:{given.ACCOUNT}:stack-Notices-1ABC"
-TABLE = "journal"
+TOLD = tuple(ending for ending in Ending if ending not in (Ending.SKIPPED, Ending.PLANNED))
+
+
+def entry(outcome: Outcome, project: str = given.PROJECT) -> dict[str, Any]:
+    return outcome.entry(project, f"arn:aws:codebuild:{given.REGION}:{given.ACCOUNT}:build/{project}:{given.UUID}")
+
+
+def notice(outcome: Outcome, project: str = given.PROJECT) -> Notice:
+    found = notice_of(entry(outcome, project), TABLE)
+    assert found is not None
+    return found
+
+
+def test_a_notice_in_full() -> None:
+    outcome = Outcome(
+        Ending.REMEDIATED, "the build passed", "anonymous-limit", ("a change", "another"), ("an advice",), "arn:x"
+    )
+
+    assert notice(outcome) == Notice(
+        "remediated: orders-api",
+        f"""\
+The project was repaired, and its build got past the pull with the credentials.
+
+project: orders-api
+build: {given.BUILD_ARN}
+outcome: remediated
+cause: anonymous-limit
+changes: 2
+advice: 1
+
+Reason, changes and advice:
+aws dynamodb get-item --table-name {TABLE} --key '{{"pk": {{"S": "build#orders-api:{given.UUID}"}}}}' \
+--query Item.report.S --output text""",
+    )
+
+
+def test_without_a_cause_none_is_told() -> None:
+    assert "\ncause: none\n" in notice(Outcome(Ending.FAILED, "x")).message
+
+
+@pytest.mark.parametrize("ending", [Ending.SKIPPED, Ending.PLANNED])
+def test_what_nobody_has_to_see_makes_no_notice(ending: Ending) -> None:
+    assert notice_of(entry(Outcome(ending, "x")), TABLE) is None
+
+
+@pytest.mark.parametrize("ending", Ending)
+def test_a_quiet_outcome_makes_no_notice(ending: Ending) -> None:
+    assert notice_of(entry(Outcome(ending, "x", quiet=True)), TABLE) is None
+
+
+@pytest.mark.parametrize("ending", TOLD)
+def test_each_other_ending_is_told_in_words_of_its_own(ending: Ending) -> None:
+    others = {notice(Outcome(other, "x")).message.splitlines()[0] for other in TOLD if other is not ending}
+
+    assert notice(Outcome(ending, "x")).message.splitlines()[0] not in others
+
+
+PRIVATE = "registry.example/secret-product:1"
+HOSTILE_OUTCOME = Outcome(
+    Ending.ADVISED,
+    f"{HOSTILE} image {PRIVATE}",
+    "anonymous-limit",
+    (f"{HOSTILE} {PRIVATE}",),
+    (f"{HOSTILE} {PRIVATE}",),
+    f"arn:{PRIVATE}",
+)
+
+
+@pytest.mark.parametrize("ending", TOLD)
+def test_nothing_that_a_build_an_image_a_buildspec_or_a_log_said_is_in_a_notice(ending: Ending) -> None:
+    plain = Outcome(ending, "x", "anonymous-limit", ("a",), ("b",))
+
+    assert notice(HOSTILE_OUTCOME.with_facts(ending=ending)) == notice(plain)
+
+
+def test_a_notice_is_plain_ascii_that_no_terminal_obeys() -> None:
+    told = notice(HOSTILE_OUTCOME)
+
+    assert told.message.isascii()
+    assert all(line.isprintable() for line in told.message.split("\n"))
+
+
+LONGEST = "p" * 255
+"""https://docs.aws.amazon.com/codebuild/latest/APIReference/API_CreateProject.html"""
+
+
+@pytest.mark.parametrize("project", ["orders-api", LONGEST])
+@pytest.mark.parametrize("ending", TOLD)
+def test_a_subject_is_one_line_of_ascii_and_not_too_long(project: str, ending: Ending) -> None:
+    subject = notice(HOSTILE_OUTCOME.with_facts(ending=ending), project).subject
+
+    assert len(subject) <= 100
+    assert subject.isascii()
+    assert subject.isprintable()
+    assert subject.startswith(f"{ending.value}: {project[:50]}")
+
+
+def test_the_longest_name_is_whole_in_the_message() -> None:
+    assert f"\nproject: {LONGEST}\n" in notice(HOSTILE_OUTCOME, LONGEST).message
+
+
+# Publication
 
 
 @pytest.fixture
@@ -28,18 +131,13 @@ def notices(sns: Stubber) -> Notices:
     return Notices(lambda: client, TOPIC, TABLE)
 
 
-def entry(outcome: Outcome) -> dict[str, Any]:
-    return outcome.entry(given.PROJECT, str(given.BUILD_ARN))
-
-
 def test_an_outcome_is_published_as_its_notice_to_the_one_topic(sns: Stubber) -> None:
-    told = entry(Outcome(Ending.ADVISED, "a reason", "anonymous-limit"))
-    notice = notice_of(told, TABLE)
-    assert notice is not None
-    asked = {"TopicArn": TOPIC, "Subject": notice.subject, "Message": notice.message}
+    outcome = Outcome(Ending.ADVISED, "a reason", "anonymous-limit")
+    told = notice(outcome)
+    asked = {"TopicArn": TOPIC, "Subject": told.subject, "Message": told.message}
     sns.add_response("publish", {"MessageId": "1"}, asked)
 
-    notices(sns).publish(told)
+    notices(sns).publish(entry(outcome))
 
     sns.assert_no_pending_responses()
 

@@ -140,7 +140,7 @@ def test_the_items_of_the_journal_are_read_as_they_were_meant() -> None:
         table = Stored().table
         items = {item["pk"]["S"].partition("#")[0]: item for item in RECORDED["items"]}
         for item in items.values():
-            table.put(item)
+            table._client.put_item(TableName=table._name, Item=item)
         journal = Journal(table, 365)
 
         build = items["build"]

@@ -1,4 +1,4 @@
-"""Writes a repair down in the form of the tool that the project is defined with: its next deploy would undo it."""
+"""Writes a repair in the form of the tool that defines the project, whose next deploy would undo it."""
 
 from __future__ import annotations
 
@@ -13,8 +13,8 @@ from remediator.core.codebuild.project import Document
 
 _TITLES: dict[Tool, str] = {"cloudformation": "CloudFormation", "terraform": "Terraform", "pulumi": "Pulumi"}
 
-# What stands for a name that no tag tells.
 _NO_NAME = "PROJECT_RESOURCE"
+"""In place of a name that no tag tells."""
 
 
 def keep_in_definition(owner: Owner, project: str, changes: Document) -> str:
@@ -23,12 +23,12 @@ def keep_in_definition(owner: Owner, project: str, changes: Document) -> str:
     `changes` is what was set, in the form of CodeBuild's API: documents in documents, lists of documents, and plain
     values; references, never values of secrets. `source.buildspec` is the command that was added to the buildspec.
     """
-    login = str((changes.get("source") or {}).get("buildspec") or "")
-    definition = {key: _without_buildspec(key, value) for key, value in changes.items()}
-    members = {key: value for key, value in definition.items() if value}
+    source = dict(changes.get("source") or {})
+    login = str(source.pop("buildspec", None) or "")
+    members = {key: value for key, value in {**changes, "source": source}.items() if value}
     # Terraform and Pulumi put values in place of ${…} in every text of a definition.
     item = as_item(login if owner.tool == "cloudformation" else login.replace("${", "$${"))
-    parts = ["\n".join(_FORMS[owner.tool](owner, members)) if members else "", item]
+    parts = ["\n".join(_lines(owner, members)) if members else "", item]
     project = one_line(project)
     return artefact(
         _what_to_keep(owner.tool, bool(members), item),
@@ -39,30 +39,20 @@ def keep_in_definition(owner: Owner, project: str, changes: Document) -> str:
     )
 
 
-def _without_buildspec(key: str, value: Any) -> Any:
-    return {k: v for k, v in value.items() if k != "buildspec"} if key == "source" else value
-
-
 def _what_to_keep(tool: Tool, has_members: bool, item: str) -> str:
-    asked = []
-    if has_members:
-        asked.append(f"add these {'blocks' if tool == 'terraform' else 'properties'} to those of the project")
-    if item:
-        asked.append("add the login to its buildspec, as the first command of the first phase")
+    properties = f"add these {'blocks' if tool == 'terraform' else 'properties'} to those of the project"
+    login = "add the login to its buildspec, as the first command of the first phase"
+    asked = [text for text, needed in ((properties, has_members), (login, item)) if needed]
     text = " and ".join(asked) or "nothing has to be added"
-    note = (
-        " (in a buildspec that is a file of its own, $${ is written ${)"
-        if tool != "cloudformation" and "$${" in item
-        else ""
-    )
-    return f"Keep the change in {_TITLES[tool]}: {text}{note}."
+    if tool != "cloudformation" and "$${" in item:
+        text += " (in a buildspec that is a file of its own, $${ is written ${)"
+    return f"Keep the change in {_TITLES[tool]}: {text}."
 
 
 def _where_defined(owner: Owner, project: str) -> str:
     if not owner.certain:
-        return (
-            f"what the project {project} is deployed from; no tag tells what that is, so this is CloudFormation's form"
-        )
+        no_tag = "no tag tells what that is, so this is CloudFormation's form"
+        return f"what the project {project} is deployed from; {no_tag}"
     name, logical_id = one_line(owner.name), one_line(owner.logical_id)
     if owner.tool == "cloudformation":
         stack = f"the template of the stack {name}" if name else "the stack's template"
@@ -73,26 +63,15 @@ def _where_defined(owner: Owner, project: str) -> str:
     return f"the resource aws:codebuild:Project of the project {project}" + (f" (stack {name})" if name else "")
 
 
-def _cloudformation(owner: Owner, definition: Document) -> list[str]:
+def _lines(owner: Owner, properties: Document) -> list[str]:
+    if owner.tool == "terraform":
+        return _hcl(properties)
+    if owner.tool == "pulumi":
+        document = {"resources": {_json(_NO_NAME): {"type": "aws:codebuild:Project", "properties": properties}}}
+        return _yaml(document, str, lambda value: _json(value).replace("${", "$${"))
     logical_id = re.sub(r"[^A-Za-z0-9]", "", owner.logical_id)[:NAME_LENGTH] or _NO_NAME
-    document = {"Resources": {_json(logical_id): {"Properties": definition}}}
-    return _yaml(document, _capitalised, _json)
-
-
-def _pulumi(_: Owner, definition: Document) -> list[str]:
-    document = {"resources": {_json(_NO_NAME): {"type": "aws:codebuild:Project", "properties": definition}}}
-    return _yaml(document, str, lambda value: _json(value).replace("${", "$${"))
-
-
-def _terraform(_: Owner, definition: Document) -> list[str]:
-    return _hcl(definition)
-
-
-_FORMS: dict[Tool, Callable[[Owner, Document], list[str]]] = {
-    "cloudformation": _cloudformation,
-    "terraform": _terraform,
-    "pulumi": _pulumi,
-}
+    document = {"Resources": {_json(logical_id): {"Properties": properties}}}
+    return _yaml(document, lambda key: key[:1].upper() + key[1:], _json)
 
 
 def _yaml(document: Document, spelt: Callable[[str], str], quoted: Callable[[Any], str]) -> list[str]:
@@ -131,10 +110,6 @@ def _hcl(document: Document) -> list[str]:
 
 def _indented(lines: list[str]) -> list[str]:
     return [f"  {line}" if line else line for line in lines]
-
-
-def _capitalised(key: str) -> str:
-    return key[:1].upper() + key[1:]
 
 
 def _snake(key: str) -> str:

@@ -12,18 +12,15 @@ VALUE_LENGTH = 2048
 
 
 def artefact(what: str, *, where: str, why: str, paste: str = "") -> str:
-    """An advice in its fixed layout; `paste` holds the lines as they are to be pasted, empty when there are none.
-
-    What other people named may be anywhere in it: no part can begin a line of its own, or hold what a terminal
-    would obey.
-    """
+    """An advice in its fixed layout; `paste` holds the lines to paste, empty when there are none. Any part may hold
+    words of other people: none can begin a line of its own or send a command to a terminal."""
     head = f"{_printable(what)}\nwhere: {_printable(where)}\nwhy: {_printable(why)}"
     lines = "\n".join(harmless(line).rstrip() for line in paste.split("\n")).strip("\n")
     return f"{head}\n\n{lines}" if lines else head
 
 
 def one_line(text: str, length: int = NAME_LENGTH) -> str:
-    """What somebody else named, as one printable line of at most `length` characters."""
+    """Somebody else's words as one printable line of at most `length` characters."""
     return _printable(text)[:length]
 
 

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 
 from remediator.core.advice.layout import artefact, one_line
 from remediator.core.codebuild.image import NOT_PULLED, ImageReference
-from remediator.core.names import DOCKER_HUB, aws_suffix
+from remediator.core.names import aws_suffix
 
 _OFFICIAL = "library/"
 _ECR_PUBLIC = "public.ecr.aws/docker/"
@@ -21,8 +21,8 @@ _DIGEST = r"sha256:[a-f0-9]{64}"
 _SUFFIX = rf"(?::{_TAG})?(?:@{_DIGEST})?"
 _API = r"https://(?:registry-1|index|registry)\.docker\.io/v2/"
 
-# What names an image in an error, the form that tells most first. Each has a group `name`; `tag` and `digest` where
-# they are apart from it. A host never starts in the middle of another one.
+# How an error names an image, the form that tells most first. Each has a group `name`, and `tag` or `digest` where
+# that stands apart. A host never starts in the middle of another one.
 _FORMS = (
     rf"{_API}(?P<name>{_NAME})/manifests/(?!sha256:)(?P<tag>{_TAG})",
     rf"reading manifest (?P<tag>{_TAG}) in (?P<name>docker\.io/{_NAME})",
@@ -40,12 +40,11 @@ def mirrors(image: ImageReference, account: str, region: str, partition: str = "
     """Other names of a Docker Hub image, the one that needs no setup first; none for another registry's image.
 
     ECR Public has Docker's official images (https://gallery.ecr.aws/docker). ECR's pull-through cache has every
-    image, once the account has a rule for it; it is left out where account or region are not written as AWS's are.
+    image, once the account has a rule for it; it is left out where account or region are malformed.
     """
     if not image.is_docker_hub:
         return ()
-    name = image.repository + (f":{image.tag}" if image.tag else "") + (f"@{image.digest}" if image.digest else "")
-    name = one_line(name, _NAME_LENGTH)
+    name = one_line(_written(image.repository, image.tag, image.digest), _NAME_LENGTH)
     registry = _own_registry(account, region, partition)
     return (
         *([_ECR_PUBLIC + name] if image.repository.startswith(_OFFICIAL) else []),
@@ -54,22 +53,16 @@ def mirrors(image: ImageReference, account: str, region: str, partition: str = "
 
 
 def mirror_advice(image: ImageReference, account: str, region: str, partition: str = "aws") -> str:
-    """How to pull the image from somewhere else; empty when there is nowhere to pull it from.
-
-    https://docs.aws.amazon.com/AmazonECR/latest/userguide/pull-through-cache-creating-rule.html
-    """
+    """How to pull the image from somewhere else; empty when no other place has it.
+    https://docs.aws.amazon.com/AmazonECR/latest/userguide/pull-through-cache-creating-rule.html"""
     names = mirrors(image, account, region, partition)
     if not names:
         return ""
     registry = _own_registry(account, region, partition)
     lines = []
     for name in names:
-        lines += [
-            f"# {_place(name)}: in a Dockerfile, or as a command",
-            f"FROM {name}",
-            f"docker pull {shlex.quote(name)}",
-            "",
-        ]
+        lines += [f"# {_place(name)}: in a Dockerfile, or as a command", f"FROM {name}"]
+        lines += [f"docker pull {shlex.quote(name)}", ""]
     return artefact(
         f"Pull {one_line(image.repository)} from {' or '.join(map(_place, names))}.",
         where="the Dockerfile or the command that names the image",
@@ -79,10 +72,7 @@ def mirror_advice(image: ImageReference, account: str, region: str, partition: s
 
 
 def image_named(text: str) -> ImageReference | None:
-    """The Docker Hub image that an error says could not be pulled, None when it does not tell.
-
-    Works in time linear to the text, whatever it holds.
-    """
+    """The Docker Hub image that an error says could not be pulled, None when it names none. Linear in time."""
     text = re.sub(NOT_PULLED, "", text)
     return next((image for form in _FORMS for image in _images(form, text)), None)
 
@@ -91,22 +81,23 @@ def _images(form: str, text: str) -> Iterator[ImageReference]:
     for match in re.finditer(form, text):
         parts = match.groupdict()
         tag, digest = (parts.get("tag") or "").rstrip(".-"), parts.get("digest")
-        # An error may go on right after the name, with a full stop or a slash.
-        name = parts["name"].rstrip("./-") + (f":{tag}" if tag else "") + (f"@{digest}" if digest else "")
         try:
-            image = ImageReference.parse(name)
+            # An error may go on right after the name, with a full stop or a slash.
+            image = ImageReference.parse(_written(parts["name"].rstrip("./-"), tag, digest))
         except ValueError:
             continue
-        if image.registry == DOCKER_HUB:
+        if image.is_docker_hub:
             yield image
 
 
+def _written(name: str, tag: str | None, digest: str | None) -> str:
+    return name + (f":{tag}" if tag else "") + (f"@{digest}" if digest else "")
+
+
 def _own_registry(account: str, region: str, partition: str) -> str:
-    if not re.fullmatch(r"[0-9]{12}", account) or not re.fullmatch(
-        r"[a-z]{2,4}(?:-[a-z]{1,12}){1,3}-[0-9]{1,2}", region
-    ):
-        return ""
-    return f"{account}.dkr.ecr.{region}.{aws_suffix(partition)}"
+    well_formed = r"[0-9]{12} [a-z]{2,4}(?:-[a-z]{1,12}){1,3}-[0-9]{1,2}"
+    known = re.fullmatch(well_formed, f"{account} {region}")
+    return f"{account}.dkr.ecr.{region}.{aws_suffix(partition)}" if known else ""
 
 
 def _place(name: str) -> str:

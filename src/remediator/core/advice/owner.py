@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
 from typing import Literal
+
+from remediator.core.value import value
 
 Tool = Literal["cloudformation", "terraform", "pulumi"]
 
@@ -15,16 +16,15 @@ _STACK_NAME = "aws:cloudformation:stack-name"
 _LOGICAL_ID = "aws:cloudformation:logical-id"
 
 _TERRAFORM = frozenset({"terraform", "opentofu"})
-_ABBREVIATION = "tf"
 _DENIALS = frozenset({"", "0", "false", "n", "no", "none", "off"})
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Owner:
-    """The tool that keeps the definition of a project or role, and would undo a change that is not made there too.
+    """The tool that defines a project or role, and whose next deploy undoes changes from elsewhere.
 
-    `name` is the stack or workspace, `logical_id` the name within the stack; each is empty where the tags don't
-    tell. `certain` is False when no tag tells a tool.
+    `name` is the stack or workspace, `logical_id` the name within the stack; both may be empty. `certain` is False
+    where no tag names a tool.
     """
 
     tool: Tool
@@ -34,13 +34,14 @@ class Owner:
 
 
 def owner_of(tags: Mapping[str, str]) -> Owner:
-    """The owner that the tags tell; CloudFormation's own tags count most, words that people chose least."""
+    """The owner by the tags: CloudFormation's own count most, words that people chose least."""
     if _STACK_NAME in tags or _LOGICAL_ID in tags:
         return Owner("cloudformation", tags.get(_STACK_NAME, ""), tags.get(_LOGICAL_ID, ""), certain=True)
     if "pulumi:project" in tags or "pulumi:stack" in tags:
         return Owner("pulumi", tags.get("pulumi:stack", ""), "", certain=True)
     if any(_says_terraform(key, value) for key, value in tags.items()):
-        return Owner("terraform", _workspace(tags), "", certain=True)
+        workspace = next((value for key, value in tags.items() if _is_workspace(key)), "")
+        return Owner("terraform", workspace, "", certain=True)
     return Owner("cloudformation", "", "", certain=False)
 
 
@@ -53,11 +54,7 @@ def _says_terraform(key: str, value: str) -> bool:
 
 def _is_workspace(key: str) -> bool:
     words = set(_words(key))
-    return "workspace" in words and not words.isdisjoint(_TERRAFORM | {_ABBREVIATION})
-
-
-def _workspace(tags: Mapping[str, str]) -> str:
-    return next((value for key, value in tags.items() if _is_workspace(key)), "")
+    return "workspace" in words and not words.isdisjoint(_TERRAFORM | {"tf"})
 
 
 def _words(text: str) -> Iterator[str]:

@@ -12,29 +12,22 @@ from remediator.core.policies.evaluate import DECRYPT, READ_SECRET, SID, via_ser
 
 def let_key_policy(role_arn: str, secret_arn: str, kms_key_arn: str) -> str:
     """For a key that the secret is encrypted with, and whose policy does not let the role decrypt it."""
-    statement = {
-        "Sid": SID,
-        "Effect": "Allow",
-        "Principal": {"AWS": one_line(role_arn, VALUE_LENGTH)},
-        **_decrypt("*", secret_arn),
-    }
+    principal = {"AWS": one_line(role_arn, VALUE_LENGTH)}
+    statement = {"Sid": SID, "Effect": "Allow", "Principal": principal, **_decrypt("*", secret_arn)}
     return artefact(
         "Let the role decrypt the secret: add this statement to the key's policy, and leave the role out of every "
         "statement there that denies it.",
         where=f"the policy of the KMS key {one_line(kms_key_arn, VALUE_LENGTH)}",
         why="whoever reads the secret decrypts it with this key, and no other policy helps where the key's own policy "
         "does not let the role in",
-        paste=_json(statement),
+        paste=json.dumps(statement, indent=2),
     )
 
 
 def let_boundary(
     role_arn: str, boundary_arn: str, secret_arn: str, kms_key_arn: str = "", actions: Iterable[str] = ()
 ) -> str:
-    """For a role whose permissions boundary does not allow it to read the secret.
-
-    `actions` are those that the boundary refuses (see `boundary_refuses`); without any, all that are needed.
-    """
+    """For a role whose permissions boundary refuses these `actions`, or all that reading the secret needs."""
     read = {"Sid": SID, "Effect": "Allow", "Action": READ_SECRET, "Resource": one_line(secret_arn, VALUE_LENGTH)}
     needed = {READ_SECRET: read}
     if kms_key_arn:
@@ -46,7 +39,7 @@ def let_boundary(
         _what_for(boundary),
         where=f"{boundary}, the permissions boundary of the role {role}",
         why="a role may do nothing that its boundary does not allow, whatever other policies grant",
-        paste=",\n".join(_json(statement) for action, statement in needed.items() if action in refused),
+        paste=",\n".join(json.dumps(needed[action], indent=2) for action in needed if action in refused),
     )
 
 
@@ -64,10 +57,6 @@ def _what_for(boundary_arn: str) -> str:
 
 
 def _decrypt(resource: str, secret_arn: str) -> dict[str, Any]:
-    """The key is used through Secrets Manager, and for nothing else."""
+    """Only through Secrets Manager."""
     via = one_line(via_service(secret_arn))
     return {"Action": DECRYPT, "Resource": resource, "Condition": {"StringEquals": {"kms:ViaService": via}}}
-
-
-def _json(statement: dict[str, Any]) -> str:
-    return json.dumps(statement, indent=2)

@@ -17,8 +17,8 @@ from remediator.core.wording import redact
 def edit_buildspec(where: str, login: str, reason: str, references: Mapping[str, str], commands: str = "") -> str:
     """For a buildspec that is not edited from here: `where` it is, and the `reason`.
 
-    `login` is the command that signs in. `references` are name and reference of the variables that it uses: the
-    buildspec brings them, because the project was not changed. `commands` fetch the file and put it back.
+    `login` is the command that signs in, `references` the variables that it uses, with what each refers to: they go
+    into the buildspec, because the project was not changed. `commands` fetch the file and put it back.
     """
     variables = [f"    {_variable(name)}: {json.dumps(one_line(value))}" for name, value in references.items()]
     env = "\n".join(["env:", "  secrets-manager:", *variables])
@@ -46,7 +46,7 @@ def edit_buildspec_in_s3(location: str, login: str, references: Mapping[str, str
 
 
 def attach_policy(role_name: str, policy_arn: str) -> str:
-    """For a role whose builds are to read the secret by a change that somebody makes by hand."""
+    """For a role whose builds need the secret after a change that somebody makes by hand."""
     role, policy = shlex.quote(one_line(role_name)), shlex.quote(one_line(policy_arn, VALUE_LENGTH))
     return artefact(
         "Let the project's builds read the credentials, before anything refers to them.",
@@ -57,7 +57,7 @@ def attach_policy(role_name: str, policy_arn: str) -> str:
 
 
 def sign_in_in_workflow(username: str = USERNAME_VARIABLE, password: str = PASSWORD_VARIABLE) -> str:
-    """For a project that runs the jobs of GitHub Actions: names of the two secrets that the repository has to have."""
+    """For a project that runs the jobs of GitHub Actions; `username` and `password` name secrets of the repository."""
     return artefact(
         f"Add this step before the first one that pulls an image, and the secrets {_variable(username)} and "
         f"{_variable(password)} to the repository.",
@@ -88,8 +88,8 @@ Environment:
     )
 
 
-# Clients that don't sign in as the docker CLI does: what to do, why, and the lines. USER and PASS stand for the
-# variables, whose names are parameters.
+# Clients that don't sign in as the docker CLI does: what to do, why, and the lines. USER and PASS stand for the names
+# of the variables.
 # https://github.com/GoogleContainerTools/kaniko#pushing-to-docker-hub
 # https://docs.podman.io/en/latest/markdown/podman-login.1.html
 # https://github.com/google/go-containerregistry/blob/main/cmd/crane/doc/crane_auth_login.md
@@ -122,10 +122,8 @@ _CLIENTS = {
 
 
 def other_client(name: str, username: str = USERNAME_VARIABLE, password: str = PASSWORD_VARIABLE) -> str:
-    """For a build that pulls with something else than the docker CLI; `username` and `password` name variables.
-
-    A client that is not in the table is taken for one that reads the docker CLI's config.json, as most do.
-    """
+    """For a build that pulls with another client than the docker CLI; `username` and `password` name variables. A
+    client that is not in the table is assumed to read the docker CLI's config.json, as most do."""
     name = one_line(name)
     what, reads, lines = _CLIENTS.get(name.lower(), _DOCKER_LOGIN)
     return artefact(
@@ -153,11 +151,8 @@ _FAULTS = {
 
 
 def fix_login(fault: str, login: str, found: str = "") -> str:
-    """For a buildspec that signs in already, in vain. `login` is what works, `found` what is there.
-
-    `fault` is `misses` (signs in to another name than Docker Hub's), `late` (after the first pull) or `undone`; or a
-    sentence that says what else is wrong.
-    """
+    """For a buildspec whose own sign-in does not help. `login` is what works, `found` what is there. `fault` is
+    `misses` (another name than Docker Hub's), `late` (after the first pull), `undone`, or a sentence."""
     what, why = _FAULTS.get(fault, ("Change the login so that it serves every pull, with this command.", fault))
     seen = one_line(redact(found))
     return artefact(
@@ -167,9 +162,7 @@ def fix_login(fault: str, login: str, found: str = "") -> str:
 
 def take_grant_before_delete(grant: GrantSecretAccess, stack: str) -> tuple[str, ...]:
     """For a role that a stack owns; nothing where the grant is not in the role.
-
-    https://docs.aws.amazon.com/IAM/latest/APIReference/API_DeleteRole.html
-    """
+    https://docs.aws.amazon.com/IAM/latest/APIReference/API_DeleteRole.html"""
     if grant.by == "secret":
         return ()
     role, stack = one_line(grant.role_name), one_line(stack)
@@ -186,5 +179,5 @@ def take_grant_before_delete(grant: GrantSecretAccess, stack: str) -> tuple[str,
 
 
 def _variable(name: str) -> str:
-    """The name of a variable has letters, digits and underscores; anything else is left out."""
+    """A variable's name without all that is no letter, digit or underscore."""
     return re.sub(r"[^A-Za-z0-9_]", "", name)[:NAME_LENGTH]

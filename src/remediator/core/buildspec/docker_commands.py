@@ -1,15 +1,16 @@
-"""Tells what a command does to docker's sign-in: login, logout, pull, push, or throwing the configuration away."""
+"""Tells what a command does to docker's sign-in: login, logout, pull, push, or removing the configuration."""
 
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable
-from dataclasses import dataclass, replace
+from collections.abc import Iterable
+from dataclasses import replace
 from enum import StrEnum
 
-from remediator.core.buildspec.shell_commands import Command, commands_in, program_name
+from remediator.core.buildspec.shell_commands import Command, commands_in, options_end, program_name
 from remediator.core.codebuild.image import ImageReference
 from remediator.core.names import DOCKER_HUB, DOCKER_HUB_KEY, HOSTS_OF_DOCKER_HUB
+from remediator.core.value import value
 
 ECR = "ecr"
 VARIABLE = "variable"
@@ -52,12 +53,12 @@ class Action(StrEnum):
     FORGET = "forget"
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class DockerAct:
     """What is done, and with which registry.
 
-    `registry` is `docker.io`, `ecr` for a private registry of AWS, another host as it is written, `variable` when
-    only a variable tells, or None when the command does not tell: a build pulls what its Dockerfile names.
+    `registry` is `docker.io`, `ecr` for a private registry of AWS, another host as it is written, `variable` where a
+    variable holds it, or None where the command does not name it: a build pulls what its Dockerfile names.
     """
 
     action: Action
@@ -101,7 +102,7 @@ def _is_configuration(word: str) -> bool:
 
 
 def _printed(command: Command) -> str:
-    """What a command prints that only prints, as far as the script tells."""
+    """What echo, printf, cat and tee print, as far as the script tells."""
     if command.program == "tee":
         return command.heredoc
     return " ".join(command.words[1:]) + command.heredoc if command.program in {"echo", "printf", "cat"} else ""
@@ -119,24 +120,12 @@ def _written(content: str, files: tuple[str, ...]) -> list[DockerAct]:
     return [DockerAct(Action.FORGET)] if content.lstrip().startswith("{") else []
 
 
-def _behind_options(words: tuple[str, ...], takes_value: Callable[[str], bool]) -> tuple[str, ...]:
-    """The words from the first on that is neither an option nor the value of one."""
-    position = 0
-    while position < len(words) and words[position].startswith("-"):
-        position += 2 if takes_value(words[position]) else 1
-    return words[position:]
-
-
-def _takes_value_in_run(option: str) -> bool:
-    return "=" not in option and not _RUN_SWITCHES.fullmatch(option)
-
-
 def _of_docker_command(command: Command) -> list[DockerAct]:
-    """With a configuration of its own, a sign-in is kept where other commands do not look for it."""
-    # What `xargs` reads and appends can't be told.
+    """A login into a configuration of its own is one that other commands do not see."""
+    # `xargs` appends words that nobody knows here.
     words = (*command.words[1:], *(["$@"] if "xargs" in map(program_name, command.before) else []))
-    behind = _behind_options(words, _OF_DOCKER.__contains__)
-    options = words[: len(words) - len(behind)]
+    end = options_end(words, _OF_DOCKER.__contains__)
+    options, behind = words[:end], words[end:]
     if behind[:1] == ("login",) and _HELP.intersection(words):
         return []
     own = any(word.startswith("DOCKER_CONFIG=") for word in command.before)
@@ -159,11 +148,11 @@ def _of_docker(words: tuple[str, ...]) -> Iterable[DockerAct]:
         case "logout":
             return [DockerAct(Action.LOGOUT, _registry(*arguments[:1]))]
         case "pull" | "push":
-            images = _behind_options(arguments, _OF_PULL.__contains__)
-            return [DockerAct(Action(verb), _image_registry(image)) for image in images[:1]]
+            end = options_end(arguments, _OF_PULL.__contains__)
+            return [DockerAct(Action(verb), _image_registry(image)) for image in arguments[end:][:1]]
         case "run" | "create":
-            images = _behind_options(arguments, _takes_value_in_run)
-            return [DockerAct(Action.PULL, _image_registry(image)) for image in images[:1]]
+            end = options_end(arguments, lambda option: "=" not in option and not _RUN_SWITCHES.fullmatch(option))
+            return [DockerAct(Action.PULL, _image_registry(image)) for image in arguments[end:][:1]]
         case "build":
             return [DockerAct(Action.PULL)]
         case "buildx":
@@ -175,14 +164,14 @@ def _of_docker(words: tuple[str, ...]) -> Iterable[DockerAct]:
 
 
 def _of_compose(words: tuple[str, ...]) -> list[DockerAct]:
-    verb = _behind_options(words, _OF_COMPOSE.__contains__)[:1]
+    verb = words[options_end(words, _OF_COMPOSE.__contains__) :][:1]
     if _COMPOSE_PULLS.intersection(verb):
         return [DockerAct(Action.PULL)]
     return [DockerAct(Action.PUSH)] if verb == ("push",) else []
 
 
 def _login_registry(words: tuple[str, ...]) -> str:
-    registry = _registry(*_behind_options(words, _OF_LOGIN.__contains__)[:1])
+    registry = _registry(*words[options_end(words, _OF_LOGIN.__contains__) :][:1])
     # `AWS` is the name under which ECR's passwords sign in, whatever variable holds the host.
     return ECR if registry == VARIABLE and _AS_AWS.search(" ".join(words)) else registry
 

@@ -34,8 +34,8 @@ def find_login_place(
 ) -> LoginAdded | None:
     """Where to add the login, and as which text; None when some command signs in to Docker Hub already.
 
-    `shell` is what runs the commands where the buildspec's own `env.shell` does not tell.
-    BuildspecError when the text is no buildspec, runs no commands, or has no place for the login ahead of all others.
+    `shell` counts where the buildspec's `env.shell` names none. BuildspecError when the text is no buildspec, runs no
+    commands, or has no place for the login before all others.
     """
     said = buildspec.says
     if any(map(signs_in_to_docker_hub, {script for phase in said.phases for script in phase.scripts})):
@@ -55,21 +55,14 @@ def find_login_place(
     )
 
 
-def add_login(
-    text: str,
-    *,
-    shell: Shell = "posix",
-    username_variable: str = USERNAME_VARIABLE,
-    password_variable: str = PASSWORD_VARIABLE,
-) -> str:
+def add_login(text: str, *, shell: Shell = "posix", **variables: str) -> str:
     """The buildspec with a guarded login to Docker Hub before its other commands; the same text if it has a login.
 
-    Every line stays as it is, but for two: that of a list or mapping on one line, into which the login goes, and that
-    of a first phase's single command, which is split where the command begins, to make it the second item of a list.
-    Errors and `shell` as for `find_login_place`.
+    Every line stays as it is, with two exceptions. A list or mapping on one line gets the login into it. A phase's
+    single command that is no list is split from its key, and becomes the second item of a list.
+    `shell`, `variables` and errors are those of `find_login_place`.
     """
-    names = {"username_variable": username_variable, "password_variable": password_variable}
-    added = find_login_place(BuildspecText(text), shell=shell, **names)
+    added = find_login_place(BuildspecText(text), shell=shell, **variables)
     return text if added is None else added.after.text
 
 
@@ -85,12 +78,12 @@ def _places(root: Node) -> tuple[str, list[str]]:
 
 
 def _has_items(phase: Node) -> bool:
-    """Has it commands or a `finally`, were it only items that are no text?"""
+    """Has it commands or a `finally`? Items that are no text count too."""
     values = (phase.get("commands"), phase.get("finally"))
     return any(value.children or (value.kind == "Scalar" and not value.is_null) for value in values if value)
 
 
 def _is_better_left(phase: Node) -> bool:
-    """One command that is no list is left as it is, unless its phase has a user, whose login has to stand there."""
+    """One command that is no list is left as it is. But a user's login (run-as) has to stand in the user's phase."""
     commands = phase.get("commands")
     return commands is not None and commands.kind == "Scalar" and not phase.get("run-as")

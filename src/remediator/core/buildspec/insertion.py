@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import json
 import re
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 from remediator.core.buildspec.phases import BuildspecText
 from remediator.core.buildspec.yaml_text import BuildspecError, Node
+from remediator.core.value import value
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Insertion:
     """The one edit: this text at this index, in characters."""
 
@@ -28,7 +29,7 @@ class Insertion:
         return buildspec[:first] + buildspec[first + len(self.text) :]
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class LoginAdded:
     """The insertion of a login, and the buildspec `after` it."""
 
@@ -37,10 +38,8 @@ class LoginAdded:
 
 
 def insertion_into(buildspec: BuildspecText, phase: str, login: str, before: str) -> LoginAdded | None:
-    """The insertion of the login as the first command of a phase; None where one piece of text can't do it.
-
-    A phase that is missing comes `before` the phase of that name.
-    """
+    """The login as the first command of a phase; None where one piece of text can't do it. A phase that is missing is
+    added `before` the phase of that name."""
     pair = buildspec.root.own("phases")
     if pair is None or pair[1].kind != "Mapping" or pair[1].aliased:
         return None
@@ -65,10 +64,8 @@ def _adds_only(login: str, phase: str, root: Node, after: BuildspecText) -> bool
 
 
 def _parts(root: Node | None, name: str) -> tuple[Node | None, Node | None, list[Node], list[Node]]:
-    """What a buildspec says without its phases, they without one, that one without its commands, and these as a list.
-
-    A phase or its commands may be missing, or be there and null or empty: all of that is the same.
-    """
+    """A buildspec in parts: all but its phases, the other phases, the phase's other keys, and its commands. A phase or
+    its commands that are missing, null or empty are the same."""
     rest, phases = _without(root, "phases")
     other_phases, phase = _without(phases, name)
     other_keys, commands = _without(phase, "commands")
@@ -93,15 +90,12 @@ def _items(node: Node | None, kind: str) -> list[Node]:
 class _Editor:
     """Tells which text goes where, for every way in which a phase and its commands may be written."""
 
-    __slots__ = ("line_end", "login", "phases", "quoted", "step", "text")
-
     def __init__(self, text: str, phases: Node, login: str) -> None:
         self.text = text
         self.phases = phases
         self.login = login
         self.quoted = json.dumps(login)
-        line_end = re.search(r"\r\n?|\n", text)
-        self.line_end = line_end.group() if line_end else "\n"
+        self.line_end = next(iter(re.findall(r"\r\n?|\n", text)), "\n")
         self.step = self._step()
 
     def insertion(self, name: str, before: str) -> Insertion | None:
@@ -123,7 +117,7 @@ class _Editor:
         return self._before(at, self.phases, entry, lines)
 
     def _into(self, phase: Node) -> Insertion | None:
-        """Into a phase that is there, which nothing else refers to."""
+        """Into a phase that is there and has no alias."""
         pair = phase.own("commands")
         if pair is None:
             return None if phase.own("<<") else self._new_commands(phase)
@@ -149,7 +143,7 @@ class _Editor:
         return self._before(at, commands, self.quoted, [f"- {self.login}"])
 
     def _around(self, key: Node) -> Insertion | None:
-        """A list in place of the phase's one command, whose text stays as it is and becomes the second item."""
+        """A list in place of the phase's one command, which becomes the second item."""
         colon = re.compile(r"[ \t]*:").match(self.text, key.end)
         indent = self._indent(key.start)
         if colon is None or indent is None:
@@ -160,13 +154,14 @@ class _Editor:
     def _below(self, key: Node, lines: list[str]) -> Insertion | None:
         """Lines for a key that has no value yet, below its own, where a comment may stand."""
         indent = self._indent(key.start)
-        rest_of_line = re.compile(r"[^\r\n]*").match(self.text, key.end)
-        if indent is None or rest_of_line is None:
+        if indent is None:
             return None
-        return Insertion(rest_of_line.end(), "".join(f"{self.line_end}{indent}{self.step}{line}" for line in lines))
+        ends = (self.text.find(sign, key.end) for sign in "\r\n")
+        end = min((end for end in ends if end >= 0), default=len(self.text))
+        return Insertion(end, "".join(f"{self.line_end}{indent}{self.step}{line}" for line in lines))
 
     def _before(self, at: int, parent: Node, entry: str, lines: list[str]) -> Insertion | None:
-        """Ahead of what stands at this index in a list or mapping: lines, or in brackets and braces an entry."""
+        """Before what stands at this index in a list or mapping: lines, or an entry where that is in brackets."""
         if not parent.style:
             return self._lines(at, lines)
         if not parent.children:
@@ -199,5 +194,4 @@ class _Editor:
 
 def _key(name: str, mapping: Node) -> str:
     """A key for a mapping in braces: JSON has its keys in quotes."""
-    quoted = not mapping.children or mapping.children[0].style == '"'
-    return f'"{name}"' if quoted else name
+    return f'"{name}"' if not mapping.children or mapping.children[0].style == '"' else name

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from functools import cache
 from itertools import groupby, islice
 
 from remediator.core.buildspec.docker_commands import MISSES, Action, DockerAct, docker_acts
@@ -17,10 +18,8 @@ _HUB_LOGOUT = DockerAct(Action.LOGOUT, DOCKER_HUB)
 
 
 def login_faults(buildspec: Buildspec) -> tuple[str, ...]:
-    """Why the buildspec's own sign-in does not serve its pulls, in sentences for people.
-
-    Empty when nothing is wrong, when it has no sign-in, and when nothing that it tells pulls from Docker Hub.
-    """
+    """Why the buildspec's own sign-in does not serve its pulls, in sentences for people. Empty when nothing is wrong,
+    when it has no sign-in, and when no command of it is known to pull from Docker Hub."""
     acts = list(islice(_acts_of(buildspec), _MOST_ACTS))
     if any(act == _HUB_LOGIN for _, act in acts):
         return tuple(dict.fromkeys(_faults_of_pulls(acts)))
@@ -32,12 +31,11 @@ def login_faults(buildspec: Buildspec) -> tuple[str, ...]:
 
 
 def _acts_of(buildspec: Buildspec) -> Iterator[tuple[str, DockerAct]]:
-    """The user and what is done, in order. Aliases may repeat a long command many times: each is read once."""
-    scripts = {script for phase in buildspec.phases for script in phase.scripts}
-    read = {script: [act for act, _ in groupby(docker_acts(script))] for script in scripts}
+    """The user and what is done, in order. A command that aliases repeat is read once."""
+    acts = cache(lambda script: [act for act, _ in groupby(docker_acts(script))])
     for phase in buildspec.phases:
         for script in phase.scripts:
-            for act in read[script]:
+            for act in acts(script):
                 yield phase.run_as or "root", act
 
 

@@ -10,19 +10,16 @@ from remediator.core.buildspec.yaml_text import BuildspecError
 
 
 def login_command(shell: Shell, username_variable: str, password_variable: str) -> str:
-    """One line that signs in to Docker Hub and never fails a build.
+    """One line that signs in to Docker Hub and never fails a build; BuildspecError for an unknown shell or a bad name.
 
     It does nothing where a variable is unset or empty or docker is missing, leaves docker's own answer in the log, and
-    changes nothing in the shell. It holds no colon or number sign before or after a blank, and no single quote, so
-    YAML takes it without quotes.
+    changes nothing in the shell. YAML takes it without quotes: no colon or number sign beside a blank, no single quote.
 
     posix: the subshell ends `set -x` before a value is used; `printf` is part of the shell, so that the password is
     in no list of processes. powershell: the pipe ends the password with a line break, which `docker login` drops
-    (https://github.com/docker/cli/blob/master/cli/command/registry/login.go); writing to docker's input without one
-    would take a process object of .NET. Windows PowerShell pipes ASCII only, which tokens of Docker Hub are. The line
-    ends with an assignment, so that `$?` is true where docker is missing or fails too.
-
-    BuildspecError when there is no such shell, or a name is none of a variable.
+    (https://github.com/docker/cli/blob/master/cli/command/registry/login.go); to write without one would take a process
+    object of .NET. Windows PowerShell pipes ASCII only, which tokens of Docker Hub are. The assignment at the end makes
+    `$?` true, also where docker is missing or fails.
     """
     if shell not in get_args(Shell):
         raise BuildspecError("there is a login for the shells posix and powershell only")

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
 from functools import cached_property
 from typing import Literal
 
 from remediator.core.buildspec.yaml_text import BuildspecError, Node, read_yaml
+from remediator.core.value import value
 
 Shell = Literal["posix", "powershell"]
 
@@ -15,7 +15,7 @@ PHASES = ("install", "pre_build", "build", "post_build")
 """In the order in which they run."""
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Phase:
     """`run_as` is the user that the buildspec names, for the phase or for all; empty where it names none."""
 
@@ -30,43 +30,32 @@ class Phase:
         return self.commands + self.finally_
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Buildspec:
     """What CodeBuild runs of a buildspec: the phases that it has, in the order in which they run.
-
-    https://docs.aws.amazon.com/codebuild/latest/userguide/build-spec-ref.html
-    """
+    https://docs.aws.amazon.com/codebuild/latest/userguide/build-spec-ref.html"""
 
     version: str
     shell: str
     phases: tuple[Phase, ...]
     variables: tuple[tuple[str, str], ...] = ()
-    """Of `env`: names with what they are resolved from or say; exported ones, which have neither, with nothing."""
+    """Of `env`: names with their values or references; exported names, which have neither, with an empty text."""
 
     @classmethod
     def of(cls, root: Node) -> Buildspec:
         """Read a buildspec's outermost mapping. A buildspec without phases, as of a batch, has none."""
-        phases = root.get("phases")
-        found = [(name, phases.get(name)) for name in PHASES] if phases else []
-        run_as = _text(root, "run-as")
-        return cls(
-            _text(root, "version"),
-            _text(root.get("env"), "shell"),
-            tuple(
-                Phase(name, _texts(node, "commands"), _texts(node, "finally"), _text(node, "run-as") or run_as)
-                for name, node in found
-                if node
-            ),
-            tuple(_variables(root.get("env"))),
+        phases, env, run_as = root.get("phases"), root.get("env"), _text(root, "run-as")
+        found = tuple(
+            Phase(name, _texts(node, "commands"), _texts(node, "finally"), _text(node, "run-as") or run_as)
+            for name in PHASES
+            if phases and (node := phases.get(name))
         )
+        return cls(_text(root, "version"), _text(env, "shell"), found, tuple(_variables(env)))
 
 
-@dataclass(frozen=True)
+@value
 class BuildspecText:
-    """A buildspec as it is written. It is parsed once, when somebody first asks what it says.
-
-    BuildspecError, at each question, when the text is no buildspec.
-    """
+    """A buildspec's text, parsed once, at the first question. Each question raises BuildspecError if it is none."""
 
     text: str
 
@@ -107,8 +96,8 @@ def _variables(env: Node | None) -> Iterator[tuple[str, str]]:
         return
     for kind in ("variables", "parameter-store", "secrets-manager"):
         group = env.get(kind)
-        for key, value in group.pairs if group else []:
-            yield key.value, value.resolved.text
+        for key, resolved_from in group.pairs if group else []:
+            yield key.value, resolved_from.resolved.text
     for name in _texts(env, "exported-variables"):
         yield name, ""
 

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
 
 from remediator.core.buildspec.shell_reader import KEYWORDS, Reader
+from remediator.core.value import value
 
 _READ_AGAIN = 4
 """How many times the script's own length `sh -c '...'` and `eval` are given in all: they may hold one another."""
@@ -13,7 +14,8 @@ _READ_AGAIN = 4
 _ASSIGNMENT = re.compile(r"[A-Za-z_][A-Za-z0-9_]*\+?=")
 _C_OPTION = re.compile(r"-[A-Za-z]*c|--command")
 _WINDOWS_C_OPTION = re.compile(r"-command|-c|/c", re.IGNORECASE)
-# Options of shells that take the word behind them.
+# How an option of a shell begins, and which of them take the word behind them.
+_SHELL_OPTION = r"[-+]|/[A-Za-z]\Z"
 _WITH_VALUE = re.compile(r"[-+][A-Za-z]*[oO]|--rcfile|--init-file")
 _WINDOWS_WITH_VALUE = re.compile(
     r"-(?:ex\w*|ep|w\w*|version|(?:in|out)putformat|configurationname|settingsfile)", re.IGNORECASE
@@ -37,13 +39,12 @@ _WINDOWS_SHELLS = frozenset({"pwsh", "powershell", "cmd"})
 _EVALS = frozenset({"eval", "iex", "invoke-expression"})
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Command:
     """One simple command: its words without their quotes, substitutions kept as they are written.
 
-    `before` are the keywords, assignments and wrappers such as `sudo` before the program's name. `written` are the
-    files that its output is redirected to, `heredoc` the texts that it reads as `<<`, `piped` whether its output is
-    the input of the next command.
+    `written` are the files that its output is redirected to, `heredoc` the texts that it reads as `<<`. `piped`: the
+    next command reads its output. `before` are keywords, assignments and wrappers, as `sudo`, before the program.
     """
 
     words: tuple[str, ...]
@@ -65,9 +66,9 @@ def program_name(word: str) -> str:
 def commands_in(script: str) -> tuple[Command, ...]:
     """The commands in the order in which they run; a substitution's before the command that it stands in.
 
-    The branches of conditions, the bodies of loops and functions, and what `sh -c` and `eval` are given count as run.
-    What `trap` is given does not: it runs when the shell ends. Reads POSIX shells, and of PowerShell what it shares
-    with them. Any text has an answer, found in linear time.
+    Branches of conditions, bodies of loops and functions, and the scripts of `sh -c` and `eval` count as run, that of
+    `trap` does not. Reads POSIX shells, and of PowerShell what it shares with them. Any text has an answer, found in
+    linear time.
     """
     commands: list[Command] = []
     allowance = _READ_AGAIN * len(script)
@@ -97,12 +98,12 @@ def _script_given_to(command: Command) -> str:
     if program in _SHELLS_OF_USERS:
         return _behind_c(words) or command.heredoc
     if program in _WINDOWS_SHELLS:
-        arguments = _behind_shell_options(words, _WINDOWS_WITH_VALUE)
+        arguments = options_end(words, _WINDOWS_WITH_VALUE.fullmatch, _SHELL_OPTION)
         found = (at for at, word in enumerate(words[:arguments], start=1) if _WINDOWS_C_OPTION.fullmatch(word))
         return " ".join(words[next(found, len(words)) :])
     if program not in _SHELLS:
         return ""
-    arguments = _behind_shell_options(words, _WITH_VALUE)
+    arguments = options_end(words, _WITH_VALUE.fullmatch, _SHELL_OPTION)
     if any(map(_C_OPTION.fullmatch, words[:arguments])):
         return _behind_c(words)
     return command.heredoc if arguments >= len(words) or "-s" in words[:arguments] else ""
@@ -114,11 +115,12 @@ def _behind_c(words: tuple[str, ...]) -> str:
     return next((word for word in words[at + 1 :] if not word.startswith("-")), "")
 
 
-def _behind_shell_options(words: tuple[str, ...], with_value: re.Pattern[str]) -> int:
-    """Where the first word stands that is no option of a shell: a script's name, with its own options behind it."""
-    position = 0
-    while position < len(words) and re.match(r"[-+]|/[A-Za-z]\Z", words[position]):
-        position += 2 if with_value.fullmatch(words[position]) else 1
+def options_end(
+    words: Sequence[str], takes_value: Callable[[str], object], option: str = "-", position: int = 0
+) -> int:
+    """Where the first word from a position on stands that is no option (by its beginning) and not an option's value."""
+    while position < len(words) and re.match(option, words[position]):
+        position += 2 if takes_value(words[position]) else 1
     return position
 
 
@@ -129,21 +131,12 @@ def _wrapped_at(words: list[str]) -> int:
         word = words[position]
         name = program_name(word)
         if name in _WRAPPERS:
-            behind = _behind_options(words, position + 1, name)
-            if behind is None:
-                return position
-            position = behind
+            end = options_end(words, _WRAPPERS[name].__contains__, position=position + 1)
+            if name == "command" and any(option.lower() == "-v" for option in words[position + 1 : end]):
+                return position  # `command -v` runs nothing
+            position = end + 1 if name == "timeout" else end
         elif word in KEYWORDS or _ASSIGNMENT.match(word):
             position += 1
         else:
             return position
     return position
-
-
-def _behind_options(words: list[str], position: int, wrapper: str) -> int | None:
-    """Where the wrapped command begins; None when the wrapper runs nothing, as `command -v`."""
-    while position < len(words) and words[position].startswith("-"):
-        if wrapper == "command" and words[position].lower() == "-v":
-            return None
-        position += 2 if words[position] in _WRAPPERS[wrapper] else 1
-    return position + 1 if wrapper == "timeout" else position

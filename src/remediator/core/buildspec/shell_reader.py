@@ -48,17 +48,15 @@ class Draft:
     piped: bool = False
 
 
+@dataclass(slots=True)
 class Reader:
     """Reads a script once from its beginning to its end."""
 
-    __slots__ = ("depth", "drafts", "position", "text", "waiting")
-
-    def __init__(self, text: str, depth: int = 0) -> None:
-        self.text = text
-        self.position = 0
-        self.depth = depth
-        self.drafts: list[Draft] = []
-        self.waiting: list[tuple[Draft, str, str]] = []
+    text: str
+    depth: int = 0
+    position: int = 0
+    drafts: list[Draft] = field(default_factory=list)
+    waiting: list[tuple[Draft, str, str]] = field(default_factory=list)
 
     def read(self) -> list[Draft]:
         self._commands(closed=False)
@@ -73,10 +71,8 @@ class Reader:
         return match.group()
 
     def _commands(self, *, closed: bool) -> None:
-        """Read to the end, or to the parenthesis that closes a substitution.
-
-        `groups` are the parentheses and the `case` that are open: a parenthesis within them closes nothing else.
-        """
+        """Read to the end, or to the parenthesis that closes a substitution. `groups` are the parentheses and the
+        `case` that are open: a parenthesis within them closes nothing else."""
         draft = Draft()
         groups: list[str] = []
         while self.position < len(self.text):
@@ -108,7 +104,7 @@ class Reader:
             self.drafts.append(draft)
 
     def _ends_command(self, separator: str, draft: Draft, groups: list[str]) -> bool:
-        """Is what stands before the separator a command? The name of a function and a pattern of `case` are none."""
+        """Is the draft before the separator a command? The name of a function and a pattern of `case` are none."""
         if separator == "\n":
             self._read_heredocs()
         elif separator == "|":
@@ -148,7 +144,7 @@ class Reader:
         return self.text.startswith("=(", self.position - 1) and _LIST_BEGINS.fullmatch(name) is not None
 
     def _written_to(self, end: str) -> str:
-        """Read what runs nothing, substitutions aside, up to the word or sign that ends it; return it as written."""
+        """Read words that run nothing, substitutions aside, up to the one that ends them; return them as written."""
         first = self.position
         while self.position < len(self.text):
             start = self.position

@@ -22,11 +22,11 @@ class BuildspecError(ValueError):
 
 @dataclass(slots=True)
 class Node:
-    """A value: equal to another that says the same in the same style, wherever the two stand.
+    """A value: equal to another of the same content and style, wherever the two stand.
 
     `kind` is Scalar, Sequence, Mapping or Alias. `style` is a scalar's quote or block sign, or whether a list or a
     mapping is in brackets or braces. The children of a mapping are its keys and values in turn. `start` and `end` are
-    indexes in characters; a list or mapping has its `end` behind its bracket, at its first key, or at or behind its
+    indexes in characters; the `end` of a list or mapping is behind its bracket, at its first key, or at or behind its
     first dash.
     """
 
@@ -58,10 +58,8 @@ class Node:
         return next((pair for pair in reversed(self.pairs) if pair[0].value == name), None)
 
     def get(self, name: str) -> Node | None:
-        """The value under a name, aliases followed, and what is merged in with `<<` looked at last.
-
-        BuildspecError when what is merged in is itself merged, or a mapping has several `<<`.
-        """
+        """The value under a name; aliases are followed, and what `<<` merges in comes last. BuildspecError when a
+        merged mapping merges another, or a mapping has several `<<`."""
         for node in (self, *self._merged()):
             pair = node.own(name)
             if pair:
@@ -91,8 +89,8 @@ class Node:
 def read_yaml(text: str) -> Node | None:
     """The one document's value, None when there is none; BuildspecError when this is not YAML or would take too long.
 
-    Reads the parser's events: an alias stays a reference, and nesting is bounded before it costs anything. Where
-    readers of YAML disagree about what a text says, it is not read: line ends of Unicode, and aliases as keys.
+    Reads the parser's events: an alias stays a reference, and nesting is bounded before it costs anything. Readers of
+    YAML disagree about line ends of Unicode and aliases as keys, so a text with them is not read.
     """
     from ruamel.yaml import YAML
 
@@ -117,8 +115,6 @@ def read_yaml(text: str) -> Node | None:
 class _Tree:
     """Makes values of the parser's events."""
 
-    __slots__ = ("anchors", "documents", "open", "root")
-
     def __init__(self) -> None:
         self.root: Node | None = None
         self.open: list[Node] = []
@@ -126,23 +122,23 @@ class _Tree:
         self.documents = 0
 
     def add(self, event: Any) -> None:
-        kind = type(event).__name__.removesuffix("Event")
-        if kind in {"SequenceEnd", "MappingEnd"}:
-            self.open.pop()
-        elif kind == "DocumentStart":
-            self.documents += 1
-            if self.documents > 1:
-                raise BuildspecError("a buildspec is one YAML document; this text has several")
-        elif kind == "Alias":
-            self._place(self._alias(event))
-        elif kind == "Scalar":
-            self._place(self._value(kind, event.value, event.style, event))
-        elif kind in {"SequenceStart", "MappingStart"}:
-            node = self._value(kind.removesuffix("Start"), "", bool(event.flow_style), event)
-            self._place(node)
-            self.open.append(node)
-            if len(self.open) > _DEEPEST:
-                raise BuildspecError(f"a buildspec nested more than {_DEEPEST} levels deep is not read")
+        match type(event).__name__.removesuffix("Event"):
+            case "SequenceEnd" | "MappingEnd":
+                self.open.pop()
+            case "DocumentStart":
+                self.documents += 1
+                if self.documents > 1:
+                    raise BuildspecError("a buildspec is one YAML document; this text has several")
+            case "Alias":
+                self._place(self._alias(event))
+            case "Scalar":
+                self._place(self._value("Scalar", event.value, event.style, event))
+            case "SequenceStart" | "MappingStart" as kind:
+                node = self._value(kind.removesuffix("Start"), "", bool(event.flow_style), event)
+                self._place(node)
+                self.open.append(node)
+                if len(self.open) > _DEEPEST:
+                    raise BuildspecError(f"a buildspec nested more than {_DEEPEST} levels deep is not read")
 
     def _place(self, node: Node) -> None:
         if self.open:

@@ -3,35 +3,28 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import Any
 
+from remediator.core.codebuild.build import Text
 from remediator.core.codebuild.failure import FAILED_STATUSES
+from remediator.core.value import value
 
 _MOST_BUILDS = 100
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Batch:
     """One of the `buildBatches` of BatchGetBuildBatches."""
 
     document: Mapping[str, Any]
 
-    @property
-    def id(self) -> str:
-        return str(self.document.get("id", ""))
-
-    @property
-    def arn(self) -> str:
-        return str(self.document.get("arn", ""))
+    id = Text("id")
+    arn = Text("arn")
+    status = Text("buildBatchStatus")
 
     @property
     def ended(self) -> bool:
         return bool(self.document.get("complete"))
-
-    @property
-    def status(self) -> str:
-        return str(self.document.get("buildBatchStatus", ""))
 
     @property
     def failed_builds(self) -> tuple[str, ...]:
@@ -41,7 +34,7 @@ class Batch:
         return tuple(failed[:_MOST_BUILDS])
 
     def group_of(self, build_arn: str) -> str:
-        """The identifier of the group that a build is, or was, of; empty for none."""
+        """The identifier of the group that has, or had, this build; empty for none."""
         for group in self._groups:
             summaries = [group.get("currentBuildSummary") or {}, *(group.get("priorBuildSummaryList") or [])]
             if any(summary.get("arn") == build_arn for summary in summaries):
@@ -50,15 +43,12 @@ class Batch:
 
     def build_of(self, identifier: str) -> str:
         """The ARN of the build that a group has now; empty for none."""
-        for group in self._groups:
-            if group.get("identifier") == identifier:
-                return str((group.get("currentBuildSummary") or {}).get("arn", ""))
-        return ""
+        summaries = (g.get("currentBuildSummary") for g in self._groups if g.get("identifier") == identifier)
+        return str((next(summaries, None) or {}).get("arn", ""))
 
     @property
-    def _groups(self) -> list[Mapping[str, Any]]:
-        groups: list[Mapping[str, Any]] = self.document.get("buildGroups") or []
-        return groups
+    def _groups(self) -> list[dict[str, Any]]:
+        return self.document.get("buildGroups") or []
 
     @property
     def minutes_allowed(self) -> int:

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import Any
 
 from remediator.core.codebuild.failure import BuildFailure
+from remediator.core.value import value
 
 _COMMIT = re.compile(r"[0-9a-f]{40}")
 _PULL_REQUEST = re.compile(r"pr/\d+")
@@ -17,11 +17,34 @@ _REFERENCE_AND_COMMIT = ("CODECOMMIT", "GITHUB", "GITHUB_ENTERPRISE", "BITBUCKET
 _PAST_PULL = ("DOWNLOAD_SOURCE", "INSTALL", "PRE_BUILD", "BUILD", "POST_BUILD", "UPLOAD_ARTIFACTS")
 
 
-@dataclass(frozen=True, slots=True)
+class Text:
+    """A text of a record's document, found by the names that lead to it; empty where the document has none."""
+
+    def __init__(self, *names: str) -> None:
+        self._names = names
+
+    def __get__(self, record: Any, _: type) -> str:
+        value: Any = record.document
+        for name in self._names:
+            value = (value or {}).get(name)
+        return str(value or "")
+
+
+@value
 class Build:
     """One of the `builds` of BatchGetBuilds. Times are seconds since 1970, as CodeBuild tells them."""
 
     document: Mapping[str, Any]
+
+    status = Text("buildStatus")
+    service_role = Text("serviceRole")
+    initiator = Text("initiator")
+    buildspec = Text("source", "buildspec")
+    """The buildspec itself, its path, its ARN in S3, or nothing for buildspec.yml."""
+    next_auto_retry = Text("autoRetryConfig", "nextAutoRetry")
+    """The ARN of the build by which CodeBuild itself repeats it; empty while there is none."""
+    previous_auto_retry = Text("autoRetryConfig", "previousAutoRetry")
+    """The ARN of the build that CodeBuild itself repeats by it; empty for none."""
 
     @property
     def failure(self) -> BuildFailure:
@@ -32,31 +55,13 @@ class Build:
         return bool(self.document.get("buildComplete"))
 
     @property
-    def status(self) -> str:
-        return str(self.document.get("buildStatus", ""))
-
-    @property
     def started_at(self) -> float:
         """To the millisecond, as what it is compared with."""
         return round(float(self.document.get("startTime") or 0.0), 3)
 
     @property
-    def service_role(self) -> str:
-        return str(self.document.get("serviceRole", ""))
-
-    @property
     def environment(self) -> Mapping[str, Any]:
-        environment: Mapping[str, Any] = self.document.get("environment") or {}
-        return environment
-
-    @property
-    def buildspec(self) -> str:
-        """The buildspec itself, its path, its ARN in S3, or nothing for buildspec.yml."""
-        return str((self.document.get("source") or {}).get("buildspec") or "")
-
-    @property
-    def initiator(self) -> str:
-        return str(self.document.get("initiator", ""))
+        return self.document.get("environment") or {}
 
     @property
     def of_webhook(self) -> bool:
@@ -76,35 +81,18 @@ class Build:
     @property
     def auto_retry_due(self) -> bool:
         """Does CodeBuild run it again by itself, or has it done so already?
-
-        https://docs.aws.amazon.com/codebuild/latest/userguide/auto-retry-build.html
-        """
+        https://docs.aws.amazon.com/codebuild/latest/userguide/auto-retry-build.html"""
         return bool(self.next_auto_retry) or self.auto_retries_left > 0
 
     @property
     def auto_retries_left(self) -> int:
         """How often CodeBuild will run it, or what follows it, again by itself."""
-        config = self._auto_retry
+        config = self.document.get("autoRetryConfig") or {}
         return max(0, int(config.get("autoRetryLimit") or 0) - int(config.get("autoRetryNumber") or 0))
 
     @property
-    def next_auto_retry(self) -> str:
-        """The ARN of the build that repeats it by CodeBuild's own doing; empty while there is none."""
-        return str(self._auto_retry.get("nextAutoRetry") or "")
-
-    @property
-    def previous_auto_retry(self) -> str:
-        """The ARN of the build that it repeats by CodeBuild's own doing; empty for one that it does not."""
-        return str(self._auto_retry.get("previousAutoRetry") or "")
-
-    @property
-    def _auto_retry(self) -> Mapping[str, Any]:
-        config: Mapping[str, Any] = self.document.get("autoRetryConfig") or {}
-        return config
-
-    @property
     def why_no_log(self) -> str:
-        """Why nothing can be read of its log, by its own record; only asked where that names no log stream."""
+        """Why its log can't be read, by its own record, which names no log stream."""
         logs: Mapping[str, Any] = self.document.get("logs") or {}
         if (logs.get("s3Logs") or {}).get("status") == "ENABLED" or logs.get("s3LogsArn"):
             return "its log is kept in S3 only, which is not read"
@@ -115,9 +103,8 @@ class Build:
     @property
     def minutes_allowed(self) -> int:
         """How long the build may wait in the queue and then run, in minutes."""
-        return int(self.document.get("queuedTimeoutInMinutes") or 480) + int(
-            self.document.get("timeoutInMinutes") or 60
-        )
+        minutes = self.document.get("timeoutInMinutes") or 60
+        return int(self.document.get("queuedTimeoutInMinutes") or 480) + int(minutes)
 
     @property
     def past_pull(self) -> bool:
@@ -130,17 +117,16 @@ class Build:
 
     @property
     def cannot_read_secret(self) -> bool:
-        """Did it fail because its role could not read a secret that it names?
+        """Did it fail because its role could not read a secret that the project refers to?
 
         An environment variable fails in DOWNLOAD_SOURCE with the status code "Secrets Manager Error"
         (aws/aws-codebuild-docker-images#475); a registry credential fails in PROVISIONING.
         """
-        failure = self.failure
-        if failure.phase == "DOWNLOAD_SOURCE":
-            return failure.context.startswith("Secrets Manager Error")
-        return failure.phase == "PROVISIONING" and (
-            "secretsmanager:GetSecretValue" in failure.context or "Secrets Manager" in failure.context
-        )
+        phase, context = self.failure.phase, self.failure.context
+        if phase == "DOWNLOAD_SOURCE":
+            return context.startswith("Secrets Manager Error")
+        named = "secretsmanager:GetSecretValue" in context or "Secrets Manager" in context
+        return phase == "PROVISIONING" and named
 
     def names_other_secret(self, secret_arn: str) -> bool:
         """Does its failure name a secret that is not this one? The refusal says on which resource it was."""
@@ -150,9 +136,7 @@ class Build:
     @property
     def cannot_read_buildspec(self) -> bool:
         """Did it fail because CodeBuild could not read its buildspec? That fails in DOWNLOAD_SOURCE.
-
-        https://docs.aws.amazon.com/codebuild/latest/userguide/troubleshooting.html
-        """
+        https://docs.aws.amazon.com/codebuild/latest/userguide/troubleshooting.html"""
         return self.failure.phase == "DOWNLOAD_SOURCE" and self.failure.context.startswith("YAML_FILE_ERROR")
 
     @property
@@ -160,8 +144,8 @@ class Build:
         """The source version that builds the same commit again, None where the build names none.
 
         `<reference>^{<commit>}` keeps both what was asked for and what was built. It takes a full reference and is
-        documented for CodeCommit, GitHub, GitHub Enterprise and Bitbucket, not for GitLab; a short branch or tag name
-        does not tell which of the two it is, so there the commit alone is exact.
+        documented for _REFERENCE_AND_COMMIT only. A short name may be a branch or a tag, so there the commit alone is
+        exact.
         https://docs.aws.amazon.com/codebuild/latest/userguide/sample-source-version.html
         """
         asked: str | None = self.document.get("sourceVersion") or None

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import Any
 
 from remediator.core.codebuild.log import LogPlace
 from remediator.core.outcome import BadInput
+from remediator.core.value import value
 
 COMMAND_PHASES = ("INSTALL", "PRE_BUILD", "BUILD", "POST_BUILD")
 """The phases in which a buildspec's commands run, in their order."""
@@ -21,7 +21,7 @@ _BUILD_ARN = re.compile(
 )
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class BuildArn:
     """The ARN of a build: `arn:aws:codebuild:<region>:<account>:build/<project>:<uuid>`."""
 
@@ -50,12 +50,12 @@ class BuildArn:
         return f"arn:{self.partition}:codebuild:{self.region}:{self.account}:build/{self.id}"
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class BuildFailure:
     """A build that failed: `phase` is the phase that failed, `context` its message with the status code in front.
 
-    Both are empty when nothing tells them. `image` is the build environment's image as written. `log` is where the
-    log is in CloudWatch Logs; None when it is not there, or not told. `initiator` is who started it.
+    Both are empty where they are not known. `image` is the build environment's image as written. `log` is its place in
+    CloudWatch Logs, None where none is known. `initiator` is who started the build.
     """
 
     build: BuildArn
@@ -69,22 +69,18 @@ class BuildFailure:
     @property
     def of_command(self) -> bool:
         """Did a command of the buildspec fail? Then the context names the command and its exit status only.
-
-        https://docs.aws.amazon.com/codebuild/latest/userguide/troubleshooting.html
-        """
+        https://docs.aws.amazon.com/codebuild/latest/userguide/troubleshooting.html"""
         return self.phase in COMMAND_PHASES and self.context.startswith("COMMAND_EXECUTION_ERROR")
 
     @classmethod
     def from_event(cls, event: Any) -> BuildFailure:
-        """Read a "CodeBuild Build State Change" event.
-
-        https://docs.aws.amazon.com/codebuild/latest/userguide/sample-build-notifications-ref.html
-        Raises BadInput for another kind of event, and for a build that did not fail.
-        """
+        """Read a "CodeBuild Build State Change" event; BadInput for any other, and for a build that did not fail.
+        https://docs.aws.amazon.com/codebuild/latest/userguide/sample-build-notifications-ref.html"""
         if not isinstance(event, Mapping):
             raise BadInput("event", event, "it must be an object: an event of CodeBuild, or a command")
-        _expect(event, "source", "aws.codebuild")
-        _expect(event, "detail-type", "CodeBuild Build State Change")
+        for field, wanted in (("source", "aws.codebuild"), ("detail-type", "CodeBuild Build State Change")):
+            if event.get(field) != wanted:
+                raise BadInput(field, event.get(field), f"it must be {wanted!r}")
         detail = _object(event, "detail", "detail")
         build = BuildArn.parse(detail.get("build-id"), "detail.build-id")
         status = detail.get("build-status")
@@ -93,20 +89,22 @@ class BuildFailure:
         more = _object(detail, "additional-information", "detail.additional-information")
         environment = more.get("environment")
         image = environment.get("image") if isinstance(environment, Mapping) else None
-        phase, context = _failed_phase(more.get("phases"), "phase-type", "phase-status", _event_context)
-        log = _log_place(more.get("logs"), "group-name", "stream-name")
-        initiator = str(more.get("initiator") or "")
-        return cls(build, str(status), phase, context, image if isinstance(image, str) else "", log, initiator)
+        return cls(
+            build,
+            str(status),
+            *_failed_phase(more.get("phases"), "phase-type", "phase-status", _event_context),
+            image=image if isinstance(image, str) else "",
+            log=_log_place(more.get("logs"), "group-name", "stream-name"),
+            initiator=str(more.get("initiator") or ""),
+        )
 
     @classmethod
     def from_build(cls, document: Mapping[str, Any]) -> BuildFailure:
         """Read one of the `builds` that BatchGetBuilds returns; the build may also have passed or still run."""
-        phase, context = _failed_phase(document.get("phases"), "phaseType", "phaseStatus", _api_context)
         return cls(
-            build=BuildArn.parse(document.get("arn"), "arn"),
-            status=str(document.get("buildStatus", "")),
-            phase=phase,
-            context=context,
+            BuildArn.parse(document.get("arn"), "arn"),
+            str(document.get("buildStatus", "")),
+            *_failed_phase(document.get("phases"), "phaseType", "phaseStatus", _api_context),
             image=str((document.get("environment") or {}).get("image") or ""),
             log=_log_place(document.get("logs"), "groupName", "streamName"),
             initiator=str(document.get("initiator") or ""),
@@ -137,11 +135,6 @@ def _event_context(phase: Mapping[str, Any]) -> str:
 def _api_context(phase: Mapping[str, Any]) -> str:
     """Contexts in the API are an array of {statusCode, message}; an event joins them with ": "."""
     return "\n".join(f"{c.get('statusCode', '')}: {c.get('message', '')}" for c in phase.get("contexts") or [])
-
-
-def _expect(event: Mapping[str, Any], field: str, wanted: str) -> None:
-    if event.get(field) != wanted:
-        raise BadInput(field, event.get(field), f"it must be {wanted!r}")
 
 
 def _object(parent: Mapping[str, Any], key: str, field: str) -> Mapping[str, Any]:

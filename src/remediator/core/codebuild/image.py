@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
 
 from remediator.core.names import DOCKER_HUB
+from remediator.core.value import value
 
 NOT_PULLED = r"(?<!\S)(?:-t|--tag|--cache-from|--cache-to|--build-arg|--output|-o)[ =]\S{1,600}"
 """A pattern for options of docker: what a build tags or caches is not what it pulls."""
@@ -14,7 +14,6 @@ CURATED = "codebuild"
 
 _CURATED_PREFIX = "aws/codebuild/"
 _REPOSITORY_LENGTH = 255
-_DIGEST_LENGTHS = {"sha256": 64, "sha384": 96, "sha512": 128}
 
 # Not compiled here: `re` does that once, at the first use, and a start that parses nothing does not pay for it.
 _LABEL = r"(?:[a-zA-Z0-9]|[a-zA-Z0-9][a-zA-Z0-9-]*[a-zA-Z0-9])"
@@ -22,15 +21,15 @@ _HOST = rf"(?:{_LABEL}(?:\.{_LABEL})*|\[[a-fA-F0-9:]+\])(?::[0-9]+)?"
 _COMPONENT = r"[a-z0-9]+(?:(?:[._]|__|-+)[a-z0-9]+)*"
 _REPOSITORY = rf"{_COMPONENT}(?:/{_COMPONENT})*"
 _TAG = r"[A-Za-z0-9_][A-Za-z0-9_.-]{0,127}"
-_IDENTIFIER = r"[a-f0-9]{64}"
+_DIGEST = r"sha256:[a-f0-9]{64}|sha384:[a-f0-9]{96}|sha512:[a-f0-9]{128}"
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class ImageReference:
     """Where an image comes from, by the grammar of https://github.com/distribution/reference.
 
-    `registry` is `docker.io`, another host with its port, or `codebuild` for a curated image, which CodeBuild
-    pulls by itself (https://docs.aws.amazon.com/codebuild/latest/userguide/build-env-ref-available.html).
+    `registry` is `docker.io`, another host with its port, or `codebuild` for a curated image, which CodeBuild pulls
+    itself (https://docs.aws.amazon.com/codebuild/latest/userguide/build-env-ref-available.html).
     `repository` is written out (`library/nginx`). `tag` and `digest` are None where the reference has none.
     """
 
@@ -42,74 +41,51 @@ class ImageReference:
     @classmethod
     def parse(cls, text: str) -> ImageReference:
         """Read a reference as the docker CLI would; ValueError when it is none, variables and templates included."""
-        if re.fullmatch(_IDENTIFIER, text):
+        if re.fullmatch(r"[a-f0-9]{64}", text):
             raise _refusal(text, "64 hexadecimal digits are the id of an image, not a name")
-        name, digest = _split_digest(text)
-        name, tag = _split_tag(name)
+        name, at, digest = text.partition("@")
+        # A colon before the last slash is that of a port.
+        colon = name.find(":", name.rfind("/") + 1)
+        name, tag = (name, None) if colon < 0 else (name[:colon], name[colon + 1 :])
         registry, repository = _split_registry(name)
         if registry != CURATED and not re.fullmatch(_HOST, registry):
             raise _refusal(text, f"{registry[:80]!r} is no host")
         if not re.fullmatch(_REPOSITORY, repository):
-            raise _refusal(text, _why_no_repository(repository))
+            would_do = re.fullmatch(_REPOSITORY, repository.lower())
+            why = "a repository is written in lower case" if would_do else f"{repository[:80]!r} is no repository"
+            raise _refusal(text, why)
         if len(repository) > _REPOSITORY_LENGTH:
             raise _refusal(text, f"a name has at most {_REPOSITORY_LENGTH} characters")
         if tag is not None and not re.fullmatch(_TAG, tag):
             raise _refusal(text, "a tag has 1 to 128 letters, digits, '_', '.' or '-', the first no '.' or '-'")
-        if digest is not None and not _is_digest(digest):
-            raise _refusal(
-                text, f"a digest is {', '.join(_DIGEST_LENGTHS)}, then ':' and lower-case hexadecimal digits"
-            )
-        return cls(registry, repository, tag, digest)
+        if at and not re.fullmatch(_DIGEST, digest):
+            raise _refusal(text, "a digest is sha256, sha384, sha512, then ':' and lower-case hexadecimal digits")
+        return cls(registry, repository, tag, digest or None)
 
     @property
     def is_docker_hub(self) -> bool:
-        """Whether pulls of this image use what the docker CLI stores when it signs in to Docker Hub."""
+        """Do pulls of this image use the docker CLI's sign-in to Docker Hub?"""
         return self.registry == DOCKER_HUB
 
     @property
     def is_curated(self) -> bool:
-        """Whether it is one of CodeBuild's own images."""
+        """Is it one of CodeBuild's own images?"""
         return self.registry == CURATED
-
-
-def _split_digest(text: str) -> tuple[str, str | None]:
-    name, at, digest = text.partition("@")
-    return name, digest if at else None
-
-
-def _split_tag(name: str) -> tuple[str, str | None]:
-    # A colon before the last slash is that of a port.
-    colon = name.find(":", name.rfind("/") + 1)
-    return (name, None) if colon < 0 else (name[:colon], name[colon + 1 :])
 
 
 def _split_registry(name: str) -> tuple[str, str]:
     if name.startswith(_CURATED_PREFIX):
         return CURATED, name
     first, slash, rest = name.partition("/")
-    if not slash or not _is_host(first):
-        registry, repository = DOCKER_HUB, name
-    else:
-        registry, repository = DOCKER_HUB if first == "index.docker.io" else first, rest
-    if registry == DOCKER_HUB and "/" not in repository:
-        repository = f"library/{repository}"
-    return registry, repository
+    registry, repository = (first, rest) if slash and _is_host(first) else (DOCKER_HUB, name)
+    if registry not in (DOCKER_HUB, "index.docker.io"):
+        return registry, repository
+    return DOCKER_HUB, repository if "/" in repository else f"library/{repository}"
 
 
 def _is_host(component: str) -> bool:
     """Repositories have no capitals, so a first component that has some can only be a host."""
     return component == "localhost" or "." in component or ":" in component or component.lower() != component
-
-
-def _is_digest(digest: str) -> bool:
-    algorithm, _, value = digest.partition(":")
-    return len(value) == _DIGEST_LENGTHS.get(algorithm) and not value.strip("0123456789abcdef")
-
-
-def _why_no_repository(repository: str) -> str:
-    if repository != repository.lower() and re.fullmatch(_REPOSITORY, repository.lower()):
-        return "a repository is written in lower case"
-    return f"{repository[:80]!r} is no repository"
 
 
 def _refusal(text: str, reason: str) -> ValueError:

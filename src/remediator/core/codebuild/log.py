@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from remediator.core.value import value
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class LogPlace:
     """A log stream of CloudWatch Logs."""
 
@@ -13,7 +13,7 @@ class LogPlace:
     stream: str
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class LogLine:
     """One event of a log stream; `at` is in milliseconds since 1970."""
 

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import Any
+
+from remediator.core.value import value
 
 S3_OBJECT = r"arn:aws[a-z-]*:s3:::\S+"
 
@@ -28,12 +30,10 @@ def in_repository(buildspec: str) -> bool:
     return not is_inline(buildspec) and not re.fullmatch(S3_OBJECT, buildspec)
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Role:
     """A project's service role: who may assume it, its tags, and the ARN of its permissions boundary, empty for none.
-
-    `granted`: may it read the secret already, in the way in which this stack grants that?
-    """
+    `granted`: may it read the secret already, in the way in which this stack grants that?"""
 
     arn: str
     trust: Mapping[str, Any]
@@ -42,7 +42,7 @@ class Role:
     granted: bool = False
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Snapshot:
     """A project's raw document, and its role where it could be read (Intake may not read roles)."""
 
@@ -55,8 +55,7 @@ class Snapshot:
 
     @property
     def environment(self) -> Document:
-        environment: Document = self.project.get("environment") or {}
-        return environment
+        return self.project.get("environment") or {}
 
     @property
     def last_modified(self) -> float:
@@ -69,15 +68,13 @@ class Snapshot:
 
     @property
     def buildspec_path(self) -> str:
-        """Where it is in the source; empty for buildspec.yml, and where it is elsewhere."""
+        """Its path in the source; empty for buildspec.yml, and for one that is not in the source."""
         return self.buildspec if in_repository(self.buildspec) else ""
 
     @property
     def is_runner(self) -> bool:
         """Do its builds run the jobs of GitHub's or GitLab's workflows? Then its buildspec is ignored.
-
-        https://docs.aws.amazon.com/codebuild/latest/userguide/action-runner-overview.html
-        """
+        https://docs.aws.amazon.com/codebuild/latest/userguide/action-runner-overview.html"""
         webhook = self.project.get("webhook") or {}
         if str(webhook.get("buildType", "")).startswith("RUNNER"):
             return True

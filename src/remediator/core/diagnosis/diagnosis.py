@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 from remediator.core.codebuild.failure import COMMAND_PHASES, BuildArn, BuildFailure
 from remediator.core.codebuild.image import CURATED, ImageReference
@@ -11,37 +11,32 @@ from remediator.core.diagnosis.failed_command import Finding
 from remediator.core.diagnosis.throttle import Cause, find_throttle, is_pull_failure
 from remediator.core.names import DOCKER_HUB
 from remediator.core.outcome import Ending, Outcome, advised, skipped
+from remediator.core.value import value
 
 _OTHER_REASON = re.compile(
     r"unauthorized|denied|not found|manifest unknown|no such host|timeout|timed out|x509|refused|no matching manifest"
     r"|invalid reference|no space left",
     re.IGNORECASE,
 )
-"""Reasons that Docker Hub or the daemon give in full: where one is told, nothing was cut and nothing throttled."""
+"""Other reasons of Docker Hub or the daemon: a message with one of them was not cut, and is no throttling."""
 
 _NO_CURE = {
-    Cause.ACCOUNT_LIMIT: (
-        Ending.ADVISED,
+    Cause.ACCOUNT_LIMIT: advised(
         "the build was signed in already and that account's own pull limit is used up; signing in again can't help",
         "wait until the account's six-hour window is over, or use an account with a larger allowance",
     ),
-    Cause.LOGIN_LOCKOUT: (
-        Ending.ADVISED,
+    Cause.LOGIN_LOCKOUT: advised(
         "Docker Hub has locked sign-ins out after too many failed ones, and every further one prolongs that",
         "find what signs in with a wrong password, mend it, and start the build again when the lockout is over",
     ),
-    Cause.ABUSE_LIMIT: (
-        Ending.ADVISED,
+    Cause.ABUSE_LIMIT: advised(
         "Docker Hub's abuse limit counts every request from an address, signed in or not; credentials can't help",
         "start the build again later, from another address, or with fewer pulls at once",
     ),
-    Cause.OTHER_REGISTRY: (
-        Ending.SKIPPED,
-        "another registry than Docker Hub throttled the pull; Docker Hub's credentials have no business there",
-        "",
+    Cause.OTHER_REGISTRY: skipped(
+        "another registry than Docker Hub throttled the pull; Docker Hub's credentials have no business there"
     ),
-    Cause.UNKNOWN: (
-        Ending.ADVISED,
+    Cause.UNKNOWN: advised(
         "the pull was throttled, but the message does not tell which limit it was",
         "if it was Docker Hub's limit for the anonymous, make the changes that the plan command shows by hand",
     ),
@@ -51,12 +46,10 @@ WAITED_FOR = (Cause.ACCOUNT_LIMIT, Cause.LOGIN_LOCKOUT, Cause.ABUSE_LIMIT)
 """Causes that no change cures and that pass with time."""
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Diagnosis:
-    """What throttled, in which phase, of which registry; `refusal` says why credentials can't help, if they can't.
-
-    `excerpt` holds the decisive lines, redacted.
-    """
+    """What throttled, in which phase, of which registry. `refusal`: why credentials can't help, None where they can.
+    `excerpt` holds the decisive lines, redacted."""
 
     cause: Cause | None
     registry: str | None
@@ -70,15 +63,14 @@ NOT_INSPECTED = Finding(unread="InspectBuildLogs is off")
 
 def diagnose(failure: BuildFailure, finding: Finding = NOT_INSPECTED) -> Diagnosis:
     """Decide before any project is read: from the failing phase's context and the image, or from a command's log.
-
-    `finding` is what the log says; it counts where a command failed, because there the context does not tell.
-    """
+    `finding` is what the log says. It counts where a command failed, because the context does not quote its output."""
     diagnosis = _of_command(failure, finding) if failure.of_command else _of_image(failure)
     return replace(diagnosis, refusal=_with_mirrors(diagnosis, failure))
 
 
 def _of_image(failure: BuildFailure) -> Diagnosis:
-    registry = _registry(failure.image)
+    image = _image(failure.image)
+    registry = image.registry if image else None
     throttle = find_throttle(failure.context)
     cause = throttle.cause if throttle else None
     if throttle and registry not in (DOCKER_HUB, None):
@@ -90,8 +82,7 @@ def _of_image(failure: BuildFailure) -> Diagnosis:
 def _of_command(failure: BuildFailure, finding: Finding) -> Diagnosis:
     throttle, phase = finding.throttle, failure.phase
     if throttle:
-        refusal = no_cure(throttle.cause)
-        return Diagnosis(throttle.cause, throttle.registry, phase, throttle.excerpt, refusal)
+        return Diagnosis(throttle.cause, throttle.registry, phase, throttle.excerpt, no_cure(throttle.cause))
     if finding == NOT_INSPECTED:
         refusal = skipped(f"a command failed in {phase}, and InspectBuildLogs is off")
     elif finding.denied:
@@ -109,33 +100,26 @@ def _of_command(failure: BuildFailure, finding: Finding) -> Diagnosis:
 
 def _with_mirrors(diagnosis: Diagnosis, failure: BuildFailure) -> Outcome | None:
     """Where nothing can be repaired here, the same image from elsewhere is a way out."""
-    refusal, excerpt = diagnosis.refusal, diagnosis.excerpt
+    refusal = diagnosis.refusal
     if refusal is None or refusal.ending is not Ending.ADVISED or diagnosis.cause is None:
         return refusal
-    return refusal.with_facts(
-        advice=(*refusal.advice, *mirrors_of(failure.build, failure.phase, failure.image, excerpt))
-    )
+    mirrors = mirrors_of(failure.build, failure.phase, failure.image, diagnosis.excerpt)
+    return refusal.with_facts(advice=(*refusal.advice, *mirrors))
 
 
 def mirrors_of(build: BuildArn, phase: str, image_of_build: str, excerpt: str) -> tuple[str, ...]:
-    """Advice on where else the throttled image can be had; none where nothing tells which image it was.
-
-    That is the image of the build itself, or one that the evidence of a command names.
-    """
+    """Advice on where else to get the throttled image: the build's own, or one that a command's evidence names."""
     from remediator.core.advice.mirrors import image_named, mirror_advice
 
-    try:
-        image = image_named(excerpt) if phase in COMMAND_PHASES else ImageReference.parse(image_of_build)
-    except ValueError:
-        image = None
+    image = image_named(excerpt) if phase in COMMAND_PHASES else _image(image_of_build)
     if image is None or not image.is_docker_hub:
         return ()
     return (mirror_advice(image, build.account, build.region, build.partition),)
 
 
-def _registry(image: str) -> str | None:
+def _image(text: str) -> ImageReference | None:
     try:
-        return ImageReference.parse(image).registry
+        return ImageReference.parse(text)
     except ValueError:
         return None
 
@@ -143,26 +127,22 @@ def _registry(image: str) -> str | None:
 def _refusal(failure: BuildFailure, registry: str | None, cause: Cause | None) -> Outcome | None:
     if failure.phase != "PROVISIONING":
         phase = failure.phase or "no phase that is told"
-        return Outcome(
-            Ending.SKIPPED, f"the build failed in {phase}, neither while its image was pulled nor on a command", cause
-        )
+        reason = f"the build failed in {phase}, neither while its image was pulled nor on a command"
+        return Outcome(Ending.SKIPPED, reason, cause)
     if registry is None:
         return Outcome(Ending.SKIPPED, "the build's image is no readable image reference", cause)
     if registry == CURATED:
         return Outcome(Ending.SKIPPED, "the image is one of CodeBuild's own, which CodeBuild pulls for itself", cause)
     if registry != DOCKER_HUB:
         return Outcome(Ending.SKIPPED, f"the image comes from {registry}, not from Docker Hub", cause)
-    if cause is None:
-        return _not_throttled(failure)
-    return no_cure(cause)
+    return _not_throttled(failure) if cause is None else no_cure(cause)
 
 
 def no_cure(cause: Cause) -> Outcome | None:
     """Why credentials do not help against this cause; None where they do."""
     if cause is Cause.ANONYMOUS_LIMIT:
         return None
-    ending, reason, advice = _NO_CURE[cause]
-    return Outcome(ending, reason, cause, advice=(advice,) if advice else ())
+    return _NO_CURE[cause].with_facts(cause=cause)
 
 
 def _not_throttled(failure: BuildFailure) -> Outcome:

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass
 
 from remediator.core.codebuild.log import LogLine
 from remediator.core.diagnosis.throttle import Throttle, find_throttle
+from remediator.core.value import value
 
 PHASE_END = "Phase complete: "
 RUNNING = "Running command "
@@ -18,12 +18,10 @@ SIGN_IN_MARKS = ("Login Succeeded", "The push refers to repository [docker.io/",
 """What the docker CLI and BuildKit print after a login to any registry, and during a push to Docker Hub."""
 
 DENIED = ("requested access to the resource is denied", "insufficient scopes")
-"""What docker prints where the credentials that it used may do less than was asked, as those of DOCKER_AUTH_CONFIG do
-that took the place of a login's."""
+"""What docker prints where its credentials may not do what was asked, as those of DOCKER_AUTH_CONFIG may not."""
 
 NEAR_END = 200
-"""Lines from the end of what the failed command said in which the evidence has to be: a pull that was refused long
-before was tolerated by the command, which then failed for another reason."""
+"""How many of the failed command's last lines may hold the evidence: it tolerated a pull that was refused earlier."""
 
 _AGENT = r"\[Container\] \d{4}/\d\d/\d\d \d\d:\d\d:\d\d(?:\.\d+)? "
 _FAILED = rf"{_AGENT}Command did not exit successfully"
@@ -32,13 +30,10 @@ _AGENTS_LINE = rf"{_AGENT}((?:Entering|Running|Command did not exit|Phase ).*)"
 _QUOTED_COMMAND = r"Error while executing command: (.*)\. Reason: "
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Finding:
-    """What a log says about a failed command: the throttled pull, None when it shows none.
-
-    `unread` says why the log could not tell, empty when it could; `late` whether it may still come to tell, `denied`
-    whether it may not be read.
-    """
+    """What a log says about a failed command: the throttled pull, None when it shows none. `unread`: why the log gave
+    no answer, or empty. `late`: it may give one later. `denied`: AWS refused to show it."""
 
     throttle: Throttle | None = None
     unread: str = ""
@@ -46,9 +41,9 @@ class Finding:
     denied: bool = False
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class FailedCommand:
-    """The command that failed a phase. `text` is the command itself, as far as the phase's context quotes it."""
+    """The command that failed a phase. `text` is as much of it as the phase's context quotes."""
 
     phase: str
     text: str = ""
@@ -59,20 +54,19 @@ class FailedCommand:
         return cls(phase, quoted[1] if quoted else "")
 
     def said(self, lines: Sequence[LogLine]) -> Said | None:
-        """What it said, by these lines of the log, the oldest first; they may lack what lies between the agent's.
-
-        None while the agent's line on the end of the phase is not there: then the log is not whole yet.
-        """
-        end = self._end(lines)
+        """Its output in these lines of the log, the oldest first; some lines between the agent's may be missing. None
+        while the log is not whole: the agent's line on the end of the phase is not there yet."""
+        end = _last(lines, rf"{_AGENT}Phase complete: {re.escape(self.phase)} State: (?!SUCCEEDED)")
         if end is None:
             return None
         begin = _last(lines[:end], rf"{_AGENT}Entering phase {re.escape(self.phase)}\s*$")
         of_phase = lines[begin or 0 : end]
-        failed = _last(of_phase, rf"{_FAILED} {re.escape(self._first_line)}") if self.text else None
+        first_line = self.text.partition("\n")[0]
+        failed = _last(of_phase, rf"{_FAILED} {re.escape(first_line)}") if self.text else None
         known = failed is not None
         if failed is None:
-            # Commands of `finally` run after the one that failed.
-            failed = _first(of_phase, _FAILED)
+            # The first one: commands of `finally` run after the one that failed.
+            failed = next((at for at, line in enumerate(of_phase) if re.match(_FAILED, line.text)), None)
         until = of_phase if failed is None else of_phase[: failed + 1]
         announced = _last(until, rf"{_AGENT}Running command ")
         whole = begin is not None or (known and announced is not None)
@@ -83,27 +77,18 @@ class FailedCommand:
         text = "\n".join(line.text for line in lines[-NEAR_END:])
         return find_throttle(text.replace(self.text, "") if "\n" in self.text else text)
 
-    @property
-    def _first_line(self) -> str:
-        return self.text.partition("\n")[0]
 
-    def _end(self, lines: Sequence[LogLine]) -> int | None:
-        return _last(lines, rf"{_AGENT}Phase complete: {re.escape(self.phase)} State: (?!SUCCEEDED)")
-
-
-@dataclass(frozen=True, slots=True)
+@value
 class Said:
-    """A command's lines, from its announcement to its exit status, and when the phase `ended`, in milliseconds.
-
-    `whole` tells that nothing older can belong to it.
-    """
+    """A command's lines, from its announcement to its exit status; `whole`: no older line can belong to it. `ended` is
+    the end of the phase, in milliseconds."""
 
     lines: Sequence[LogLine]
     ended: int
     whole: bool
 
     def hold(self, words: Sequence[str]) -> bool:
-        """Does one of these lines, not the agent's own, have one of the words?"""
+        """Does one of these lines, the agent's own aside, have one of the words?"""
         said = (line.text for line in self.lines if not agents_line(line.text))
         return any(word in text for text in said for word in words)
 
@@ -112,10 +97,6 @@ def agents_line(text: str) -> str:
     """What a line of the agent's own says behind its stamp; empty for a line of a command."""
     own = re.match(_AGENTS_LINE, text, re.DOTALL)
     return own[1] if own else ""
-
-
-def _first(lines: Sequence[LogLine], pattern: str) -> int | None:
-    return next((index for index, line in enumerate(lines) if re.match(pattern, line.text)), None)
 
 
 def _last(lines: Sequence[LogLine], pattern: str) -> int | None:

@@ -24,15 +24,13 @@ _SOURCE_CODE = ("github.com", "golang.org", "google.golang.org", "gopkg.in", "k8
 
 
 def registry_named(before: str, after: str = "") -> str | None:
-    """The registry that a line names: the last one `before` the words that matter, else the first one `after` them.
-
-    `docker.io` for any of Docker Hub's machines, else the host as it is written, with its port; None when none is.
-    """
+    """The registry that a line names: the last one `before` the decisive words, else the first one `after` them.
+    `docker.io` for any of Docker Hub's machines, another host as it is written, with its port, or None."""
     return next(iter([*_registries(before)][::-1]), None) or next(_registries(after), None)
 
 
 def names_other_url(line: str) -> bool:
-    """Whether the line has a URL, but none of a registry: what it says is then about something else."""
+    """Has the line a URL, but none of a registry? Then it is about something else."""
     return ("http://" in line or "https://" in line) and next(_registries(line), None) is None
 
 

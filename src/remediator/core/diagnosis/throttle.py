@@ -4,14 +4,12 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass
 from enum import StrEnum
 
 from remediator.core.diagnosis.registry_named import names_other_url, registry_named
 from remediator.core.names import DOCKER_HUB
+from remediator.core.value import value
 from remediator.core.wording import harmless, redact
-
-__all__ = ["EXCERPT_LENGTH", "WORDS", "Cause", "Throttle", "find_throttle", "is_pull_failure", "redact"]
 
 EXCERPT_LENGTH = 600
 
@@ -25,10 +23,10 @@ _NEAR = 8_000
 """How far back, in characters, the other lines of the same failed pull may be."""
 
 _PATIENCE = 20_000
-"""How many lines with such words, but without evidence, are read from the end; a log with more is made to cost."""
+"""How many lines with such words, but without evidence, are read from the end: only a hostile log has more."""
 
 _COMMAND = 4_096
-"""How far back, in characters, a phase context may have begun that quotes a command of several lines."""
+"""How far back, in characters, a phase context may begin that quotes a command of several lines."""
 
 
 class Cause(StrEnum):
@@ -42,13 +40,10 @@ class Cause(StrEnum):
     UNKNOWN = "unknown"
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Throttle:
-    """A pull that was throttled.
-
-    `registry` is `docker.io`, another host, or None where the text does not tell. `excerpt` holds the decisive
-    lines, joined by " | ", redacted, printable, at most EXCERPT_LENGTH characters.
-    """
+    """A pull that was throttled. `registry` is `docker.io`, another host, or None where the text does not tell.
+    `excerpt` holds the decisive lines, joined by " | ", redacted, printable, at most EXCERPT_LENGTH characters."""
 
     cause: Cause
     registry: str | None
@@ -56,19 +51,15 @@ class Throttle:
 
 
 def find_throttle(text: str) -> Throttle | None:
-    """The throttled pull that a line or a whole log ends with; None when it shows none.
+    """The throttled pull that a line or a whole log ends with; None when it shows none. Linear in time.
 
-    The last evidence decides, because a pull that was refused earlier and tolerated did not fail the build. Where
-    that says "429" without the reason, the reason is taken from the evidence shortly before it, which is the
-    same pull's: builders repeat an error in a shorter form.
-
+    The last evidence decides: an earlier refusal did not fail the build. Where it says "429" without the reason, the
+    evidence shortly before it gives the reason, since builders repeat an error in a shorter form.
     A command's own text is no evidence, neither where CodeBuild announces the command nor where it quotes it
     (`docker build . || grep toomanyrequests log`).
-    Works in time linear to the text.
     """
     last: Throttle | None = None
-    nearest = 0
-    patience = _PATIENCE
+    nearest, patience = 0, _PATIENCE
     for at in _candidates(text):
         if at < nearest or not patience:
             break
@@ -86,10 +77,8 @@ def find_throttle(text: str) -> Throttle | None:
 
 
 def is_pull_failure(context: str) -> bool:
-    """Whether a phase context says that the build's own image could not be pulled, for whatever reason.
-
-    https://docs.aws.amazon.com/codebuild/latest/userguide/troubleshooting.html
-    """
+    """Does a phase context say that the build's own image could not be pulled, for whatever reason?
+    https://docs.aws.amazon.com/codebuild/latest/userguide/troubleshooting.html"""
     return context.lstrip("[ ").startswith("BUILD_CONTAINER_UNABLE_TO_PULL_IMAGE")
 
 
@@ -132,13 +121,7 @@ def _may_be_evidence(text: str, at: int, word: str) -> bool:
         return "reached your" in text[max(0, at - 32) : at]
     if word == "failed login attempts":
         return text[max(0, at - 9) : at].lower() == "too many "
-    # A registry's error code ends in ": ", or stands in quotes; a terminal's colour may be in between.
-    after = text[at + len(word) : at + len(word) + 2]
-    return (
-        after[:1] in "\"'\\\r\n\x1b"
-        or after == ":"
-        or (after[0] == ":" and (after[1].isspace() or after[1] in "<\\\x1b"))
-    )
+    return re.match(_AFTER_CODE, text[at + len(word) : at + len(word) + 2]) is not None
 
 
 def _line_start(text: str, at: int) -> int:
@@ -183,6 +166,8 @@ def _plain(line: str) -> str:
 
 # What they say; `re` compiles these at the first use, so that a start that reads no evidence does not pay for it
 
+# A registry's error code ends in ": ", or stands in quotes; a terminal's colour may be in between.
+_AFTER_CODE = r"[\"'\\\r\n\x1b]|:[\s<\\\x1b]|:?\Z"
 _ERROR_CODE = (
     r"(?<![\w-])(?:toomanyrequests|TOOMANYREQUESTS)(?::(?=\s|$|<))"
     r"|(?:^|: )(?:toomanyrequests|TOOMANYREQUESTS)\s*$"
@@ -193,7 +178,7 @@ _LOCKED_OUT = r"(?i)too many failed login attempts(?: for username|.{0,80}docker
 _STATUS = r"429.{0,200}Too Many Requests|Too Many Requests.{0,80}429"
 _ABOUT_A_PULL = r"(?i)/v2/|docker|image|manifest|blob|pull|\bjib\b|HAP429"
 
-# The agent's announcements, a shell's trace, a builder's echo of a RUN line, and whatever searches for the word.
+# The agent's announcements, a shell's trace, a builder's echo of a RUN line, and commands that search for the word.
 _COMMAND_LINE = (
     r"\[Container\].{0,60}(?:Running command|Entering command|Command did not exit successfully) "
     r"|^\s*\++ |process \"/bin/sh -c |^#\d+ \[[^\]]{0,80}\d+/\d+\] RUN "
@@ -202,8 +187,8 @@ _COMMAND_LINE = (
 _QUOTED = "Error while executing command:"
 _END_OF_QUOTE = r"\. Reason: |\n\[Container\] "
 
-# BuildKit tells the address and the status on one line and the reason on the next; the classic builder has the image
-# in the step before; jib has the address below. What other lines beside it name may be anybody's.
+# BuildKit has address and status on one line and the reason on the next, the classic builder the image in the step
+# before, jib the address below. Other lines nearby may be about another pull.
 _SAME_PULL = r"\b429\b|^Step \d+/\d+ : FROM |(?i:error|failed).*/v2/"
 _REQUEST_ALONE = r"\s*(?:GET|HEAD) \S+\s*$"
 
@@ -257,7 +242,7 @@ def _is_in_quoted_command(text: str, at: int) -> bool:
 
 
 def _cause(line: str, registry: str | None, *, is_whole: bool) -> Cause:
-    """`is_whole`: the line ends here. A message that was cut after "pull rate limit" may have gone on " as 'user'"."""
+    """`is_whole`: the line ends here. A message that was cut after "pull rate limit" may go on " as 'user'"."""
     if registry not in (DOCKER_HUB, None):
         return Cause.OTHER_REGISTRY
     if re.search(_LOCKED_OUT, line):

@@ -10,8 +10,8 @@ from typing import Any
 def holds(condition: Any, context: Mapping[str, str]) -> bool:
     """Is every condition of a statement known to hold?
 
-    `context` holds the keys that a request is known to have, with their values; of every other key nothing is known.
-    A condition that can't be judged (another key or operator, a variable, a form that is none) is not known to hold.
+    `context` holds the request's known keys, with their values. A condition with another key or operator, with a
+    variable, or in a wrong form is not known to hold.
     https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_policies_elements_condition_operators.html
     """
     known = {key.lower(): value for key, value in context.items()}
@@ -23,11 +23,8 @@ def holds(condition: Any, context: Mapping[str, str]) -> bool:
 
 
 def like(pattern: str, text: str) -> bool:
-    """`*` is any number of characters, `?` is one.
-
-    Each part between two `*` is taken where it first occurs and never looked for again, so that no pattern, however
-    many `*` it has, takes longer than its length times the text's.
-    """
+    """`*` is any number of characters, `?` is one. Each part between two `*` is taken where it first occurs and never
+    looked for again: no pattern, however many `*` it has, takes longer than its length times the text's."""
     first, *rest = (re.escape(part).replace(r"\?", ".") for part in pattern.split("*"))
     between = [f"(?>.*?{part})" for part in rest[:-1]]
     last = [f".*{part}" for part in rest[-1:]]
@@ -62,12 +59,7 @@ _COMPARISONS: dict[str, Callable[[str, str], bool]] = {
     "ArnLike": arn_like,
     "Bool": lambda value, known: value.lower() == known.lower(),
 }
-_OPPOSITES = {
-    "StringNotEquals": "StringEquals",
-    "StringNotLike": "StringLike",
-    "ArnNotEquals": "ArnEquals",
-    "ArnNotLike": "ArnLike",
-}
+_OPPOSITES = {f"{kind}Not{how}": f"{kind}{how}" for kind in ("String", "Arn") for how in ("Equals", "Like")}
 
 
 def _is_true(operator: str, known: str | None, values: tuple[str, ...]) -> bool:

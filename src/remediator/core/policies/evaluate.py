@@ -1,13 +1,13 @@
 """Decides what a policy document says about one request: allowed, denied, or nothing.
 
 Three questions need it: does a role's permissions boundary let the role read the secret, does the policy of the
-secret's KMS key let the role decrypt it, and does the secret's own policy deny it? Everything that can't be judged from
-here says nothing:
+secret's KMS key let the role decrypt it, and does the secret's own policy deny it? Statements that can't be judged from
+here do not count:
 
-- an Allow whose condition can't be judged does not count, because nothing may be promised that can't be seen;
-- a Deny whose condition can't be judged does not count either: the Deny with aws:PrincipalOrgID that organisations
-  put into their policies would make the tool useless, and where such a Deny does apply, the retried build shows it;
-- a statement that can't be read is no reason to fail: a document is whatever somebody wrote.
+- an Allow with an unknown condition, because nothing may be promised that can't be seen;
+- a Deny with one: organisations put a Deny with aws:PrincipalOrgID into all their policies, and where such a Deny does
+  apply, the retried build shows it;
+- a statement that can't be read: a document is whatever somebody wrote.
 
 https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_policies_evaluation-logic.html
 """
@@ -15,12 +15,12 @@ https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_policies_evaluation-l
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any
 
 from remediator.core.names import aws_suffix
 from remediator.core.policies.condition import has_variable, holds, like, texts
+from remediator.core.value import value
 
 READ_SECRET = "secretsmanager:GetSecretValue"  # noqa: S105 - the name of an action
 DECRYPT = "kms:Decrypt"
@@ -34,9 +34,9 @@ class Effect(StrEnum):
     SILENT = "silent"
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Request:
-    """`resource` is an ARN; `context` holds the condition keys that the request is known to have, with their values."""
+    """`resource` is an ARN; `context` holds the request's known condition keys, with their values."""
 
     action: str
     resource: str
@@ -44,33 +44,34 @@ class Request:
 
 
 def effect(document: Mapping[str, Any], request: Request) -> Effect:
-    """What a policy without principals says: one that is attached to a role, or is its boundary."""
+    """What a policy without principals says: a role's own, or its boundary."""
     return _effect(document, lambda statement: _covers(statement, request, own_resource=False))
 
 
 def effect_for(document: Mapping[str, Any], request: Request, role_arn: str, *, iam_decides: bool = True) -> Effect:
-    """What a policy with principals, one that belongs to a key or a secret, says to this role.
+    """What the policy of a key or a secret, one with principals, says to this role.
 
-    To name the role's account is to let IAM decide there: with `iam_decides` an Allow for the account counts as one
-    for the role, a Deny for it always does.
+    A policy that names the role's account lets IAM decide there: with `iam_decides` an Allow for the account counts
+    as one for the role. A Deny for it always counts.
     https://docs.aws.amazon.com/kms/latest/developerguide/key-policy-default.html
     """
-    itself, account = _itself(role_arn), _account_of(role_arn)
-    allowed = (*itself, *account) if iam_decides else itself
-    return _effect(
-        document,
-        lambda statement: (
-            _speaks_of(statement, allowed if statement.get("Effect") == "Allow" else (*itself, *account))
-            and _covers(statement, request, own_resource=True)
-        ),
-    )
+    account = _field(role_arn, 4)
+    itself = {("AWS", role_arn), ("AWS", "*")}
+    root = f"arn:{_field(role_arn, 1)}:iam::{account}:root"
+    all_names = itself | ({("AWS", account), ("AWS", root)} if account else set())
+
+    def applies(statement: Mapping[str, Any]) -> bool:
+        names = itself if statement.get("Effect") == "Allow" and not iam_decides else all_names
+        return _speaks_of(statement, names) and _covers(statement, request, own_resource=True)
+
+    return _effect(document, applies)
 
 
 def boundary_refuses(document: Mapping[str, Any], secret_arn: str, kms_key_arn: str = "") -> tuple[str, ...]:
-    """The actions of reading the secret that a role's permissions boundary does not allow; empty when it is fine.
+    """The actions of reading the secret that a role's permissions boundary (`document`) does not allow.
 
-    `document` is the boundary's. Without a customer key (`kms_key_arn` empty) there is nothing to decrypt with. A
-    boundary also limits what a secret's or a key's own policy gives to the role by its ARN.
+    `kms_key_arn` is empty without a customer key. A boundary also limits what a secret's or a key's own policy gives
+    to the role by its ARN.
     https://docs.aws.amazon.com/IAM/latest/UserGuide/access_policies_boundaries.html
     """
     requests = [Request(READ_SECRET, secret_arn, {"aws:RequestedRegion": _field(secret_arn, 3)})]
@@ -83,9 +84,7 @@ def key_policy_refuses(
     document: Mapping[str, Any], role_arn: str, secret_arn: str, kms_key_arn: str, *, iam_decides: bool = True
 ) -> bool:
     """Does the policy of the secret's key keep this role from decrypting the secret? Grants are not looked at.
-
-    `iam_decides`: a policy that names the role's account is enough, because the role's own policies allow it then.
-    """
+    `iam_decides`: the role's own policies allow it, so it is enough that the key's policy names the account."""
     context = {**_through_secrets_manager(secret_arn), **_by(role_arn), "kms:CallerAccount": _field(role_arn, 4)}
     request = Request(DECRYPT, kms_key_arn, context)
     return effect_for(document, request, role_arn, iam_decides=iam_decides) is not Effect.ALLOWED
@@ -99,11 +98,8 @@ def denies_reading(document: Any, role_arn: str, secret_arn: str) -> bool:
 
 def via_service(secret_arn: str) -> str:
     """What kms:ViaService is in a request that Secrets Manager makes for the reader of this secret.
-
-    https://docs.aws.amazon.com/kms/latest/developerguide/conditions-kms.html#conditions-kms-via-service
-    """
-    suffix = aws_suffix(_field(secret_arn, 1))
-    return f"secretsmanager.{_field(secret_arn, 3)}.{suffix}"
+    https://docs.aws.amazon.com/kms/latest/developerguide/conditions-kms.html#conditions-kms-via-service"""
+    return f"secretsmanager.{_field(secret_arn, 3)}.{aws_suffix(_field(secret_arn, 1))}"
 
 
 def _through_secrets_manager(secret_arn: str) -> dict[str, str]:
@@ -117,18 +113,6 @@ def _through_secrets_manager(secret_arn: str) -> dict[str, str]:
 
 def _by(role_arn: str) -> dict[str, str]:
     return {"aws:PrincipalAccount": _field(role_arn, 4), "aws:PrincipalArn": role_arn}
-
-
-def _itself(role_arn: str) -> tuple[tuple[str, str], ...]:
-    """What names the role in a Principal, everybody included: kind and name."""
-    return ("AWS", role_arn), ("AWS", "*")
-
-
-def _account_of(role_arn: str) -> tuple[tuple[str, str], ...]:
-    """The same for the role's account."""
-    account = _field(role_arn, 4)
-    root = f"arn:{_field(role_arn, 1)}:iam::{account}:root"
-    return (("AWS", account), ("AWS", root)) if account else ()
 
 
 def _field(arn: str, number: int) -> str:
@@ -147,15 +131,13 @@ def _effect(document: Any, applies: Callable[[Mapping[str, Any]], bool]) -> Effe
     return Effect.ALLOWED if "Allow" in effects else Effect.SILENT
 
 
-def _speaks_of(statement: Mapping[str, Any], names: tuple[tuple[str, str], ...]) -> bool:
-    """Is the role one of the statement's principals?
-
-    A Deny with NotPrincipal is for everybody whom it does not list. Whom else an Allow with it lets in is not judged.
-    """
+def _speaks_of(statement: Mapping[str, Any], names: set[tuple[str, str]]) -> bool:
+    """Is one of these names a principal of the statement? A Deny with NotPrincipal is for everybody whom it does not
+    list; an Allow with it is not judged."""
     if "NotPrincipal" in statement:
         spared = _principals(statement["NotPrincipal"])
-        return statement.get("Effect") == "Deny" and bool(spared) and not any(name in names for name in spared)
-    return any(name in names for name in _principals(statement.get("Principal")))
+        return statement.get("Effect") == "Deny" and bool(spared) and names.isdisjoint(spared)
+    return not names.isdisjoint(_principals(statement.get("Principal")))
 
 
 def _principals(value: Any) -> list[tuple[str, str]]:
@@ -168,8 +150,8 @@ def _principals(value: Any) -> list[tuple[str, str]]:
 def _covers(statement: Mapping[str, Any], request: Request, *, own_resource: bool) -> bool:
     """Are action, resource and conditions known to be those of the request?
 
-    `own_resource` tells that a statement without a resource is about the one that the policy belongs to. In a
-    resource's ARN, other than in a condition, a `*` may reach beyond a colon.
+    `own_resource`: a statement without a resource is about the one that has the policy. In a resource's ARN, other
+    than in a condition, a `*` may reach beyond a colon.
     https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_policies_elements_resource.html
     """
     action = request.action.lower()

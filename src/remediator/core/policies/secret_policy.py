@@ -1,4 +1,4 @@
-"""Edits the resource policy of the secret as text: one statement of ours names the roles that may read the secret."""
+"""Edits the resource policy of the secret as text: its statement SID names the roles that may read the secret."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ https://docs.aws.amazon.com/secretsmanager/latest/userguide/reference_limits.htm
 
 _ROLE = re.compile(r"arn:aws[a-z-]*:iam::[0-9]{12}:role/[^\s*]+")
 
-# What IAM puts in the place of a role that was deleted. Such a name is refused when the policy is written again.
+# What IAM puts in place of a deleted role. Such a name is refused when the policy is written again.
 # https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_policies_elements_principal.html#principal-roles
 _DELETED = re.compile(r"A[A-Z]{3}[A-Z0-9]{12,}")
 
@@ -28,10 +28,9 @@ class SecretPolicyFault(ValueError):
 def with_role(text: str | None, role_arn: str) -> str:
     """The policy in which our statement names the role; the same text when it does so already.
 
-    `text` is the present policy, None where the secret has none. Everything else of it keeps its place and its
-    content. Roles of our statement that were deleted are left out. `*` as the resource of a secret's policy is the
-    secret itself. SecretPolicyFault when the present policy is none that can be added to, or has our statement in a
-    form that is not ours, or when the new one would be too long.
+    `text` is the present policy, None where the secret has none. Its other statements keep their places and contents;
+    deleted roles leave ours. The resource `*` is the secret itself. SecretPolicyFault when the present policy can't be
+    added to, when somebody else wrote or changed our statement, or when the new policy would be too long.
     """
     if not _ROLE.fullmatch(role_arn):
         raise SecretPolicyFault(f"{role_arn[:120]!r} is not the ARN of one role")
@@ -54,7 +53,7 @@ def with_role(text: str | None, role_arn: str) -> str:
 
 
 def names_role(text: str | None, role_arn: str) -> bool:
-    """Does our statement name the role? SecretPolicyFault as in `with_role`, for a policy that can't be read."""
+    """Does our statement name the role? SecretPolicyFault for a policy that can't be read."""
     statements = _statements(_read(text))
     own = _own(statements)
     return own is not None and role_arn in _roles(statements[own])
@@ -73,7 +72,7 @@ def _read(text: str | None) -> dict[str, Any]:
 
 
 def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    """Of a key that is there twice, one value would be lost."""
+    """Refuse a key that is there twice: one of its values would be lost."""
     read = dict(pairs)
     if len(read) != len(pairs):
         raise ValueError("a key twice")
@@ -81,7 +80,7 @@ def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
 
 
 def _finite(number: str) -> float:
-    """JSON has no form for any other number, so it could not be written again."""
+    """Refuse a number that JSON could not write again."""
     if not math.isfinite(float(number)):
         raise ValueError(number)
     return float(number)
@@ -101,7 +100,7 @@ def _statement(roles: list[str]) -> dict[str, Any]:
 
 
 def _own(statements: list[Any]) -> int | None:
-    """The place of our statement, which must be as it is written here."""
+    """The place of our statement, which must be as `_statement` makes it."""
     places = [place for place, found in enumerate(statements) if isinstance(found, dict) and found.get("Sid") == SID]
     if not places:
         return None

@@ -9,7 +9,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from remediator.core.diagnosis.throttle import EXCERPT_LENGTH, Cause, Throttle, find_throttle, is_pull_failure, redact
+from remediator.core.diagnosis.throttle import EXCERPT_LENGTH, Cause, Throttle, find_throttle, is_pull_failure
+from remediator.core.wording import redact
 
 ANONYMOUS = (
     "toomanyrequests: You have reached your unauthenticated pull rate limit. https://www.docker.com/increase-rate-limit"

@@ -17,6 +17,7 @@ from remediator.core.decide import replan
 from remediator.core.diagnosis.diagnosis import Diagnosis, diagnose
 from remediator.core.outcome import Ending
 from remediator.core.repair.change import AddDockerLogin, GrantSecretAccess, SetEnvironmentVariables
+from remediator.core.repair.command_sign_in import reads_docker_auth_config
 from remediator.core.retry.way import Retry, Way
 from tests.unit import given
 
@@ -403,3 +404,41 @@ def test_a_diagnosis_holds_for_a_command_only_what_the_log_says() -> None:
     assert diagnose(build.failure).refusal
     found = diagnose(build.failure, EVIDENCE)
     assert found == Diagnosis(found.cause, "docker.io", "BUILD", found.excerpt, None)
+
+
+# Which curated images read DOCKER_AUTH_CONFIG
+
+
+@pytest.mark.parametrize(
+    "image",
+    [
+        "aws/codebuild/standard:7.0",
+        "aws/codebuild/standard:8.0",
+        "aws/codebuild/amazonlinux-x86_64-standard:5.0",
+        "aws/codebuild/amazonlinux-x86_64-standard:6.0",
+        "aws/codebuild/amazonlinux-aarch64-standard:3.0",
+        "aws/codebuild/amazonlinux-aarch64-standard:4.0",
+    ],
+)
+def test_a_maintained_image_reads_docker_auth_config(image: str) -> None:
+    assert reads_docker_auth_config(image)
+
+
+@pytest.mark.parametrize(
+    "image",
+    [
+        "aws/codebuild/standard:6.0",
+        "aws/codebuild/standard:7.0-25.10.02",
+        "aws/codebuild/standard:7.0@sha256:" + "0a" * 32,
+        "aws/codebuild/standard",
+        "aws/codebuild/amazonlinux-x86_64-standard:4.0",
+        "aws/codebuild/amazonlinux-aarch64-standard:2.0",
+        "aws/codebuild/amazonlinux-x86_64-lambda-standard:python3.13",
+        "docker.io/aws/codebuild/standard:7.0",
+        "acme/standard:7.0",
+        "aws/codebuild/standard:7.0\n",
+        "",
+    ],
+)
+def test_an_older_a_pinned_or_a_custom_image_is_not_relied_on(image: str) -> None:
+    assert not reads_docker_auth_config(image)
