@@ -21,23 +21,23 @@ PAGE = TEMPLATE.parent / "docs" / "permissions.md"
 _LOG_GROUPS = "arn:${AWS::Partition}:logs:${AWS::Region}:${AWS::AccountId}:log-group:${LogGroupPattern}"
 
 OPEN_RESOURCES = {
-    f"{_LOG_GROUPS}:*": "a stream has a build's name, which is drawn later",
-    "arn:${AWS::Partition}:iam::${AWS::AccountId}:role/*": "which role a project has is known when it is read",
+    f"{_LOG_GROUPS}:*": "a stream has a build's name, which is not known before",
+    "arn:${AWS::Partition}:iam::${AWS::AccountId}:role/*": "a project's role is known only after the project is read",
     "arn:${AWS::Partition}:codepipeline:${AWS::Region}:${AWS::AccountId}:${PipelineNamePattern}/*": (
         "a stage is a resource below its pipeline, and has any name"
     ),
     "arn:${AWS::Partition}:iam::${AWS::AccountId}:role${RolePath}*": (
-        "which role a project has is known when it is read; it has to be under the path"
+        "a project's role is known only after the project is read; the role has to be under the path"
     ),
     "arn:${AWS::Partition}:iam::${AWS::AccountId}:policy/*": (
-        "which permissions boundary a role has is known when it is read"
+        "a role's permissions boundary is known only after the role is read"
     ),
     "arn:${AWS::Partition}:iam::aws:policy/*": "a permissions boundary may be one of AWS's own policies",
     "${Remediator.Arn}:*": "executions belong to versions, whose numbers are not known before",
-    "${Remediator.Arn}:*/durable-execution/*": "executions have names that are drawn later",
+    "${Remediator.Arn}:*/durable-execution/*": "executions have names that are not known before",
     "arn:${AWS::Partition}:secretsmanager:${AWS::Region}:${AWS::AccountId}:"
     "secret:docker-hub/${AWS::StackName}-${Instance}-??????": (
-        "Secrets Manager appends six characters to a name, which are drawn when the secret is made"
+        "Secrets Manager appends six random characters to a name when it makes the secret"
     ),
 }
 """The only resources with a wildcard of their own, and why they have to have it."""
