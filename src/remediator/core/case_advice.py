@@ -44,7 +44,8 @@ def advice_on(case: Case, known: RepairFacts = NOTHING_KNOWN) -> tuple[str, ...]
     if plan.grant and owner and owner.certain and owner.tool == "cloudformation":
         from remediator.core.advice.sign_in import take_grant_before_delete
 
-        told += take_grant_before_delete(plan.grant, owner.name)
+        grant = plan.grant
+        told += take_grant_before_delete(grant.by, grant.role_name, grant.policy_arn, grant.secret_arn, owner.name)
     told += [known.shared_with] * bool(known.shared_with)
     told += [EARLIER] * known.earlier_proof
     return tuple(told)

@@ -10,7 +10,7 @@ from remediator.core.codebuild.failure import BuildArn
 from remediator.core.outcome import BadInput
 from remediator.core.value import value
 
-_EXECUTION = re.compile(r"/durable-execution/[^/]+-(\d{1,6})/")
+_EXECUTION = r"/durable-execution/[^/]+-(\d{1,6})/"
 
 
 @value
@@ -29,7 +29,7 @@ class Job:
         An execution's name is `<build uuid>-<attempt>` and stands in its ARN:
         `arn:aws:lambda:…:function:<name>:<version>/durable-execution/<execution name>/<id>`.
         """
-        named = _EXECUTION.search(execution_arn)
+        named = re.search(_EXECUTION, execution_arn)
         attempt = int(named[1]) if named else 1
         if not isinstance(payload, Mapping):
             return cls(BuildArn.parse(payload, "payload"), execution_arn, attempt)

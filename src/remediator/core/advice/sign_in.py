@@ -10,7 +10,6 @@ from collections.abc import Mapping
 from remediator.core.advice.layout import NAME_LENGTH, VALUE_LENGTH, artefact, as_item, one_line
 from remediator.core.names import DOCKER_HUB_KEY, PASSWORD_VARIABLE, USERNAME_VARIABLE
 from remediator.core.policies.inline_policy import inline_policy_name
-from remediator.core.repair.change import GrantSecretAccess
 from remediator.core.wording import redact
 
 
@@ -160,15 +159,15 @@ def fix_login(fault: str, login: str, found: str = "") -> str:
     )
 
 
-def take_grant_before_delete(grant: GrantSecretAccess, stack: str) -> tuple[str, ...]:
-    """For a role that a stack owns; nothing where the grant is not in the role.
+def take_grant_before_delete(by: str, role_name: str, policy_arn: str, secret_arn: str, stack: str) -> tuple[str, ...]:
+    """For a role that a stack owns; nothing where the grant is not in the role (granted `by` the secret's own policy).
     https://docs.aws.amazon.com/IAM/latest/APIReference/API_DeleteRole.html"""
-    if grant.by == "secret":
+    if by == "secret":
         return ()
-    role, stack = one_line(grant.role_name), one_line(stack)
-    command = f"detach-role-policy --policy-arn {shlex.quote(one_line(grant.policy_arn, VALUE_LENGTH))}"
-    if grant.by == "inline":
-        command = f"delete-role-policy --policy-name {shlex.quote(inline_policy_name(grant.secret_arn))}"
+    role, stack = one_line(role_name), one_line(stack)
+    command = f"detach-role-policy --policy-arn {shlex.quote(one_line(policy_arn, VALUE_LENGTH))}"
+    if by == "inline":
+        command = f"delete-role-policy --policy-name {shlex.quote(inline_policy_name(secret_arn))}"
     text = artefact(
         f"Run this before the stack {stack} is deleted or replaces the role {role}.",
         where=f"the role {role} of the stack {stack}",

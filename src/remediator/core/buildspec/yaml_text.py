@@ -12,7 +12,7 @@ _DEEPEST = 50
 """Levels of nesting: a buildspec has six; the parser's time grows with the square of them."""
 
 _NULLS = frozenset({"", "~", "null", "Null", "NULL"})
-_DISPUTED_LINE_ENDS = re.compile("[\x85\u2028\u2029]")
+_DISPUTED_LINE_ENDS = "[\x85\u2028\u2029]"
 """Line ends in YAML 1.1 (https://yaml.org/spec/1.1/#b-next-line) and none in YAML 1.2."""
 
 
@@ -96,7 +96,7 @@ def read_yaml(text: str) -> Node | None:
 
     if len(text) > LONGEST_BUILDSPEC:
         raise BuildspecError(f"a buildspec of more than {LONGEST_BUILDSPEC:,} characters is not read")
-    if _DISPUTED_LINE_ENDS.search(text):
+    if re.search(_DISPUTED_LINE_ENDS, text):
         raise BuildspecError("the buildspec has a line end of Unicode (U+0085, U+2028 or U+2029)")
     tree = _Tree()
     try:

@@ -9,9 +9,9 @@ from typing import Any
 from remediator.core.codebuild.failure import BuildFailure
 from remediator.core.value import value
 
-_COMMIT = re.compile(r"[0-9a-f]{40}")
-_PULL_REQUEST = re.compile(r"pr/\d+")
-_WEBHOOK = re.compile(r"(?:github-hookshot|bitbucket|gitlab)\b", re.IGNORECASE)
+_COMMIT = r"[0-9a-f]{40}"
+_PULL_REQUEST = r"pr/\d+"
+_WEBHOOK = r"(?i)(?:github-hookshot|bitbucket|gitlab)\b"
 """How the initiator of a webhook's build begins. GitHub's is `GitHub-Hookshot/<x>`; the others' are not documented."""
 _REFERENCE_AND_COMMIT = ("CODECOMMIT", "GITHUB", "GITHUB_ENTERPRISE", "BITBUCKET")
 _PAST_PULL = ("DOWNLOAD_SOURCE", "INSTALL", "PRE_BUILD", "BUILD", "POST_BUILD", "UPLOAD_ARTIFACTS")
@@ -65,7 +65,7 @@ class Build:
 
     @property
     def of_webhook(self) -> bool:
-        return _WEBHOOK.match(self.initiator) is not None
+        return re.match(_WEBHOOK, self.initiator) is not None
 
     @property
     def pipeline(self) -> str:
@@ -150,13 +150,13 @@ class Build:
         """
         asked: str | None = self.document.get("sourceVersion") or None
         commit: str | None = self.document.get("resolvedSourceVersion") or None
-        if commit is None or not _COMMIT.fullmatch(commit):
+        if commit is None or not re.fullmatch(_COMMIT, commit):
             return asked
         if asked is None or asked.endswith("^{" + commit + "}"):
             return asked or commit
         asked = asked.partition("^{")[0]
         source_type = (self.document.get("source") or {}).get("type")
-        reference = f"refs/pull/{asked[3:]}/head" if _PULL_REQUEST.fullmatch(asked) else asked
+        reference = f"refs/pull/{asked[3:]}/head" if re.fullmatch(_PULL_REQUEST, asked) else asked
         if reference.startswith("refs/") and source_type in _REFERENCE_AND_COMMIT:
             return f"{reference}^{{{commit}}}"
         return commit

@@ -15,7 +15,7 @@ COMMAND_PHASES = ("INSTALL", "PRE_BUILD", "BUILD", "POST_BUILD")
 
 FAILED_STATUSES = ("FAILED", "FAULT", "TIMED_OUT")
 
-_BUILD_ARN = re.compile(
+_BUILD_ARN = (
     r"arn:(?P<partition>aws[a-z-]*):codebuild:(?P<region>[a-z0-9-]+):(?P<account>\d{12}):build/"
     r"(?P<project>[A-Za-z0-9][A-Za-z0-9_-]{1,254}):(?P<uuid>[A-Za-z0-9-]{1,50})"
 )
@@ -34,7 +34,7 @@ class BuildArn:
     @classmethod
     def parse(cls, text: object, field: str = "build-id") -> BuildArn:
         """Read `text`; BadInput names `field` when it is not the ARN of a build."""
-        match = _BUILD_ARN.fullmatch(text) if isinstance(text, str) else None
+        match = re.fullmatch(_BUILD_ARN, text) if isinstance(text, str) else None
         if match is None:
             raise BadInput(
                 field, text, "it must be the ARN of a build, arn:aws:codebuild:REGION:ACCOUNT:build/PROJECT:UUID"

@@ -13,10 +13,9 @@ from remediator.core.names import DOCKER_HUB
 from remediator.core.outcome import Ending, Outcome, advised, skipped
 from remediator.core.value import value
 
-_OTHER_REASON = re.compile(
-    r"unauthorized|denied|not found|manifest unknown|no such host|timeout|timed out|x509|refused|no matching manifest"
-    r"|invalid reference|no space left",
-    re.IGNORECASE,
+_OTHER_REASON = (
+    r"(?i)unauthorized|denied|not found|manifest unknown|no such host|timeout|timed out|x509|refused"
+    r"|no matching manifest|invalid reference|no space left"
 )
 """Other reasons of Docker Hub or the daemon: a message with one of them was not cut, and is no throttling."""
 
@@ -148,7 +147,7 @@ def no_cure(cause: Cause) -> Outcome | None:
 def _not_throttled(failure: BuildFailure) -> Outcome:
     if not is_pull_failure(failure.context):
         return skipped("the build did not fail because its image could not be pulled")
-    if _OTHER_REASON.search(failure.context):
+    if re.search(_OTHER_REASON, failure.context):
         return skipped("the image could not be pulled for another reason than a pull limit")
     return advised(
         "the image could not be pulled from Docker Hub, and the message was cut before the reason",

@@ -65,18 +65,17 @@ def _logs_elsewhere(build: Build, snapshot: Snapshot) -> bool:
     return log is not None and log.group != (config.get("groupName") or f"/aws/codebuild/{snapshot.name}")
 
 
-_STEERS = re.compile(
-    r"BASH_ENV|BASH_FUNC_.*|BASHOPTS|CDPATH|HOME|IFS|PATH|PROMPT_COMMAND|PS4|SHELL|SHELLOPTS|XDG_CONFIG_.*|LD_.*"
+_STEERS = (
+    r"(?i)BASH_ENV|BASH_FUNC_.*|BASHOPTS|CDPATH|HOME|IFS|PATH|PROMPT_COMMAND|PS4|SHELL|SHELLOPTS|XDG_CONFIG_.*|LD_.*"
     r"|DOCKER_(?:AUTH_CONFIG|CERT_PATH|CONFIG|CONTEXT|HOST)|BUILDKIT_HOST|BUILDX_(?:BUILDER|CONFIG)|COMPOSE_FILE"
     r"|(?:ALL|HTTPS?)_PROXY|SSL_CERT_(?:DIR|FILE)|AWS_(?:CA_BUNDLE|CONFIG_FILE|ENDPOINT_URL.*|SHARED_CREDENTIALS_FILE)"
     r"|GIT_(?:ASKPASS|CONFIG.*|DIR|EXEC_PATH|PROXY_COMMAND|SSH.*)|EDITOR|PAGER|VISUAL"
     r"|MAKEFLAGS|MAKEFILES|GNUMAKEFLAGS|GOFLAGS|GOPROXY|RUSTC_.*|CARGO_.*"
     r"|NODE_(?:OPTIONS|PATH)|NPM_CONFIG_.*|PERL5(?:DB|LIB|OPT)|PIP_.*|PYTHON(?:HOME|PATH|STARTUP)|RUBY(?:LIB|OPT)"
-    r"|GRADLE_OPTS|MAVEN_(?:ARGS|OPTS)|_?JAVA_(?:TOOL_)?OPTIONS|JDK_JAVA_OPTIONS|DOTNET_STARTUP_HOOKS|PHP_INI_SCAN_DIR",
-    re.IGNORECASE,
+    r"|GRADLE_OPTS|MAVEN_(?:ARGS|OPTS)|_?JAVA_(?:TOOL_)?OPTIONS|JDK_JAVA_OPTIONS|DOTNET_STARTUP_HOOKS|PHP_INI_SCAN_DIR"
 )
 """Variables that decide what a shell, docker, the loader or a tool runs, or whom it talks to."""
-_SPEAKS = re.compile(r"\$\(|`|too\s*many\s*requests|pull\s*rate\s*limit", re.IGNORECASE)
+_SPEAKS = r"(?i)\$\(|`|too\s*many\s*requests|pull\s*rate\s*limit"
 """A command, or one of the words that evidence has (`evidence.WORDS`)."""
 
 
@@ -92,16 +91,16 @@ def _steering(build: Build, snapshot: Snapshot, sign_in: SignIn) -> tuple[str, .
         for variable in build.environment.get("environmentVariables") or []
         if variable not in own
         and not refers(variable, ours)
-        and (_STEERS.fullmatch(str(variable.get("name"))) or _speaks(variable))
+        and (re.fullmatch(_STEERS, str(variable.get("name"))) or _speaks(variable))
     )
 
 
 def _speaks(variable: Mapping[str, Any]) -> bool:
     plain = variable.get("type") in (None, "", "PLAINTEXT")
-    return plain and _SPEAKS.search(str(variable.get("value"))) is not None
+    return plain and re.search(_SPEAKS, str(variable.get("value"))) is not None
 
 
-_PULL_REQUEST = re.compile(r"(?:pr|mr)/.+|refs/(?:pull|pull-requests|merge-requests)/.+", re.IGNORECASE)
+_PULL_REQUEST = r"(?i)(?:pr|mr)/.+|refs/(?:pull|pull-requests|merge-requests)/.+"
 
 
 def pull_request_objection(build: Build) -> Outcome | None:
@@ -110,7 +109,7 @@ def pull_request_objection(build: Build) -> Outcome | None:
     https://docs.aws.amazon.com/codebuild/latest/userguide/sample-source-version.html
     """
     version = str(build.document.get("sourceVersion") or "")
-    if not build.failure.of_command or build.of_webhook or build.batch or not _PULL_REQUEST.fullmatch(version):
+    if not build.failure.of_command or build.of_webhook or build.batch or not re.fullmatch(_PULL_REQUEST, version):
         return None
     return advised(
         f"the build's commands are those of {version}, which was named when it was started: what they print is no "

@@ -13,7 +13,7 @@ from remediator.core.outcome import Outcome, advised
 Untrusted = Literal["advise", "repair"]
 CODEBUILD = tuple(f"codebuild.{aws_suffix(partition)}" for partition in ("aws", "aws-cn"))
 
-_ACCOUNTS = re.compile(r"(?P<start>\^)?(?P<open>\()?(?P<accounts>[\w-]+(?:\|[\w-]+)*)(?(open)\))(?P<end>\$)?")
+_ACCOUNTS = r"(?P<start>\^)?(?P<open>\()?(?P<accounts>[\w-]+(?:\|[\w-]+)*)(?(open)\))(?P<end>\$)?"
 _READERS = ("GITHUB_READ", "GITLAB_GUEST", "BITBUCKET_READ")
 
 
@@ -110,7 +110,7 @@ def _names_accounts(pattern: str) -> bool:
 
     Without both anchors an id also matches as a part of others, so there it has to be long.
     """
-    listed = _ACCOUNTS.fullmatch(pattern)
+    listed = re.fullmatch(_ACCOUNTS, pattern)
     if not listed:
         return False
     anchored = bool(listed["start"] and listed["end"] and (listed["open"] or "|" not in pattern))

@@ -288,8 +288,12 @@ ROLE = "arn:aws:iam::111122223333:role/service-role/web-build"
 GRANT = GrantSecretAccess(ROLE, POLICY, SECRET)
 
 
+def before_delete(grant: GrantSecretAccess, stack: str) -> tuple[str, ...]:
+    return advice.take_grant_before_delete(grant.by, grant.role_name, grant.policy_arn, grant.secret_arn, stack)
+
+
 def test_a_role_of_a_stack_in_full() -> None:
-    assert advice.take_grant_before_delete(GRANT, "web") == (
+    assert before_delete(GRANT, "web") == (
         """\
 Run this before the stack web is deleted or replaces the role web-build.
 where: the role web-build of the stack web
@@ -300,19 +304,19 @@ aws iam detach-role-policy --policy-arn arn:aws:iam::111122223333:policy/read-do
 
 
 def test_an_inline_policy_is_deleted_from_the_role_of_a_stack() -> None:
-    [text] = advice.take_grant_before_delete(replace(GRANT, by="inline"), "web")
+    [text] = before_delete(replace(GRANT, by="inline"), "web")
 
     assert text.startswith("Run this before the stack web is deleted or replaces the role web-build.\n")
     assert pasted(text) == "aws iam delete-role-policy --policy-name docker-hub-pulls-AbCdEf --role-name web-build"
 
 
 def test_a_grant_in_the_secrets_policy_keeps_no_role_from_being_deleted() -> None:
-    assert advice.take_grant_before_delete(replace(GRANT, by="secret"), "web") == ()
+    assert before_delete(replace(GRANT, by="secret"), "web") == ()
 
 
 @pytest.mark.parametrize("by", ["managed", "inline"])
 def test_a_hostile_role_is_one_argument(by: GrantBy) -> None:
-    [text] = advice.take_grant_before_delete(GrantSecretAccess(HOSTILE, HOSTILE, HOSTILE, by), HOSTILE)
+    [text] = before_delete(GrantSecretAccess(HOSTILE, HOSTILE, HOSTILE, by), HOSTILE)
 
     words = shlex.split(pasted(text))
     assert words[:2] == ["aws", "iam"]
