@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import boto3
-from botocore.exceptions import BotoCoreError
+from botocore.exceptions import BotoCoreError, ClientError
 
 from local.deploy import STATE
 
@@ -22,22 +22,17 @@ def main(arguments: list[str]) -> int:
         print("usage: make invoke EVENT=events/plan.json", file=sys.stderr)
         return 2
     try:
-        print(json.dumps(invoke(Path(arguments[0])), indent=2))
-    except (InvokeError, BotoCoreError) as error:
+        answer = invoke(Path(arguments[0]))
+    except (InvokeError, BotoCoreError, ClientError) as error:
         print(f"invoke: {error}", file=sys.stderr)
         return 1
-    return 0
+    print(json.dumps(answer, indent=2))
+    return 1 if isinstance(answer, dict) and "error" in answer else 0
 
 
 def invoke(path: Path) -> Any:
     """Intake's answer to the event in this file."""
-    try:
-        event = path.read_text(encoding="utf-8")
-        json.loads(event)
-    except FileNotFoundError:
-        raise InvokeError(f"there is no file {path}; events/ has one for each case") from None
-    except ValueError as error:
-        raise InvokeError(f"{path} is no JSON: {error}") from None
+    event = read_event(path)
     if not STATE.exists():
         raise InvokeError("no local AWS is running; start one with: make deploy-local")
     facts = json.loads(STATE.read_text(encoding="utf-8"))
@@ -53,6 +48,25 @@ def invoke(path: Path) -> Any:
     if "FunctionError" in answer:
         raise InvokeError(f"Intake failed: {json.dumps(payload)}")
     return payload
+
+
+def read_event(path: Path) -> str:
+    """The file's text, which is JSON; InvokeError says what it is instead."""
+    if path.is_dir():
+        raise InvokeError(f"{path} is a folder; name one file of it")
+    try:
+        event = path.read_text(encoding="utf-8")
+    except FileNotFoundError:
+        raise InvokeError(f"there is no file {path}; events/ has one for each case") from None
+    except (OSError, UnicodeDecodeError) as error:
+        raise InvokeError(f"{path} can't be read: {error}") from None
+    if not event.strip():
+        raise InvokeError(f"{path} is empty; an event or a command is a JSON object")
+    try:
+        json.loads(event)
+    except ValueError as error:
+        raise InvokeError(f"{path} is no JSON: {error}") from None
+    return event
 
 
 if __name__ == "__main__":

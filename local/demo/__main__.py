@@ -50,10 +50,13 @@ def _summary(document: dict[str, object], failed: list[str], wrong: list[str], b
 
 def _arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m local.demo", description=__doc__)
-    parser.add_argument("--break", dest="broken", default=os.environ.get("BREAK", ""), choices=["", *BREAKS])
+    parser.add_argument("--break", dest="broken", default=os.environ.get("BREAK", ""))
     parser.add_argument("--seed", type=int, default=None, help="draw the same names, delays and messages again")
     parser.add_argument("--json", type=Path, default=ROOT / "demo.json", help="where the figures go")
-    return parser.parse_args()
+    arguments = parser.parse_args()
+    if arguments.broken and arguments.broken not in BREAKS:
+        parser.exit(2, f"demo: there is no break {arguments.broken!r}; BREAK may be one of {', '.join(BREAKS)}\n")
+    return arguments
 
 
 if __name__ == "__main__":
