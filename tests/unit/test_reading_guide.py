@@ -260,6 +260,7 @@ def test_a_whole_run_passes_when_the_guide_lists_what_was_seen(run: Any) -> None
     assert re.search(r"reading guide: \d+ files, \d+ lines; 0 missing", result.stdout)
 
 
+@pytest.mark.slow
 def test_a_run_fails_when_the_guide_lacks_a_file_that_any_process_saw(run: Any) -> None:
     result = run("-n", "2", "test_suite.py", added="aws/kms.py")
     assert (result.returncode, "2 passed" in result.stdout) == (1, True), result.stdout + result.stderr
@@ -267,6 +268,7 @@ def test_a_run_fails_when_the_guide_lacks_a_file_that_any_process_saw(run: Any) 
     assert "; 1 missing" in result.stdout
 
 
+@pytest.mark.slow
 def test_a_whole_run_fails_when_the_guide_lists_a_file_too_many(run: Any) -> None:
     result = run(left_out="aws/iam.py")
     assert (result.returncode, "2 passed" in result.stdout) == (1, True), result.stdout + result.stderr
