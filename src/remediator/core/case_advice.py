@@ -76,7 +76,5 @@ def _on_cause(case: Case) -> tuple[str, ...]:
 
 def _fix_login(case: Case) -> list[str]:
     from remediator.core.advice.sign_in import fix_login
-    from remediator.core.repair.change import AddDockerLogin
 
-    logins = [change.command for change in case.plan.changes if isinstance(change, AddDockerLogin)]
-    return [fix_login(fault, login) for login in logins for fault in case.facts.login_faults]
+    return [fix_login(fault, login.command) for login in case.plan.logins for fault in case.facts.login_faults]
