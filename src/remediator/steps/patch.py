@@ -93,8 +93,7 @@ class Patch:
             if isinstance(sent, Outcome):
                 return sent.with_facts(changes=changed if sent.ending is Ending.FAILED else ())
             project = {**project, "lastModified": sent}
-        times = replace(case.times, last_modified=Snapshot(project).last_modified, edited_at=edited_at)
-        case = replace(case, times=times)
+        case = case.changed("times", last_modified=Snapshot(project).last_modified, edited_at=edited_at)
         self._keep(case, history, repaired)
         return Patched(case, changed, self.services.now())
 

@@ -105,10 +105,7 @@ class Story:
 
     def _diagnose(self, subject: BuildArn) -> Case:
         history, record = self._lease.history, self._repair.record
-        if subject == self._job.build:
-            case = self._durable.step("diagnose", lambda: self._examination.first(history))
-        else:
-            case = self._durable.step("diagnose", lambda: self._examination.again(subject, history, record))
+        case = self._durable.step("diagnose", lambda: self._examination.examine(subject, history, record))
         if case.standing.duplicate_of:
             raise DuplicateBuild(case.standing.duplicate_of)
         self._cause = self._cause or case.cause
@@ -177,7 +174,7 @@ class Story:
                 case = replace(case, retry=then)
             # What failed last: a pipeline knows the stage by what it ran there last.
             subject = BuildArn.parse(seen.build)
-            case = replace(case, failed=replace(case.failed, batch=started.batch or case.failed.batch))
+            case = case.changed("failed", batch=started.batch or case.failed.batch)
 
     def _spread(self, case: Case) -> None:
         """Builds that failed together waited for the lease, one behind the other: they are not run again at once."""
