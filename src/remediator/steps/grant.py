@@ -35,7 +35,7 @@ _REFUSED = (
 
 @value
 class Granted:
-    """The role may read the secret, `at` seconds since 1970; who shares it, as a sentence, empty for nobody."""
+    """The role may read the secret, since `at` (seconds since 1970); who shares it, as a sentence, empty for nobody."""
 
     at: float
     shared_with: str = ""
@@ -50,9 +50,9 @@ class Busy:
 
 @value
 class Grants:
-    """What it has read of the secret it reads once: make one for each look.
+    """Reads the secret's policy and key once: make one for each look.
 
-    What only some modes, keys and boundaries need is imported where it is used: every start of the function counts.
+    What only some modes, keys and boundaries need is imported where it is used, for a short start.
     """
 
     services: Services
@@ -82,7 +82,7 @@ class Grants:
 
     def objection(self, role: Role) -> Outcome | None:
         """What would keep the role from reading the secret whatever is granted; None where nothing is seen."""
-        # The key comes first: what a boundary has to allow can be told only where the key can be looked at.
+        # The key comes first: what a boundary has to allow depends on it.
         return self._key_objection(role) or self._boundary_objection(role) or self._secret_objection(role)
 
     def _boundary_objection(self, role: Role) -> Outcome | None:
@@ -91,24 +91,21 @@ class Grants:
         from remediator.core.advice.policies import let_boundary
         from remediator.core.policies.evaluate import boundary_refuses
 
+        secret, key = self._sign_in.secret_arn, self._key_arn
+        boundary = f"the permissions boundary {role.boundary} of the role {role.arn}"
         try:
-            document = self.services.iam.policy(role.boundary)
+            refused = boundary_refuses(self.services.iam.policy(role.boundary), secret, key)
         except ClientError as error:
             raise_if_transient(error)
-            reason = (
-                f"the permissions boundary {role.boundary} of the role {role.arn} can't be read: {message_of(error)}"
-            )
+            reason = f"{boundary} can't be read: {message_of(error)}"
             return advised(reason, "let the stack read it, then use the remediate command")
-        refused = boundary_refuses(document, self._sign_in.secret_arn, self._key_arn)
         if not refused:
             return None
-        return advised(
-            f"the permissions boundary {role.boundary} of the role {role.arn} does not allow {' and '.join(refused)}",
-            let_boundary(role.arn, role.boundary, self._sign_in.secret_arn, self._key_arn, refused),
-        )
+        how = let_boundary(role.arn, role.boundary, secret, key, refused)
+        return advised(f"{boundary} does not allow {' and '.join(refused)}", how)
 
     def _key_objection(self, role: Role) -> Outcome | None:
-        """A key that can't be looked at, as one of another account, is an objection: nothing can be promised of it."""
+        """A key that can't be looked at, as one of another account, is an objection too."""
         if not self._sign_in.customer_key:
             return None
         from remediator.core.advice.policies import let_key_policy
@@ -124,16 +121,11 @@ class Grants:
                 "deploy with the ARN of the secret's own key as SecretKmsKeyArn",
             )
         # Where the grant is in the secret's policy, nothing in IAM lets the role decrypt: the key itself has to.
-        in_iam = self._sign_in.grant_by != "secret"
-        refused = document is not None and key_policy_refuses(
-            document, role.arn, self._sign_in.secret_arn, key, iam_decides=in_iam
-        )
-        if not refused:
+        secret, in_iam = self._sign_in.secret_arn, self._sign_in.grant_by != "secret"
+        if document is None or not key_policy_refuses(document, role.arn, secret, key, iam_decides=in_iam):
             return None
-        return advised(
-            f"the policy of the key {key} does not let the role {role.arn} decrypt the secret",
-            let_key_policy(role.arn, self._sign_in.secret_arn, key),
-        )
+        reason = f"the policy of the key {key} does not let the role {role.arn} decrypt the secret"
+        return advised(reason, let_key_policy(role.arn, secret, key))
 
     def _secret_objection(self, role: Role) -> Outcome | None:
         """Only where the secret's policy may be read, which is where the grant is written into it."""
@@ -153,23 +145,20 @@ class Grants:
         )
 
     def shared_role(self, role: str, project: str, execution: str) -> str | Busy | Outcome:
-        """Who shares the role, by its name, as a sentence, empty for nobody; the outcome where strangers could read the
-        secret through one of them. All projects are read again where that was not done a short while ago."""
+        """Who shares the role of this name, as a sentence, empty for nobody; the outcome where strangers could read the
+        secret through one of them. All projects are read, unless that was done a short while ago."""
         index, settings, now = self.services.role_index, self.services.settings, self.services.now()
         users = index.users(now)
         if users is None:
             if not index.begin(execution, now):
                 return Busy("read who shares the roles")
-            projects = map(Snapshot, self.services.codebuild.projects(settings.covers))
-            users = users_of_roles(projects)
+            users = users_of_roles(map(Snapshot, self.services.codebuild.projects(settings.covers)))
             index.keep(users, execution, now)
         return shared_with(users, role, project, settings.untrusted_projects)
 
     def make(self, change: GrantSecretAccess, job: Job) -> Granted | Busy | Outcome:
-        """Let the project's role read the secret, unless everything was stopped since; the outcome when AWS refuses.
-
-        The role is read again: proving the secret may have taken long.
-        """
+        """Let the project's role read the secret, unless everything was stopped; the outcome when AWS refuses. The role
+        is read again: proving the secret may have taken long."""
         stop = self.services.switch.stopped()
         if stop:
             return stopped(stop)
@@ -197,7 +186,7 @@ class Grants:
         return None
 
     def _name_in_secret(self, change: GrantSecretAccess, execution: str) -> Busy | Outcome | None:
-        """Read, change and write the secret's policy as the only one who does."""
+        """Read, change and write the secret's policy; one execution at a time."""
         from remediator.core.policies.secret_policy import SecretPolicyFault, with_role
 
         record, secret = self.services.secret_record, self.services.secret
@@ -245,5 +234,4 @@ _ADVICE = {
 def _refused(change: GrantSecretAccess, why: str, code: str = "") -> Outcome:
     where = {"secret": "named in the secret's policy", "inline": "given an inline policy"}
     reason = f"the role {change.role_name} could not be {where.get(change.by, 'given the policy')}: {why}"
-    advice = (f"{change.show()} by hand", *filter(None, (_ADVICE.get(code),)))
-    return advised(reason, *advice)
+    return advised(reason, f"{change.show()} by hand", *filter(None, (_ADVICE.get(code),)))

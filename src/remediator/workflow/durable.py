@@ -26,18 +26,16 @@ PACKAGE = "remediator."
 
 
 class Durable:
-    """What it is given is replayed, so it only does something within its actions."""
+    """Its callers are replayed, so only its actions do something."""
 
     def __init__(self, context: DurableContext) -> None:
         self._context = context
 
     def step(self, name: str, action: Callable[[], T], *, once: bool = False) -> T:
         """An action that may run again, at least once; with `once` at most once, and then it is not tried again."""
-        config = StepConfig(
-            retry_strategy=_never if once else _when_transient,
-            step_semantics=(StepSemantics.AT_MOST_ONCE_PER_RETRY if once else StepSemantics.AT_LEAST_ONCE_PER_RETRY),
-            serdes=Checkpoint(name),
-        )
+        times = StepSemantics.AT_MOST_ONCE_PER_RETRY if once else StepSemantics.AT_LEAST_ONCE_PER_RETRY
+        again = _never if once else _when_transient
+        config = StepConfig(retry_strategy=again, step_semantics=times, serdes=Checkpoint(name))
         return self._context.step(lambda _: action(), name=name, config=config)
 
     def once(self, name: str, start: Callable[[], T], find: Callable[[], T | None]) -> T:
@@ -47,7 +45,7 @@ class Durable:
         except DurableOperationError as error:
             if error.error_type.endswith(NotStarted.__name__):
                 raise
-            # An answer that was lost may have been one to something that was started.
+            # The answer may have been lost, and something started.
             found = self.step(f"find-{name}", find)
             if found:
                 return found
@@ -58,11 +56,8 @@ class Durable:
     def poll(
         self, name: str, look: Callable[[T], T], state: T, *, done: Callable[[T], bool], patience: Callable[[T], int]
     ) -> T:
-        """Look again and again, with waits in between that cost nothing, until a look is `done`, or the waits have
-        come to as many seconds as there is `patience`.
-
-        A look that AWS does not answer tells nothing new.
-        """
+        """Look again and again, with free waits between, until a look is `done` or the waits took `patience` seconds. A
+        look that AWS does not answer tells nothing new."""
 
         def look_patiently(seen: T) -> T:
             try:
@@ -81,8 +76,7 @@ class Durable:
         return self._context.wait_for_condition(lambda seen, _: look_patiently(seen), config, name=name)
 
     def insist(self, name: str, action: Callable[[], T], *, while_it_is: tuple[type, ...], patience: int) -> T:
-        """A step that is taken again, with waits in between, while it returns one of these types, for so many seconds
-        at most."""
+        """A step that is taken again, for `patience` seconds at most, while it returns one of these types."""
         result = self.step(name, action)
         if isinstance(result, while_it_is):
             result = self.poll(
@@ -121,11 +115,9 @@ def _when_transient(error: Exception, attempts: int) -> RetryDecision:
 
 
 class Checkpoint(SerDes[Any]):
-    """Writes what the step of this name returns, and reads it back alike: JSON's own values, tuples, enumerations and
-    frozen dataclasses of this package, each with its type's name under TYPE.
-
-    What the release before wrote has no such names, and is read by `earlier`.
-    """
+    """Writes what the step of this name returns, and reads it back alike: JSON's own values, tuples, and this package's
+    enumerations and dataclasses, each with its type's name under TYPE. The release before wrote no names: see
+    `earlier`."""
 
     TYPE = "is"
 
@@ -163,8 +155,7 @@ def _read(document: Any) -> Any:
     members = {name: _read(member) for name, member in document.items() if name != Checkpoint.TYPE}
     if Checkpoint.TYPE not in document:
         return members
-    kind = _type_named(document[Checkpoint.TYPE])
-    return kind(**members)
+    return _type_named(document[Checkpoint.TYPE])(**members)
 
 
 def _name_of(kind: Any) -> str:
