@@ -1,8 +1,7 @@
-"""Lets service roles read the secret, in the way that PolicyMode says, and finds what would keep them from it."""
+"""Lets service roles read the secret, in the way that PolicyMode says."""
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from dataclasses import replace
 from functools import cached_property
@@ -10,7 +9,7 @@ from typing import Any
 
 from botocore.exceptions import ClientError
 
-from remediator.aws.client import code_of, is_transient, message_of, raise_if_transient
+from remediator.aws.client import code_of, is_transient, message_of
 from remediator.core.codebuild.project import Role, Snapshot
 from remediator.core.guards.history import stopped
 from remediator.core.guards.shared_role import shared_with, users_of_roles
@@ -73,7 +72,7 @@ class Grants:
                 from remediator.core.policies.secret_policy import SecretPolicyFault, names_role
 
                 try:
-                    return names_role(self._secret_policy, role.arn)
+                    return names_role(self.secret_policy, role.arn)
                 except SecretPolicyFault:
                     return False
             case "inline":
@@ -82,67 +81,9 @@ class Grants:
 
     def objection(self, role: Role) -> Outcome | None:
         """What would keep the role from reading the secret whatever is granted; None where nothing is seen."""
-        # The key comes first: what a boundary has to allow depends on it.
-        return self._key_objection(role) or self._boundary_objection(role) or self._secret_objection(role)
+        from remediator.steps.grant_objections import objection
 
-    def _boundary_objection(self, role: Role) -> Outcome | None:
-        if not role.boundary:
-            return None
-        from remediator.core.advice.policies import let_boundary
-        from remediator.core.policies.evaluate import boundary_refuses
-
-        secret, key = self._sign_in.secret_arn, self._key_arn
-        boundary = f"the permissions boundary {role.boundary} of the role {role.arn}"
-        try:
-            refused = boundary_refuses(self.services.iam.policy(role.boundary), secret, key)
-        except ClientError as error:
-            raise_if_transient(error)
-            reason = f"{boundary} can't be read: {message_of(error)}"
-            return advised(reason, "let the stack read it, then use the remediate command")
-        if not refused:
-            return None
-        how = let_boundary(role.arn, role.boundary, secret, key, refused)
-        return advised(f"{boundary} does not allow {' and '.join(refused)}", how)
-
-    def _key_objection(self, role: Role) -> Outcome | None:
-        """A key that can't be looked at, as one of another account, is an objection too."""
-        if not self._sign_in.customer_key:
-            return None
-        from remediator.core.advice.policies import let_key_policy
-        from remediator.core.policies.evaluate import key_policy_refuses
-
-        try:
-            key = self._key_arn
-            document = self.services.kms.policy(key) if key else None
-        except ClientError as error:
-            raise_if_transient(error)
-            return advised(
-                f"the key of the secret can't be looked at: {message_of(error)}",
-                "deploy with the ARN of the secret's own key as SecretKmsKeyArn",
-            )
-        # Where the grant is in the secret's policy, nothing in IAM lets the role decrypt: the key itself has to.
-        secret, in_iam = self._sign_in.secret_arn, self._sign_in.grant_by != "secret"
-        if document is None or not key_policy_refuses(document, role.arn, secret, key, iam_decides=in_iam):
-            return None
-        reason = f"the policy of the key {key} does not let the role {role.arn} decrypt the secret"
-        return advised(reason, let_key_policy(role.arn, secret, key))
-
-    def _secret_objection(self, role: Role) -> Outcome | None:
-        """Only where the secret's policy may be read, which is where the grant is written into it."""
-        if self._sign_in.grant_by != "secret":
-            return None
-        from remediator.core.policies.evaluate import denies_reading
-
-        try:
-            document = json.loads(self._secret_policy or "{}")
-        except (ValueError, RecursionError):
-            return None  # the grant will say so
-        if not denies_reading(document, role.arn, self._sign_in.secret_arn):
-            return None
-        return advised(
-            f"the secret's own policy denies the role {role.arn} to read it",
-            "leave the role out of that statement of the secret's policy, then use the remediate command",
-        )
+        return objection(role, self)
 
     def shared_role(self, role: str, project: str, execution: str) -> str | Busy | Outcome:
         """Who shares the role of this name, as a sentence, empty for nobody; the outcome where strangers could read the
@@ -204,11 +145,11 @@ class Grants:
         return None
 
     @cached_property
-    def _secret_policy(self) -> str | None:
+    def secret_policy(self) -> str | None:
         return self.services.secret.policy()
 
     @cached_property
-    def _key_arn(self) -> str:
+    def key_arn(self) -> str:
         """The secret's customer key; empty where it is Secrets Manager's own."""
         if not self._sign_in.customer_key:
             return ""
@@ -221,7 +162,7 @@ class Grants:
         from remediator.core.policies.inline_policy import inline_policy, inline_policy_name
 
         secret_arn = self._sign_in.secret_arn
-        return inline_policy_name(secret_arn), inline_policy(secret_arn, self._key_arn)
+        return inline_policy_name(secret_arn), inline_policy(secret_arn, self.key_arn)
 
 
 _ADVICE = {

@@ -1,28 +1,23 @@
-"""Runs an execution's steps, waits and looks on the durable engine, and writes what they return as typed values."""
+"""Runs an execution's steps, waits and looks on the durable engine."""
 
 from __future__ import annotations
 
-import json
-from collections.abc import Callable, Mapping
-from dataclasses import fields, is_dataclass
-from enum import Enum
+from collections.abc import Callable
 from hashlib import sha256
-from importlib import import_module
-from typing import Any, TypeVar
+from typing import TypeVar
 
 from aws_durable_execution_sdk_python import DurableContext, DurableOperationError
 from aws_durable_execution_sdk_python.config import Duration, StepConfig, StepSemantics
 from aws_durable_execution_sdk_python.retries import RetryDecision
-from aws_durable_execution_sdk_python.serdes import SerDes, SerDesContext
 from aws_durable_execution_sdk_python.waits import WaitForConditionConfig, WaitForConditionDecision
 
 from remediator.aws.client import is_transient
 from remediator.steps.rerun_build import NotStarted
+from remediator.workflow.checkpoint import Checkpoint
 
 T = TypeVar("T")
 
 INTERRUPTED = "StepInterruptedError"
-PACKAGE = "remediator."
 
 
 class Durable:
@@ -112,59 +107,3 @@ def _when_transient(error: Exception, attempts: int) -> RetryDecision:
     if attempts >= 5 or not is_transient(error):
         return RetryDecision.no_retry()
     return RetryDecision.retry(Duration.from_seconds(4 * 2**attempts))
-
-
-class Checkpoint(SerDes[Any]):
-    """Writes what the step of this name returns, and reads it back alike: JSON's own values, tuples, and this package's
-    enumerations and dataclasses, each with its type's name under TYPE. The release before wrote no names: see
-    `earlier`."""
-
-    TYPE = "is"
-
-    def __init__(self, name: str) -> None:
-        self._name = name
-
-    def serialize(self, value: Any, _: SerDesContext) -> str:
-        return json.dumps(_written(value))
-
-    def deserialize(self, data: str, _: SerDesContext) -> Any:
-        document = json.loads(data)
-        if isinstance(document, dict) and self.TYPE not in document:
-            from remediator.workflow.earlier import read
-
-            return read(self._name, document)
-        return _read(document)
-
-
-def _written(value: Any) -> Any:
-    if isinstance(value, Enum):
-        return {Checkpoint.TYPE: _name_of(type(value)), "value": value.value}
-    if is_dataclass(value):
-        members = {field.name: _written(getattr(value, field.name)) for field in fields(value)}
-        return {Checkpoint.TYPE: _name_of(type(value)), **members}
-    if isinstance(value, Mapping):
-        return {name: _written(member) for name, member in value.items()}
-    return [_written(item) for item in value] if isinstance(value, tuple) else value
-
-
-def _read(document: Any) -> Any:
-    if isinstance(document, list):
-        return tuple(map(_read, document))
-    if not isinstance(document, dict):
-        return document
-    members = {name: _read(member) for name, member in document.items() if name != Checkpoint.TYPE}
-    if Checkpoint.TYPE not in document:
-        return members
-    return _type_named(document[Checkpoint.TYPE])(**members)
-
-
-def _name_of(kind: Any) -> str:
-    return f"{kind.__module__.removeprefix(PACKAGE)}.{kind.__qualname__}"
-
-
-def _type_named(name: str) -> Any:
-    module, _, kind = name.rpartition(".")
-    found = getattr(import_module(PACKAGE + module), kind)
-    if not isinstance(found, type) or not (is_dataclass(found) or issubclass(found, Enum)):
-        raise TypeError(f"{name} is no type that a step returns")
-    return found

@@ -73,8 +73,8 @@ class Repair:
         patched = self._patch(case)
         if isinstance(patched, Outcome):
             return patched
-        shared_with = granted.shared_with if granted else ""
-        return Repaired(patched, granted.at if granted else case.times.made_at, RepairFacts(shared_with, earlier_proof))
+        granted = granted or Granted(case.times.made_at)
+        return Repaired(patched, granted.at, RepairFacts(granted.shared_with, earlier_proof))
 
     def _planned(self, case: Case, earlier_proof: bool) -> Outcome:
         shared: str | Outcome = ""
@@ -127,17 +127,15 @@ class Repair:
     def take_back(self, outcome: Outcome, plan: Plan) -> Outcome:
         """Take back, with the lease, what fails builds that would have passed without it."""
         by_hand = ("take the changes that are listed out of the project by hand", *outcome.advice)
+        refused = None
         try:
             refused = self._lease.take("claim-again")
-            if refused:
-                reason = f"{outcome.reason}; the project was left as it is: {refused.reason}"
-                return outcome.with_facts(reason=reason, advice=by_hand)
-            result = self._durable.step("undo", lambda: self._project.undo(plan))
+            result = refused or self._durable.step("undo", lambda: self._project.undo(plan))
         except DurableOperationError as error:
             result = failed(error.message or error.error_type or "")
         if isinstance(result, Outcome):
-            reason = f"{outcome.reason}; that could not be taken back: {result.reason}"
-            return outcome.with_facts(reason=reason, advice=by_hand)
+            why = "the project was left as it is" if refused else "that could not be taken back"
+            return outcome.with_facts(reason=f"{outcome.reason}; {why}: {result.reason}", advice=by_hand)
         if result.undone:
             taken_back = [change.show() for change in plan.project_changes]
             self.changes = tuple(line for line in self.changes if line not in taken_back)
