@@ -1,5 +1,4 @@
-"""What people may ask Intake: `plan` shows what a remediation would change, `remediate` starts one, `stop` and `resume`
-turn everything off and on."""
+"""What people may ask Intake: to `plan` or `remediate` a project, to `stop` everything, and to `resume`."""
 
 from __future__ import annotations
 
@@ -46,7 +45,7 @@ def run(event: Mapping[str, Any], services: Services) -> Answer:
 
 
 def plan(event: Mapping[str, Any], services: Services) -> Answer:
-    """The plan for a project's newest failed build, made by the same code that Remediator runs; it writes nothing."""
+    """The plan for a project's newest failed build, by the code that Remediator runs; it writes nothing."""
     _only(event, "command", "project")
     name, project = _project(event, services)
     case = _case(_newest_failure(name, services), Snapshot(project), services)
@@ -76,8 +75,8 @@ def remediate(event: Mapping[str, Any], services: Services) -> Answer:
         return {"project": name, "error": f"{stopped}; nothing was started", "go_on_with": '{"command": "resume"}'}
     arn = build.failure.build
     entry = services.journal.entry(arn)
-    # The first attempt is the rules' own; a person's word goes before what holds that back. One beside an attempt that
-    # still runs finds that out.
+    # The first attempt is the event's. A person's word goes before the rules against loops, and one beside an attempt
+    # that still runs finds that out.
     attempt = max(2, entry.attempt + 1 if entry else 0)
     execution = services.executions.start(services.settings.remediator, arn, attempt, retry)
     return {
@@ -138,8 +137,8 @@ def _project(event: Mapping[str, Any], services: Services) -> tuple[str, dict[st
     name = event.get("project")
     if not isinstance(name, str) or not _PROJECT_NAME.fullmatch(name):
         raise BadInput("project", name, "it must be the name of a CodeBuild project")
-    pattern = services.settings.project_name_pattern
     if not services.settings.covers(name):
+        pattern = services.settings.project_name_pattern
         raise BadInput("project", name, f"it must match the stack's ProjectNamePattern, {pattern}")
     project = services.codebuild.project(name)
     if project is None:
@@ -148,9 +147,8 @@ def _project(event: Mapping[str, Any], services: Services) -> tuple[str, dict[st
 
 
 def _newest_failure(project: str, services: Services) -> Build | None:
-    """Its newest failed build, without those that Remediator started: their failures are verdicts, not failures."""
-    own = services.settings.remediator_name
-    builds = services.codebuild.latest_builds(project)
+    """Its newest failed build. Those that Remediator started are verdicts, not failures."""
+    own, builds = services.settings.remediator_name, services.codebuild.latest_builds(project)
     return next((b for b in builds if b.status in FAILED_STATUSES and not started_by(b.initiator, own)), None)
 
 

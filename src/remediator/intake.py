@@ -22,10 +22,10 @@ def handler(event: Any, _context: Any) -> dict[str, Any]:
 
 
 def answer(event: Any, services: Services) -> dict[str, Any]:
-    """Answer an event of the rule or a person's command; wrong input is answered with what is wrong about it.
+    """Answer an event of the rule or a person's command.
 
-    A wrong event is answered, not raised: Lambda would deliver it twice more, and it would be no better. Wrong
-    settings are raised, so that no event is lost with them: each ends in the dead-letter queue.
+    Wrong input is answered with what is wrong about it, not raised: Lambda would deliver it twice more. Wrong settings
+    are raised, so that no event is lost with them: each ends in the dead-letter queue.
     """
     settings = services.settings
     if not settings.remediator:
@@ -48,7 +48,7 @@ def triage(failure: BuildFailure, services: Services) -> dict[str, Any]:
     covered = settings.covers(failure.build.project)
     diagnosis = diagnose(failure, inspect(failure, services) if covered and failure.of_command else NOT_INSPECTED)
     refusal = diagnosis.refusal
-    if refusal and diagnosis.cause in WAITED_FOR and settings.mode == "auto" and settings.retry_build:
+    if diagnosis.cause in WAITED_FOR and settings.mode == "auto" and settings.retry_build:
         refusal = None  # whose limit it is, only Remediator may find out
     ours = retry_of_ours(failure.initiator, settings.remediator_name)
     refusal = refusal or (ours.with_facts(cause=diagnosis.cause) if ours else None)

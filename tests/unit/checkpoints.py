@@ -6,7 +6,7 @@ from typing import TypeVar
 
 from aws_durable_execution_sdk_python.serdes import SerDesContext
 
-from remediator.workflow.durable import Checkpoint
+from remediator.workflow.checkpoint import Checkpoint
 
 T = TypeVar("T")
 CONTEXT = SerDesContext()

@@ -24,7 +24,7 @@ def parsed(monkeypatch: pytest.MonkeyPatch) -> Counter[str]:
     """How often each text was parsed within the step `diagnose`."""
     counted: Counter[str] = Counter()
     inside: list[bool] = []
-    read, first = read_yaml, Examination.first
+    read, examine = read_yaml, Examination.examine
 
     def count(text: str) -> Any:
         if inside:
@@ -34,12 +34,12 @@ def parsed(monkeypatch: pytest.MonkeyPatch) -> Counter[str]:
     def diagnose(self: Examination, *arguments: Any) -> Any:
         inside.append(True)
         try:
-            return first(self, *arguments)
+            return examine(self, *arguments)
         finally:
             inside.pop()
 
     monkeypatch.setattr(phases, "read_yaml", count)
-    monkeypatch.setattr(Examination, "first", diagnose)
+    monkeypatch.setattr(Examination, "examine", diagnose)
     return counted
 
 

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+from typing import Any, Literal
+
 from remediator.core.advice.owner import Owner
 from remediator.core.buildspec.phases import Shell
 from remediator.core.codebuild.pipeline import Place
@@ -20,10 +23,10 @@ class FailedBuild:
     """What failed, by CodeBuild's own record.
 
     `build` is its ARN, `image` its environment's image, `initiator` who started it, `started_at` when, `pipeline` and
-    `batch` what it belongs to (empty for none), `minutes` how long it may take, CodeBuild's own retries of it included.
+    `batch` what it belongs to (empty for none), `minutes` how long it may take, with CodeBuild's own retries of it.
     `phase` is the one that failed, `excerpt` the evidence, redacted. `asked_version` is the source version that it was
     started with, `source_version` the one that builds the same commit again. `unit` is the journal's key of its retry
-    unit, empty where that is the build alone; `place` is where its pipeline ran it.
+    unit, empty for the build alone; `place` is where its pipeline ran it.
     """
 
     build: str = ""
@@ -45,9 +48,8 @@ class FailedBuild:
 class Standing:
     """How the case counts among the project's others.
 
-    `attempt`: is it one of the project's attempts? `last_news`: is it the last news before the project goes quiet?
-    `undone`: does the plan repair again what somebody took away? `duplicate_of` is the execution that has this very
-    build already, empty for none.
+    `attempt`: is it one of the project's attempts? `last_news`: the last news before the project goes quiet? `undone`:
+    does the plan repair again what somebody took away? `duplicate_of`: the execution that has this build already.
     """
 
     attempt: bool = False
@@ -68,9 +70,9 @@ class Times:
 
 @value
 class ProjectFacts:
-    """What advice has to know of the project: the tools that keep its definition and its role's (None where the role
-    was not read), the buildspec's path (empty for the default), the shell of its commands, whether its role held the
-    grant, the variables that are its own and were kept, and what is wrong with its own login."""
+    """What advice needs of the project: the tools that keep its definition and its role's (None where the role was not
+    read), the buildspec's path (empty for the default), the shell of its commands, whether its role held the grant, its
+    own variables that were kept, and what is wrong with its own login."""
 
     name: str = ""
     owner: Owner | None = None
@@ -86,8 +88,8 @@ class ProjectFacts:
 class Case:
     """A diagnosis and what was decided, small enough for a checkpoint.
 
-    `refusal` ends the remediation with nothing written. `waits` tells that the cause passes with time and that nothing
-    is to be changed. `auth_config`: does the plan need the secret's key docker_auth_config?
+    `refusal` ends the remediation with nothing written. `waits`: the cause passes with time, and nothing is changed.
+    `auth_config`: does the plan need the secret's key docker_auth_config?
     """
 
     refusal: Outcome | None
@@ -100,3 +102,7 @@ class Case:
     standing: Standing = Standing()
     times: Times = Times()
     facts: ProjectFacts = ProjectFacts()
+
+    def changed(self, part: Literal["failed", "standing", "times", "facts"], **members: Any) -> Case:
+        """The same case with other members of one of its parts."""
+        return replace(self, **{part: replace(getattr(self, part), **members)})

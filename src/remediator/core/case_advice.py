@@ -24,10 +24,11 @@ NOTHING_KNOWN = RepairFacts()
 
 
 def advice_on(case: Case, known: RepairFacts = NOTHING_KNOWN) -> tuple[str, ...]:
-    """What belongs to every outcome of this case once its plan was made, in the order: the project's own variables,
-    its own login, its definition, its role, the credentials."""
+    """Advice for every outcome of this case once its plan was made, in the order: the project's own variables, its own
+    login, its definition, its role, the credentials."""
     if case.waits:
-        return _on_cause(case)
+        refusal = no_cure(case.cause) if case.cause else None
+        return (*refusal.advice, *mirrors_for(case)) if refusal else ()
     facts, plan = case.facts, case.plan
     told: list[str] = []
     if facts.kept_variables:
@@ -35,7 +36,10 @@ def advice_on(case: Case, known: RepairFacts = NOTHING_KNOWN) -> tuple[str, ...]
         told.append(
             f"the environment variable {own} is the project's own and was kept, so neither of the two variables was set"
         )
-    told += _fix_login(case)
+    if facts.login_faults:
+        from remediator.core.advice.sign_in import fix_login
+
+        told += [fix_login(fault, login.command) for login in plan.logins for fault in facts.login_faults]
     if plan.project_changes and facts.owner:
         from remediator.core.advice.definition import keep_in_definition
 
@@ -67,16 +71,3 @@ def mirrors_for(case: Case) -> tuple[str, ...]:
     """Where else the throttled image can be had."""
     failed = case.failed
     return mirrors_of(BuildArn.parse(failed.build), failed.phase, failed.image, failed.excerpt)
-
-
-def _on_cause(case: Case) -> tuple[str, ...]:
-    refusal = no_cure(case.cause) if case.cause else None
-    return (*refusal.advice, *mirrors_for(case)) if refusal else ()
-
-
-def _fix_login(case: Case) -> list[str]:
-    from remediator.core.advice.sign_in import fix_login
-    from remediator.core.repair.change import AddDockerLogin
-
-    logins = [change.command for change in case.plan.changes if isinstance(change, AddDockerLogin)]
-    return [fix_login(fault, login) for login in logins for fault in case.facts.login_faults]

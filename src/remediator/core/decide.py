@@ -54,12 +54,11 @@ def read(build: Build, snapshot: Snapshot, sign_in: SignIn) -> Reading:
 
 
 def refuse_build(build: Build, diagnosis: Diagnosis) -> Case | None:
-    """Did it fail, and can credentials cure that, or time? None when they can."""
+    """The case of a build that did not fail, or that neither credentials nor time can cure; None for any other."""
     if build.status not in FAILED_STATUSES:
         return Case(rejected(f"the build did not fail: CodeBuild has it as {build.status}"))
-    if diagnosis.cause in WAITED_FOR:
-        return None
-    return Case(diagnosis.refusal, diagnosis.cause) if diagnosis.refusal else None
+    incurable = diagnosis.refusal and diagnosis.cause not in WAITED_FOR
+    return Case(diagnosis.refusal, diagnosis.cause) if incurable else None
 
 
 def make_case(
@@ -86,7 +85,7 @@ def make_case(
         return _with_commands_signed_in(case, reading, diagnosis, terms, pushes)
     plan = make_plan(reading.snapshot, terms.sign_in, reading.buildspec, for_build=reading.another_image)
     kept = kept_variables(reading.snapshot, terms.sign_in, reading.buildspec)
-    return replace(case, plan=plan, facts=replace(case.facts, kept_variables=kept))
+    return replace(case, plan=plan).changed("facts", kept_variables=kept)
 
 
 def with_role(case: Case, role: Role, reading: Reading, terms: Terms, history: History = NEW) -> Case:
@@ -98,29 +97,28 @@ def with_role(case: Case, role: Role, reading: Reading, terms: Terms, history: H
         return Case(stranger, case.cause)
     if role.granted:
         case = replace(case, plan=Plan(tuple(case.plan.project_changes)))
-    if terms.sign_in.grant_by == "none" and case.plan.grant:
-        return Case(_left_to_a_person(case.plan.grant), case.cause)
-    facts = replace(case.facts, role_owner=owner_of(role.tags), granted=role.granted)
-    case = replace(case, facts=facts, standing=replace(case.standing, undone=history.was_undone(case.plan)))
+    grant = case.plan.grant
+    if grant and grant.by == "none":
+        return Case(_left_to_a_person(grant), case.cause)
+    case = case.changed("facts", role_owner=owner_of(role.tags), granted=role.granted)
     left_alone = undone_again(history, case.plan)
     if left_alone:
         return Case(left_alone.with_facts(advice=advice_on(case)), case.cause)
-    return case
+    return case.changed("standing", undone=history.was_undone(case.plan))
 
 
 def replan(case: Case, reading: Reading, terms: Terms) -> Case:
-    """The same case for a project that was edited since: the diagnosis holds, the plan is made again.
+    """The case of a project that was edited since: the diagnosis holds, the plan is made again.
 
-    The build that it was planned for started before that edit, so what differs now may be the edit's.
+    The build started before that edit, so what differs now may be the edit's.
     """
     failed = case.failed
     diagnosis = Diagnosis(case.cause, DOCKER_HUB, failed.phase, failed.excerpt, refusal=None)
     again = make_case(reading, diagnosis, terms, pushes=False if case.auth_config else None)
     if reading.snapshot.role:
         again = with_role(again, reading.snapshot.role, reading, terms)
-    failed = replace(again.failed, place=failed.place, unit=failed.unit)
-    standing = replace(again.standing, attempt=case.standing.attempt, undone=case.standing.undone)
-    return replace(again, failed=failed, standing=standing)
+    again = again.changed("failed", place=failed.place, unit=failed.unit)
+    return again.changed("standing", attempt=case.standing.attempt, undone=case.standing.undone)
 
 
 def _case(reading: Reading, diagnosis: Diagnosis, history: History) -> Case:
@@ -155,17 +153,16 @@ def _case(reading: Reading, diagnosis: Diagnosis, history: History) -> Case:
 
 
 def _waiting(reading: Reading, diagnosis: Diagnosis, history: History) -> Case:
-    """A cause that passes with time. Whose limit or lockout it is can be told only of builds that use the secret: of
-    another account nothing can be read here, and signing in as this one would tell nothing of that."""
-    ours = reading.signed_in
-    if not ours and diagnosis.cause is not Cause.ABUSE_LIMIT:
+    """A cause that passes with time. Whose limit or lockout it is can be told only of builds that use the secret:
+    nothing can be read here of another account."""
+    if not reading.signed_in and diagnosis.cause is not Cause.ABUSE_LIMIT:
         return Case(diagnosis.refusal, diagnosis.cause)
-    case = _case(reading, diagnosis, history)
-    if not ours and reading.another_image:
-        # StartBuild would be given the credential for that image, and this role may not read it.
-        against = "start the build again later, with the image that it was started with"
-        case = replace(case, retry=replace(case.retry, against=against))
-    return replace(case, waits=True)
+    case = replace(_case(reading, diagnosis, history), waits=True)
+    if reading.signed_in or not reading.another_image:
+        return case
+    # StartBuild would be given the credential for that image, and this role may not read it.
+    against = "start the build again later, with the image that it was started with"
+    return replace(case, retry=replace(case.retry, against=against))
 
 
 def _with_commands_signed_in(
@@ -178,12 +175,9 @@ def _with_commands_signed_in(
     if isinstance(way, Outcome):
         return Case(way.with_facts(advice=(*way.advice, *mirrors_for(case))), diagnosis.cause)
     kept = kept_variables(snapshot, sign_in, buildspec, login=way.login is not None)
-    return replace(
-        case,
-        plan=make_plan(snapshot, sign_in, buildspec, way.login, way.auth_config),
-        auth_config=way.auth_config,
-        facts=replace(case.facts, kept_variables=kept, login_faults=way.faults),
-    )
+    plan = make_plan(snapshot, sign_in, buildspec, way.login, way.auth_config)
+    case = replace(case, plan=plan, auth_config=way.auth_config)
+    return case.changed("facts", kept_variables=kept, login_faults=way.faults)
 
 
 def _left_to_a_person(grant: GrantSecretAccess) -> Outcome:

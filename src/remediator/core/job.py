@@ -22,12 +22,15 @@ class Job:
     attempt: int
     retry: bool = True
 
+    def token(self, number: int) -> str:
+        """What makes the calls of AWS idempotent by which this attempt retries for the `number`th time."""
+        return f"{self.build.uuid}-{self.attempt}-{number}"
+
     @classmethod
     def read(cls, payload: Any, execution_arn: str) -> Job:
         """Read the payload that Intake sends: a build's ARN, or an object of that and `retry`.
 
-        An execution's name is `<build uuid>-<attempt>` and stands in its ARN:
-        `arn:aws:lambda:…:function:<name>:<version>/durable-execution/<execution name>/<id>`.
+        An execution is named `<build uuid>-<attempt>`; its ARN has `/durable-execution/<execution name>/<id>`.
         """
         named = re.search(_EXECUTION, execution_arn)
         attempt = int(named[1]) if named else 1

@@ -6,7 +6,7 @@ DOCKER_HUB = "docker.io"
 """The name of Docker Hub in an image reference."""
 
 DOCKER_HUB_KEY = "https://index.docker.io/v1/"
-"""The one name under which the docker CLI keeps and looks for Docker Hub's credentials."""
+"""The one name under which the docker CLI keeps Docker Hub's credentials."""
 
 HOSTS_OF_DOCKER_HUB = (
     DOCKER_HUB,

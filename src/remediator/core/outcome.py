@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import replace
+from dataclasses import fields, replace
 from enum import StrEnum
 from typing import Any
 
@@ -49,10 +49,8 @@ class Outcome:
     quiet: bool = False
 
     def __post_init__(self) -> None:
-        """What a build, an image, a buildspec or AWS said may be anywhere in the texts. So a reason and a change are
-        one line each and an advice is lines, nothing is in them that a terminal would obey, and what is too long is
-        cut.
-        """
+        """Any part of the texts may come from a build, an image, a buildspec or AWS. So a reason and a change are one
+        line each, an advice is lines, a terminal obeys nothing in them, and what is too long is cut."""
         object.__setattr__(self, "reason", _line(self.reason))
         object.__setattr__(self, "changes", tuple(map(_line, self.changes)))
         object.__setattr__(self, "advice", _advice(self.advice))
@@ -62,15 +60,8 @@ class Outcome:
 
     def to_json(self) -> dict[str, Any]:
         """For the log, the journal and whoever asked."""
-        return {
-            "outcome": self.ending.value,
-            "reason": self.reason,
-            "cause": self.cause,
-            "changes": list(self.changes),
-            "advice": list(self.advice),
-            "retried_build": self.retried_build,
-            "quiet": self.quiet,
-        }
+        facts = {field.name: getattr(self, field.name) for field in fields(self) if field.name != "ending"}
+        return {"outcome": self.ending.value, **facts, "changes": list(self.changes), "advice": list(self.advice)}
 
     def entry(self, project: str, build: str) -> dict[str, Any]:
         """What the journal and the log say of this build (its ARN)."""
@@ -78,15 +69,9 @@ class Outcome:
 
     @classmethod
     def from_json(cls, document: Mapping[str, Any]) -> Outcome:
-        return cls(
-            ending=Ending(document["outcome"]),
-            reason=document["reason"],
-            cause=document["cause"],
-            changes=tuple(document["changes"]),
-            advice=tuple(document["advice"]),
-            retried_build=document["retried_build"],
-            quiet=document["quiet"],
-        )
+        facts = {field.name: document[field.name] for field in fields(cls) if field.name != "ending"}
+        lists = {name: tuple(facts[name]) for name in ("changes", "advice")}
+        return cls(Ending(document["outcome"]), **{**facts, **lists})
 
 
 def _ending_in(ending: Ending) -> Callable[..., Outcome]:
@@ -124,10 +109,8 @@ SHOWN = 120
 
 
 class BadInput(ValueError):
-    """A field of an event, command or setting has a value that is not allowed; nothing was changed.
-
-    A field that a command does not have is named by whoever sent it.
-    """
+    """A field of an event, command or setting has a value that is not allowed; nothing was changed. Whoever sent it may
+    have named the field too."""
 
     def __init__(self, field: str, value: object, allowed: str) -> None:
         self.field = _short(harmless(field))
@@ -141,9 +124,7 @@ class BadInput(ValueError):
 
 def shown(value: object) -> str:
     """A short form of any value that is safe in a one-line message (control characters escaped)."""
-    if value is None:
-        return "nothing"
-    return _short(repr(value))
+    return "nothing" if value is None else _short(repr(value))
 
 
 def _short(text: str) -> str:

@@ -16,10 +16,9 @@ from remediator.core.value import value
 class Overrides:
     """What a build was started with besides its project's settings.
 
-    `request`: the members of StartBuild's request that give it again, valid for botocore's model. It may hold values
-    of plain text variables, so it is neither logged nor checkpointed.
-    `names`: the members that differ, for people (`environment.computeType`), never a value.
-    `lost`: those of the names that can't be given again from here, or only in part.
+    `request` gives it again: members of StartBuild's request. It may hold values of plain text variables, so it is
+    neither logged nor checkpointed. `names` are the members that differ (`environment.computeType`), never a value,
+    `lost` those that can't be given again from here, or only in part.
     """
 
     request: Mapping[str, Any] = field(repr=False)
@@ -29,10 +28,8 @@ class Overrides:
 
 @value
 class Reading:
-    """`buildspec` is the project's, `ran` the build's own; both are one object where they say the same.
-
-    `signed_in`: does the build carry the credentials of a repair where its pull was throttled?
-    """
+    """`buildspec` is the project's, `ran` the build's own: one object where their texts are equal. `signed_in`: does
+    the build carry the credentials of a repair where its pull was throttled?"""
 
     build: Build
     snapshot: Snapshot

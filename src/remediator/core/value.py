@@ -1,7 +1,7 @@
 """Makes a class of plain, frozen values, as `dataclass(frozen=True)` does, for a fifth of the time at each start.
 
-Most of a dataclass's cost is code that is compiled for its methods. Only the constructor depends on the class: the
-other methods are the same for all, and are shared here. `dataclasses.replace` and `fields` work as for any dataclass.
+A dataclass compiles all its methods. Here only the constructor is compiled, the others are shared by all classes.
+`dataclasses.replace` and `fields` work as for any dataclass.
 """
 
 from __future__ import annotations

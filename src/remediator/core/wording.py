@@ -41,14 +41,14 @@ _TERMINAL_SEQUENCE = r"\x1b(?:\[[0-?]*[ -/]*[@-~]|\][^\x07\x1b]{0,512}(?:\x07|\x
 
 
 def redact(text: str) -> str:
-    """The same text without account names, tokens and passwords; what it has redacted it leaves as it is."""
+    """The text without account names, tokens and passwords; a redacted text stays the same."""
     for pattern, replacement in _SECRETS:
         text = re.sub(pattern, replacement, text)
     return text
 
 
 def harmless(text: str) -> str:
-    """The same text without terminal sequences and invisible characters; every kind of blank is one space."""
+    """The text without terminal sequences and invisible characters; every kind of blank is one space."""
     if text.isprintable():
         return text
     text = re.sub(_TERMINAL_SEQUENCE, "", text)

@@ -19,7 +19,7 @@ LEFT_ALONE = 86_400
 
 @value
 class Claimed:
-    """The project is this execution's; its past, and how many looks it took."""
+    """The project is this execution's, with its past, after so many looks."""
 
     history: History
     looks: int
@@ -54,11 +54,8 @@ class ProjectClaim:
     services: Services
 
     def claim(self, seen: ClaimAnswer, *, first: bool) -> ClaimAnswer:
-        """Take the project's lease, or say who has it.
-
-        A second attempt is a person's, who may go on where a repair was taken back. Only the `first` claim of an
-        execution can find it to be a duplicate.
-        """
+        """Take the project's lease, or say who has it. A second attempt is a person's, who may go on where a repair was
+        taken back. Only the `first` claim of an execution can find it to be a duplicate."""
         looks = (seen.looks if isinstance(seen, Held) else 0) + 1
         try:
             claim = self._ask_for_it("")
@@ -80,14 +77,13 @@ class ProjectClaim:
         return self.services.journal.claim(job.build, job.execution, now, evict, insist=job.attempt > 1)
 
     def release(self, history: History, *, repaired: bool) -> None:
-        """Give the lease back. Who uses the secret is for people only: a set of names has its limits, so no failure of
-        that counts."""
+        """Give the lease back. The list of the secret's users is for people only: where it is full that is no error."""
         self.services.journal.release(self.job.build.project, self.job.execution, history)
         if repaired:
             with suppress(ClientError):
                 self.services.secret_record.add_user(self.job.build.project)
 
     def leave_alone(self) -> None:
-        """For a day: what was taken back would do the same harm at the project's next failure."""
+        """For a day: the repair that was taken back would do the same harm at the next failure."""
         until = self.services.now() + LEFT_ALONE
         self.services.journal.leave_alone(self.job.build.project, self.job.execution, until)

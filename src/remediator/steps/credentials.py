@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from contextlib import suppress
-from dataclasses import astuple
 
 from botocore.exceptions import ClientError
 
@@ -25,8 +24,8 @@ NOT_ACCEPTED = "Docker Hub does not accept the user name and password of the sec
 
 @value
 class Accepted:
-    """Docker Hub takes the credentials. Their account has a `limit` of pulls in a `window` of seconds, of which so many
-    are `remaining`; None where there is no limit, or it is not told."""
+    """Docker Hub takes the credentials. Their account may pull `limit` images in a `window` of seconds and has so many
+    `remaining`; None where there is no limit, or it is not told."""
 
     limit: int | None = None
     remaining: int | None = None
@@ -78,29 +77,26 @@ class CredentialCheck:
     execution: str
 
     def check(self, case: Case, *, trusts: bool) -> Accepted | Trusted | Asking | Unreachable | Outcome:
-        """The same as `look`, for a case; one that needs the secret's third key needs it right.
-
-        `trusts`: is an earlier proof good enough where Docker Hub can't be asked?
-        """
+        """The same as `look`, for a case. `trusts`: does an earlier proof do where Docker Hub can't be asked?"""
         seen = self.look(case)
         return Trusted() if trusts and isinstance(seen, Unreachable) and seen.earlier else seen
 
     def look(self, case: Case | None = None) -> Accepted | Asking | Unreachable | Outcome:
-        """Are the credentials well formed and accepted, and may their account be shared by many projects?"""
+        """Are the credentials well formed and accepted, and may their account be shared by many projects? With a case
+        that needs the secret's third key that is looked at too."""
         credentials = self._read()
         if isinstance(credentials, Outcome):
             return credentials
-        if case is not None and case.auth_config:
-            lacking = self._auth_config_lacking(credentials, case)
-            if lacking:
-                return lacking
+        lacking = self._auth_config_lacking(credentials, case) if case and case.auth_config else None
+        if lacking:
+            return lacking
         seen = self._proven(credentials, afresh=False)
         if isinstance(seen, Accepted) and seen.limit is not None and not self.services.settings.allow_limited_account:
             return _limited(seen)
         return seen
 
     def allowance(self) -> AccountAllowance | Asking | Unreachable | Outcome:
-        """What the account may pull and has left right now; that signs in, so it is asked only where that may be."""
+        """What the account may pull and has left right now. To find out is to sign in."""
         credentials = self._read()
         if isinstance(credentials, Outcome):
             return credentials
@@ -112,14 +108,14 @@ class CredentialCheck:
         return AccountAllowance(seen.limit, seen.remaining, window, self.services.now() + window, users)
 
     def lock_out(self) -> LockedOut:
-        """Nobody signs in with the secret for a while, since asking again would prolong a lockout."""
+        """Nobody signs in with the secret for a while: asking again would prolong a lockout."""
         seconds = self.services.settings.limits.minutes * 60
         until = self.services.now() + seconds
         self.services.secret_record.lock_out(until)
         return LockedOut(until, seconds)
 
     def locked_for(self) -> int:
-        """For how many seconds nobody signs in with the secret from now on; 0 where anybody may."""
+        """Seconds for which nobody signs in with the secret; 0 where anybody may."""
         now = self.services.now()
         until = self.services.secret_record.locked_until(now)
         return int(until - now) + 1 if until else 0
@@ -131,11 +127,10 @@ class CredentialCheck:
             return rejected(f"the secret can't be used: {error}")
         except ClientError as error:
             raise_if_transient(error)
+            unknown_key = None
             with suppress(ClientError):
                 unknown_key = self._unknown_key()
-                if unknown_key:
-                    return unknown_key
-            return rejected(f"the secret can't be read: {message_of(error)}")
+            return unknown_key or rejected(f"the secret can't be read: {message_of(error)}")
 
     def _proven(self, credentials: Credentials, *, afresh: bool) -> Accepted | Asking | Unreachable | Outcome:
         record, now = self.services.secret_record, self.services.now()
@@ -149,10 +144,9 @@ class CredentialCheck:
         answer = ask_docker_hub(credentials.username, credentials.password, self.services.settings.docker_hub_endpoint)
         now = self.services.now()
         match answer:
-            case Allowance():
-                accepted = Accepted(answer.limit, answer.remaining, answer.window)
-                record.accepted(credentials.version, self.execution, now, *astuple(accepted))
-                return accepted
+            case Allowance(limit, remaining, window):
+                record.accepted(credentials.version, self.execution, now, limit, remaining, window)
+                return Accepted(limit, remaining, window)
             case Answer.REJECTED:
                 record.refused(credentials.version, self.execution, now)
                 return _not_accepted(now + REFUSED_FOR)
@@ -164,16 +158,14 @@ class CredentialCheck:
         return Unreachable(known.accepted_before)
 
     def _auth_config_lacking(self, credentials: Credentials, case: Case) -> Outcome | None:
-        """The outcome where the plan needs the secret's third key and that can't be used; None when it can."""
+        """Outcome where the secret's third key can't be used; None when it can."""
         if credentials.auth_config is None:
             reason = "its buildspec is in the repository, and the secret has no key docker_auth_config"
             by_hand = advice_without_key(case, self.services.settings.sign_in)
             return advised(f"the project's commands can't be signed in from here: {reason}", *by_hand)
         fault = fault_in(credentials.auth_config, credentials.username, credentials.password)
-        if fault:
-            reason = f"the secret's key docker_auth_config can't be used: {fault}"
-            return rejected(reason, "correct the key, then use the remediate command")
-        return None
+        reason = f"the secret's key docker_auth_config can't be used: {fault}"
+        return rejected(reason, "correct the key, then use the remediate command") if fault else None
 
     def _unknown_key(self) -> Outcome | None:
         """A key that this stack grants nothing on fails every build that refers to the secret."""

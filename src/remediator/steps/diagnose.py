@@ -12,10 +12,10 @@ from typing import Any
 from botocore.exceptions import ClientError
 
 from remediator.aws.client import message_of, raise_if_transient
-from remediator.core.case import Case
+from remediator.core.case import Case, Standing
 from remediator.core.codebuild.build import Build
 from remediator.core.codebuild.failure import BuildArn
-from remediator.core.codebuild.project import Document, Role, Snapshot
+from remediator.core.codebuild.project import Snapshot
 from remediator.core.decide import make_case, read, refuse_build, with_role
 from remediator.core.diagnosis.diagnosis import Diagnosis, diagnose
 from remediator.core.diagnosis.throttle import Cause
@@ -45,16 +45,10 @@ class Examination:
     job: Job
     services: Services
 
-    def first(self, history: History) -> Case:
-        """Examine the build of the job: is it to be acted on, by this execution, and how? Then it is taken."""
-        return self._timed(self._examined(self.job.build, history, {}))
-
-    def again(self, build: BuildArn, history: History, repaired: Mapping[str, Any]) -> Case:
-        """Examine a retry of this execution's that was throttled too. `repaired` is what was changed before."""
-        return self._timed(self._examined(build, history, repaired))
-
-    def _timed(self, case: Case) -> Case:
-        return replace(case, times=replace(case.times, made_at=self.services.now()))
+    def examine(self, subject: BuildArn, history: History, repaired: Mapping[str, Any]) -> Case:
+        """Is the build to be acted on, by this execution, and how? The job's own build is taken then; any other is a
+        retry of this execution's that was throttled too. `repaired` is what was changed before."""
+        return self._examined(subject, history, repaired).changed("times", made_at=self.services.now())
 
     def _examined(self, subject: BuildArn, history: History, repaired: Mapping[str, Any]) -> Case:
         build = self.services.codebuild.build(subject)
@@ -76,18 +70,18 @@ class Examination:
         if self.job.attempt == 1:
             ruled_out = self._ruled_out(build, unit, history)
             if ruled_out:
-                return _standing(Case(ruled_out, diagnosis.cause), last_news=ruled_out.ending is Ending.GAVE_UP)
+                standing = Standing(last_news=ruled_out.ending is Ending.GAVE_UP)
+                return Case(ruled_out, diagnosis.cause, standing=standing)
         else:  # a person's word goes before these rules, but not before an execution that still works on it
             history = replace(history, undone=0)
             earlier = self.services.journal.entry(self.job.build)
             if earlier and self._is_watched(earlier.execution):
-                return _standing(Case(None, diagnosis.cause), duplicate_of=earlier.execution)
+                return Case(None, diagnosis.cause, standing=Standing(duplicate_of=earlier.execution))
             if unit.runs:
                 return Case(owned_by_another(unit.name, unit.held_by, runs=True), diagnosis.cause)
-        case = self._case(build, diagnosis, history)
-        case = replace(case, failed=replace(case.failed, unit=unit.key, place=unit.place))
+        case = self._case(build, diagnosis, history).changed("failed", unit=unit.key, place=unit.place)
         if case.refusal:
-            return _standing(case, attempt=history.counts(build))
+            return case.changed("standing", attempt=history.counts(build))
         return self._entered(case, unit)
 
     def _ruled_out(self, build: Build, unit: RetryUnit, history: History) -> Outcome | None:
@@ -117,14 +111,18 @@ class Examination:
         if case.refusal and not carried:
             return case
         grants = Grants(self.services)
-        role = _role(project, grants)
-        if isinstance(role, Outcome):
-            return Case(role, diagnosis.cause)
+        try:
+            role = grants.role(str(project.get("serviceRole", "")))
+        except ClientError as error:
+            raise_if_transient(error)
+            return Case(advised(f"the project's service role can't be read: {message_of(error)}"), diagnosis.cause)
         reading = reading.with_role(role)
         if carried:
             return Case(self._unused(reading, diagnosis), diagnosis.cause)
         case = with_role(case, role, reading, terms, history)
-        refused = self._other_images(reading, case) or _unreadable(role, case, grants)
+        refused = self._other_images(reading, case)
+        if not (refused or case.refusal or case.waits):  # then something refers to the secret, or is about to
+            refused = grants.objection(role)
         if refused:
             return Case(refused, case.cause)
         changes_nothing = not case.plan.changes and not case.retry.overrides and not case.waits
@@ -141,7 +139,7 @@ class Examination:
         return other_images(builds, reading.snapshot, case.plan)
 
     def _unused(self, reading: Reading, diagnosis: Diagnosis) -> Outcome:
-        """Throttled as an anonymous although it was repaired: why, with the evidence."""
+        """Why a build of a repaired project was throttled as anonymous, with the evidence."""
         from remediator.core.verdict.why_unused import why_unused
 
         outcome = why_unused(reading, diagnosis, self.services.settings.sign_in, self._secret_fault())
@@ -166,30 +164,11 @@ class Examination:
             evict=unit.held_by,
         )
         if entrance.held_by and entrance.of_build:
-            return _standing(case, duplicate_of=entrance.held_by)
-        refusal = None
+            return case.changed("standing", duplicate_of=entrance.held_by)
         if entrance.held_by:
             refusal = owned_by_another(unit.name, entrance.held_by, runs=True)
         elif entrance.stopped:
             refusal = stopped(entrance.stopped)
-        if refusal:
-            case = replace(case, refusal=refusal.with_facts(cause=case.cause))
-            return _standing(case, attempt=False)
-        return case
-
-
-def _standing(case: Case, **changed: Any) -> Case:
-    return replace(case, standing=replace(case.standing, **changed))
-
-
-def _role(project: Document, grants: Grants) -> Role | Outcome:
-    try:
-        return grants.role(str(project.get("serviceRole", "")))
-    except ClientError as error:
-        raise_if_transient(error)
-        return advised(f"the project's service role can't be read: {message_of(error)}")
-
-
-def _unreadable(role: Role, case: Case, grants: Grants) -> Outcome | None:
-    """What would keep the role from the secret, where something is to refer to it or does already."""
-    return None if case.refusal or case.waits else grants.objection(role)
+        else:
+            return case
+        return replace(case, refusal=refusal.with_facts(cause=case.cause)).changed("standing", attempt=False)

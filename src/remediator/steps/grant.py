@@ -1,8 +1,7 @@
-"""Lets service roles read the secret, in the way that PolicyMode says, and finds what would keep them from it."""
+"""Lets service roles read the secret, in the way that PolicyMode says."""
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from dataclasses import replace
 from functools import cached_property
@@ -10,7 +9,7 @@ from typing import Any
 
 from botocore.exceptions import ClientError
 
-from remediator.aws.client import code_of, is_transient, message_of, raise_if_transient
+from remediator.aws.client import code_of, is_transient, message_of
 from remediator.core.codebuild.project import Role, Snapshot
 from remediator.core.guards.history import stopped
 from remediator.core.guards.shared_role import shared_with, users_of_roles
@@ -35,7 +34,7 @@ _REFUSED = (
 
 @value
 class Granted:
-    """The role may read the secret, `at` seconds since 1970; who shares it, as a sentence, empty for nobody."""
+    """The role may read the secret, since `at` (seconds since 1970); who shares it, as a sentence, empty for nobody."""
 
     at: float
     shared_with: str = ""
@@ -50,9 +49,9 @@ class Busy:
 
 @value
 class Grants:
-    """What it has read of the secret it reads once: make one for each look.
+    """Reads the secret's policy and key once: make one for each look.
 
-    What only some modes, keys and boundaries need is imported where it is used: every start of the function counts.
+    What only some modes, keys and boundaries need is imported where it is used, for a short start.
     """
 
     services: Services
@@ -73,7 +72,7 @@ class Grants:
                 from remediator.core.policies.secret_policy import SecretPolicyFault, names_role
 
                 try:
-                    return names_role(self._secret_policy, role.arn)
+                    return names_role(self.secret_policy, role.arn)
                 except SecretPolicyFault:
                     return False
             case "inline":
@@ -82,94 +81,25 @@ class Grants:
 
     def objection(self, role: Role) -> Outcome | None:
         """What would keep the role from reading the secret whatever is granted; None where nothing is seen."""
-        # The key comes first: what a boundary has to allow can be told only where the key can be looked at.
-        return self._key_objection(role) or self._boundary_objection(role) or self._secret_objection(role)
+        from remediator.steps.grant_objections import objection
 
-    def _boundary_objection(self, role: Role) -> Outcome | None:
-        if not role.boundary:
-            return None
-        from remediator.core.advice.policies import let_boundary
-        from remediator.core.policies.evaluate import boundary_refuses
-
-        try:
-            document = self.services.iam.policy(role.boundary)
-        except ClientError as error:
-            raise_if_transient(error)
-            reason = (
-                f"the permissions boundary {role.boundary} of the role {role.arn} can't be read: {message_of(error)}"
-            )
-            return advised(reason, "let the stack read it, then use the remediate command")
-        refused = boundary_refuses(document, self._sign_in.secret_arn, self._key_arn)
-        if not refused:
-            return None
-        return advised(
-            f"the permissions boundary {role.boundary} of the role {role.arn} does not allow {' and '.join(refused)}",
-            let_boundary(role.arn, role.boundary, self._sign_in.secret_arn, self._key_arn, refused),
-        )
-
-    def _key_objection(self, role: Role) -> Outcome | None:
-        """A key that can't be looked at, as one of another account, is an objection: nothing can be promised of it."""
-        if not self._sign_in.customer_key:
-            return None
-        from remediator.core.advice.policies import let_key_policy
-        from remediator.core.policies.evaluate import key_policy_refuses
-
-        try:
-            key = self._key_arn
-            document = self.services.kms.policy(key) if key else None
-        except ClientError as error:
-            raise_if_transient(error)
-            return advised(
-                f"the key of the secret can't be looked at: {message_of(error)}",
-                "deploy with the ARN of the secret's own key as SecretKmsKeyArn",
-            )
-        # Where the grant is in the secret's policy, nothing in IAM lets the role decrypt: the key itself has to.
-        in_iam = self._sign_in.grant_by != "secret"
-        refused = document is not None and key_policy_refuses(
-            document, role.arn, self._sign_in.secret_arn, key, iam_decides=in_iam
-        )
-        if not refused:
-            return None
-        return advised(
-            f"the policy of the key {key} does not let the role {role.arn} decrypt the secret",
-            let_key_policy(role.arn, self._sign_in.secret_arn, key),
-        )
-
-    def _secret_objection(self, role: Role) -> Outcome | None:
-        """Only where the secret's policy may be read, which is where the grant is written into it."""
-        if self._sign_in.grant_by != "secret":
-            return None
-        from remediator.core.policies.evaluate import denies_reading
-
-        try:
-            document = json.loads(self._secret_policy or "{}")
-        except (ValueError, RecursionError):
-            return None  # the grant will say so
-        if not denies_reading(document, role.arn, self._sign_in.secret_arn):
-            return None
-        return advised(
-            f"the secret's own policy denies the role {role.arn} to read it",
-            "leave the role out of that statement of the secret's policy, then use the remediate command",
-        )
+        return objection(role, self)
 
     def shared_role(self, role: str, project: str, execution: str) -> str | Busy | Outcome:
-        """Who shares the role, by its name, as a sentence, empty for nobody; the outcome where strangers could read the
-        secret through one of them. All projects are read again where that was not done a short while ago."""
+        """Who shares the role of this name, as a sentence, empty for nobody; the outcome where strangers could read the
+        secret through one of them. All projects are read, unless that was done a short while ago."""
         index, settings, now = self.services.role_index, self.services.settings, self.services.now()
         users = index.users(now)
         if users is None:
             if not index.begin(execution, now):
                 return Busy("read who shares the roles")
-            projects = map(Snapshot, self.services.codebuild.projects(settings.covers))
-            users = users_of_roles(projects)
+            users = users_of_roles(map(Snapshot, self.services.codebuild.projects(settings.covers)))
             index.keep(users, execution, now)
         return shared_with(users, role, project, settings.untrusted_projects)
 
     def make(self, change: GrantSecretAccess, job: Job) -> Granted | Busy | Outcome:
-        """Let the project's role read the secret, unless everything was stopped since; the outcome when AWS refuses.
-
-        The role is read again: proving the secret may have taken long.
-        """
+        """Let the project's role read the secret, unless everything was stopped; the outcome when AWS refuses. The role
+        is read again: proving the secret may have taken long."""
         stop = self.services.switch.stopped()
         if stop:
             return stopped(stop)
@@ -197,7 +127,7 @@ class Grants:
         return None
 
     def _name_in_secret(self, change: GrantSecretAccess, execution: str) -> Busy | Outcome | None:
-        """Read, change and write the secret's policy as the only one who does."""
+        """Read, change and write the secret's policy; one execution at a time."""
         from remediator.core.policies.secret_policy import SecretPolicyFault, with_role
 
         record, secret = self.services.secret_record, self.services.secret
@@ -215,11 +145,11 @@ class Grants:
         return None
 
     @cached_property
-    def _secret_policy(self) -> str | None:
+    def secret_policy(self) -> str | None:
         return self.services.secret.policy()
 
     @cached_property
-    def _key_arn(self) -> str:
+    def key_arn(self) -> str:
         """The secret's customer key; empty where it is Secrets Manager's own."""
         if not self._sign_in.customer_key:
             return ""
@@ -232,7 +162,7 @@ class Grants:
         from remediator.core.policies.inline_policy import inline_policy, inline_policy_name
 
         secret_arn = self._sign_in.secret_arn
-        return inline_policy_name(secret_arn), inline_policy(secret_arn, self._key_arn)
+        return inline_policy_name(secret_arn), inline_policy(secret_arn, self.key_arn)
 
 
 _ADVICE = {
@@ -245,5 +175,4 @@ _ADVICE = {
 def _refused(change: GrantSecretAccess, why: str, code: str = "") -> Outcome:
     where = {"secret": "named in the secret's policy", "inline": "given an inline policy"}
     reason = f"the role {change.role_name} could not be {where.get(change.by, 'given the policy')}: {why}"
-    advice = (f"{change.show()} by hand", *filter(None, (_ADVICE.get(code),)))
-    return advised(reason, *advice)
+    return advised(reason, f"{change.show()} by hand", *filter(None, (_ADVICE.get(code),)))

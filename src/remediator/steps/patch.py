@@ -1,4 +1,4 @@
-"""Sends a plan to its project and sees to it that nothing else has changed: the steps `patch` and `undo`."""
+"""Sends a plan to its project and checks that nothing else has changed: the steps `patch` and `undo`."""
 
 from __future__ import annotations
 
@@ -58,9 +58,9 @@ class Patch:
     def apply(self, case: Case, history: History, repaired: Record) -> Patched | Outcome:
         """Send the planned changes, read back and compare; the outcome where that may not be, with what was changed.
 
-        What changes was written down before it changes, by `diagnose`. The project is read again just before, after
-        everything else, because CodeBuild has no revisions: the last writer wins. Where it was edited since, the plan
-        is made again. `repaired` is what this execution has changed before.
+        `diagnose` has written the changes down before. The project is read just before the update, because CodeBuild
+        has no revisions: the last writer wins. After an edit the plan is made again. `repaired` is what this execution
+        has changed before.
         """
         stop = self.services.switch.stopped()
         if stop:
@@ -69,7 +69,8 @@ class Patch:
             project = self.services.codebuild.project(self.job.build.project)
             if project is None:
                 return gave_up("the project was deleted since the diagnosis")
-            objection = self._objection(Snapshot(project))
+            snapshot, terms = Snapshot(project), self.services.settings.terms
+            objection = out_of_scope(snapshot, terms.scope) or stranger_objection(snapshot, terms.untrusted)
             if objection:
                 return objection
             if _still_holds(case, project):
@@ -83,8 +84,7 @@ class Patch:
         return gave_up(reason, "use the remediate command when nobody edits it")
 
     def _apply_to(self, project: Document, case: Case, history: History, repaired: Record) -> Patched | Outcome:
-        plan = case.plan
-        wanted = plan.apply(project)
+        plan, wanted = case.plan, case.plan.apply(project)
         changed = tuple(change.show() for change in plan.project_changes)
         edited_at = case.times.edited_at
         if difference(project, wanted):
@@ -93,13 +93,12 @@ class Patch:
             if isinstance(sent, Outcome):
                 return sent.with_facts(changes=changed if sent.ending is Ending.FAILED else ())
             project = {**project, "lastModified": sent}
-        times = replace(case.times, last_modified=Snapshot(project).last_modified, edited_at=edited_at)
-        case = replace(case, times=times)
+        case = case.changed("times", last_modified=Snapshot(project).last_modified, edited_at=edited_at)
         self._keep(case, history, repaired)
         return Patched(case, changed, self.services.now())
 
     def _keep(self, case: Case, history: History, repaired: Record) -> None:
-        """What tells a build that started after the repair from one that started before, and a repair undone."""
+        """Keep what tells builds that started after the repair, and a repair that was undone."""
         now_repaired = replace(
             history,
             repaired_at=case.times.last_modified,
@@ -109,10 +108,6 @@ class Patch:
             members=tuple({**dict.fromkeys(history.members), **repaired, **case.plan.record()}),
         )
         self.services.journal.record_repaired(self.job.build.project, self.job.execution, now_repaired)
-
-    def _objection(self, snapshot: Snapshot) -> Outcome | None:
-        terms = self.services.settings.terms
-        return out_of_scope(snapshot, terms.scope) or stranger_objection(snapshot, terms.untrusted)
 
     def _plan_again(self, project: Document, case: Case) -> Case:
         """Somebody edited the project since the diagnosis: decide again, with the role that has been granted."""
@@ -127,8 +122,8 @@ class Patch:
         return again
 
     def undo(self, plan: Plan) -> Undone | Outcome:
-        """Take back what `patch` changed, where it is still ours. What is gone by now, also by an undo that was
-        interrupted, counts as taken back."""
+        """Take back what `patch` changed, where it is still ours. What is gone already, also by an interrupted undo,
+        counts as taken back."""
         project = self.services.codebuild.project(self.job.build.project)
         if project is None:
             return Undone(False)
@@ -139,8 +134,8 @@ class Patch:
         return sent if isinstance(sent, Outcome) else Undone(True)
 
     def _send(self, wanted: Document, plan: Plan) -> float | Outcome:
-        """UpdateProject, then read back and compare: the `lastModified` of CodeBuild's answer when the project is now
-        exactly as wanted, else the outcome."""
+        """UpdateProject, then read back and compare: CodeBuild's new `lastModified` when the project is exactly as
+        wanted, else the outcome."""
         try:
             updated = self.services.codebuild.update(wanted, with_source=plan.edits_source)
         except ClientError as error:
@@ -161,11 +156,8 @@ def _made(plan: Plan, project: Document) -> tuple[str, ...]:
 
 def _still_holds(case: Case, project: Document) -> bool:
     """Is the project as it was planned for, or with the planned changes made, by an attempt that was interrupted?"""
-    if not case.plan.fits(project):
-        return False
-    return Snapshot(project).last_modified == case.times.last_modified or not difference(
-        project, case.plan.apply(project)
-    )
+    unedited = Snapshot(project).last_modified == case.times.last_modified
+    return case.plan.fits(project) and (unedited or not difference(project, case.plan.apply(project)))
 
 
 def _ordered(project: Document) -> Document:
@@ -179,6 +171,5 @@ def _update_refused(error: ClientError) -> Outcome:
             "CodeBuild asked for iam:PassRole on the project's service role, which this stack does not hold",
             "deploy with GrantPassRole=true, then use the remediate command",
         )
-    # CodeBuild's message may quote a value of the project, and an outcome is for everybody to read.
-    reason = f"CodeBuild refused the update ({code_of(error)})"
-    return advised(reason, "make the change by hand")
+    # CodeBuild's message may quote a value of the project, and everybody may read an outcome.
+    return advised(f"CodeBuild refused the update ({code_of(error)})", "make the change by hand")

@@ -8,7 +8,7 @@ from remediator.aws.buildlog import MOST_PAGES, BuildLog
 from remediator.aws.client import code_of, message_of, raise_if_transient
 from remediator.core.codebuild.build import Build
 from remediator.core.codebuild.failure import COMMAND_PHASES, BuildFailure
-from remediator.core.codebuild.log import LogLine, LogPlace
+from remediator.core.codebuild.log import LogLine
 from remediator.core.codebuild.project import Document, Snapshot, in_repository
 from remediator.core.diagnosis.diagnosis import NOT_INSPECTED
 from remediator.core.diagnosis.failed_command import (
@@ -24,8 +24,8 @@ from remediator.core.diagnosis.throttle import WORDS
 from remediator.services import Services
 
 LATE = (20, 70)
-"""Seconds before the second and the third look at a log that lacks the agent's line on the failed phase: nothing says
-how far a log may lag behind the event. Together they stay below two minutes."""
+"""Seconds before the second and the third look at a log that lacks the agent's line on the failed phase: how late a log
+may be is not documented. Together they stay below two minutes."""
 
 MOST_PASSED = 5
 """Builds that passed: the newest one alone may be a pull request's, which pushes nothing."""
@@ -38,11 +38,12 @@ def inspect(failure: BuildFailure, services: Services, patience: tuple[int, ...]
     """
     if not services.settings.inspect_build_logs:
         return NOT_INSPECTED
-    place, why = failure.log, ""
+    place = failure.log
     if place is None:
-        place, why = _place_of(services.codebuild.build(failure.build))
-    if place is None:
-        return Finding(unread=why)
+        build = services.codebuild.build(failure.build)
+        place = build.failure.log if build else None
+        if place is None:
+            return Finding(unread=build.why_no_log if build else "CodeBuild knows no such build")
     try:
         return _look(BuildLog(services.logs, place), failure, services, patience)
     except ClientError as error:
@@ -90,7 +91,7 @@ def _search(
 
 
 def _finding(log: BuildLog, command: FailedCommand, said: Said) -> Finding:
-    """What the words tell depends on the lines beside them, so where some are, all lines are read."""
+    """What the words mean depends on the lines beside them: where there are some, all lines are read."""
     if not said.hold(WORDS):
         return Finding()
     all_said = command.said(log.until(said.lines[0].at, said.ended))
@@ -102,8 +103,8 @@ def _finding(log: BuildLog, command: FailedCommand, said: Said) -> Finding:
 def pushes_by_itself(build: Build, project: Document, services: Services) -> bool | None:
     """Do the project's builds sign in to a registry or push to Docker Hub? None when that can't be told.
 
-    Asked of the logs of the failed build and of the newest ones that passed, and only where a command failed and the
-    buildspec is in the repository, because nobody here can read it.
+    The logs of the failed build and of the newest ones that passed tell, where a command failed and the buildspec is in
+    the repository, where nobody here can read it.
     """
     if not build.failure.of_command or not in_repository(Snapshot(project).buildspec):
         return None
@@ -123,12 +124,12 @@ def pushes_by_itself(build: Build, project: Document, services: Services) -> boo
 
 def was_denied(build: Build, services: Services) -> bool:
     """Did the command that failed say that docker was denied something? False also where the log can't tell."""
-    place, _ = _place_of(build)
-    if place is None:
+    failure = build.failure
+    if failure.log is None:
         return False
-    command = FailedCommand.of(build.failure.phase, build.failure.context)
     try:
-        said, _ = _search(BuildLog(services.logs, place), command, DENIED)
+        command = FailedCommand.of(failure.phase, failure.context)
+        said, _ = _search(BuildLog(services.logs, failure.log), command, DENIED)
     except ClientError as error:
         raise_if_transient(error)
         return False
@@ -136,11 +137,11 @@ def was_denied(build: Build, services: Services) -> bool:
 
 
 def login_shown(build: Build, services: Services) -> bool:
-    """Does the log show that docker accepted our login? It runs before every other command, so the search begins at
-    the log's head. False also where the log can't tell."""
+    """Does the log show that docker accepted our login? That is the first command, so the search begins at the log's
+    head. False also where the log can't tell."""
     from remediator.core.verdict.proof import LOGIN_MARKS, shows_login
 
-    place, _ = _place_of(build)
+    place = build.failure.log
     if place is None or not services.settings.inspect_build_logs:
         return False
     lines: list[LogLine] = []
@@ -156,10 +157,9 @@ def login_shown(build: Build, services: Services) -> bool:
 
 def _signs_in_or_pushes(build: Build, services: Services) -> bool | None:
     """Does a line of the build's log tell of that? None when the log can't tell."""
-    place, _ = _place_of(build)
+    place, seen = build.failure.log, False
     if place is None:
         return None
-    seen = False
     for lines, is_all in BuildLog(services.logs, place).search((*SIGN_IN_MARKS, PHASE_END)):
         if any(mark in line.text for line in lines for mark in SIGN_IN_MARKS):
             return True
@@ -172,13 +172,6 @@ def _signs_in_or_pushes(build: Build, services: Services) -> bool | None:
 
 def _ran_the_projects_own(build: Build, project: Document) -> bool:
     """Did it run what the project's builds run, without an override?"""
-    source = project.get("source") or {}
-    theirs = build.document.get("source") or {}
-    same_source = all(theirs.get(key) == source.get(key) for key in ("type", "location"))
+    ran, source = build.document.get("source") or {}, project.get("source") or {}
+    same_source = all(ran.get(member) == source.get(member) for member in ("type", "location"))
     return same_source and build.buildspec == Snapshot(project).buildspec
-
-
-def _place_of(build: Build | None) -> tuple[LogPlace | None, str]:
-    if build is None:
-        return None, "CodeBuild knows no such build"
-    return build.failure.log, build.why_no_log

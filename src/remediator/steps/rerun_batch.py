@@ -44,19 +44,21 @@ class Batches:
     job: Job
     services: Services
 
+    def unseen(self, case: Case, at: float) -> BatchSeen:
+        return BatchSeen(case.failed.minutes, at)
+
     def look_for_end(self, seen: BatchSeen, case: Case, subject: BuildArn) -> BatchSeen:
         """Has the batch finished failing? Only then it can be retried."""
         batch = self.services.codebuild.batch(case.failed.batch)
         if batch is None:
             return replace(seen, ended=True, status="unknown")
-        return BatchSeen(
-            batch.minutes_allowed, self.services.now(), batch.ended, batch.status, batch.group_of(str(subject))
-        )
+        group = batch.group_of(str(subject))
+        return BatchSeen(batch.minutes_allowed, self.services.now(), batch.ended, batch.status, group)
 
     def retry(self, case: Case, number: int) -> Started:
         """Run what failed of the batch again, once; the caller sees to it."""
         go_on_unless_stopped(self.services)
-        token = f"{self.job.build.uuid}-{self.job.attempt}-{number}-batch"
+        token = f"{self.job.token(number)}-batch"
         batch = answered(lambda: self.services.codebuild.retry_batch(case.failed.batch, token))
         unit = f"batch#{batch.id}"
         if batch.id != case.failed.batch:
@@ -65,9 +67,11 @@ class Batches:
         return Started(batch=batch.id, unit=unit, at=self.services.now())
 
     def find(self, again: Callable[[], Started], case: Case, subject: BuildArn, since: float) -> Started | None:
-        """The batch that an interrupted retry may have started: `again` answers with the same one while CodeBuild
-        remembers its token; after that the old one tells, where the build that failed is no more its group's. Where it
-        does not, a new batch may run all the same, which nothing here shows: then none is started beside it."""
+        """The batch that an interrupted retry may have started.
+
+        While CodeBuild remembers the token, `again` answers with the same batch. Later the old batch tells, if its
+        group has another build than the failed one; if not, a new batch may run unseen, and none is started beside it.
+        """
         if self.services.now() - since < TOKEN_LIVES:
             return again()
         batch = self.services.codebuild.batch(case.failed.batch)
@@ -76,8 +80,8 @@ class Batches:
         return Started(batch=case.failed.batch, at=self.services.now())
 
     def look(self, seen: Watched, case: Case) -> Watched:
-        """Look at the retried batch once: the gravest of what its failed builds tell, else what the build that the
-        batch is retried for has become."""
+        """Look at the retried batch once: the gravest verdict of its failed builds, else the verdict of the build for
+        which the batch was retried."""
         batch = self.services.codebuild.batch(seen.batch)
         if batch is None:
             return not_shown(seen)
@@ -89,35 +93,30 @@ class Batches:
         return self._result(batch, seen, case)
 
     def _result(self, batch: Batch, seen: Watched, case: Case) -> Watched:
-        codebuild = self.services.codebuild
+        codebuild, rerun = self.services.codebuild, Rerun(self.job, self.services)
         if batch.status not in ("SUCCEEDED", *FAILED_STATUSES):
             return replace(seen, verdict=Verdict.STOPPED)
-        judged = [
-            Rerun(self.job, self.services).judged(build, seen, case) for build in codebuild.builds(batch.failed_builds)
-        ]
+        judged = [rerun.judged(build, seen, case) for build in codebuild.builds(batch.failed_builds)]
         late = next((one for one in judged if one.verdict is Verdict.RUNNING), None)
         if late:
             return replace(seen, late=late.late)
-        for verdict in _GRAVEST:
-            found = next((one for one in judged if one.verdict is verdict), None)
-            if found:
-                return found
+        gravest = next((one for verdict in _GRAVEST for one in judged if one.verdict is verdict), None)
+        if gravest:
+            return gravest
         for build in codebuild.builds(tuple(filter(None, (batch.build_of(seen.group),)))):
-            return Rerun(self.job, self.services).judged(build, seen, case)
+            return rerun.judged(build, seen, case)
         # That build's record is gone.
         gone = Verdict.PASSED if batch.status == "SUCCEEDED" else Verdict.STOPPED
         return judged[0] if judged else replace(seen, verdict=gone)
 
 
 def not_retried(seen: BatchSeen, case: Case) -> Outcome | None:
-    """The outcome where the batch is none that can be retried; None when it can."""
+    """The outcome where the batch can't be retried; None where it can."""
     if seen.ended and seen.status in FAILED_STATUSES:
         return None
     unchanged = f"the project is signed in; its batch {case.failed.batch} was not retried"
     if not seen.ended:
-        return patched(
-            f"{unchanged}: it had not ended within its own time-outs",
-            "retry the failed builds of the batch when it has ended",
-        )
+        reason = f"{unchanged}: it had not ended within its own time-outs"
+        return patched(reason, "retry the failed builds of the batch when it has ended")
     reason = f"{unchanged}: CodeBuild has it as {seen.status}"
     return patched(reason, "start the batch again if its result is wanted")

@@ -15,7 +15,6 @@ from remediator.core.codebuild.build import Build
 from remediator.core.codebuild.failure import COMMAND_PHASES, FAILED_STATUSES, BuildArn
 from remediator.core.codebuild.project import Snapshot
 from remediator.core.diagnosis.diagnosis import NOT_INSPECTED
-from remediator.core.diagnosis.failed_command import Finding
 from remediator.core.diagnosis.throttle import find_throttle
 from remediator.core.guards.history import started_by
 from remediator.core.job import Job
@@ -44,9 +43,9 @@ class NotStarted(Exception):
 
 @value
 class Started:
-    """What runs again. `build` is its ARN, `old` says that it runs with the settings that the first one failed with,
-    `at` is when it was known (seconds since 1970), `unit` the key of its retry unit, empty for none. Of a batch: its
-    id, the group whose build counts, and how many minutes it may take."""
+    """What runs again. `build` is its ARN, `at` when it was known (seconds since 1970), `unit` the key of its retry
+    unit, empty for none. `old`: does it run with the settings that the first one failed with? Of a batch: its id, the
+    group whose build counts, and how many minutes it may take."""
 
     build: str = ""
     at: float = 0.0
@@ -70,21 +69,18 @@ class Rerun:
     services: Services
 
     def retry(self, case: Case, number: int, subject: BuildArn) -> Started:
-        """Run the build again; the caller sees to it that this runs once. It may run with the settings that the first
-        one failed with.
-
-        `number` counts the retries of this execution, `subject` is the build that failed last.
-        """
+        """Run the build again, maybe with the settings that the first one failed with; the caller runs this only once.
+        `number` counts this execution's retries, `subject` is the build that failed last."""
         if case.retry.way is Way.RETRY_BUILD:
             go_on_unless_stopped(self.services)
-            token = self._token(number)
+            token = self.job.token(number)
             return self._taken(answered(lambda: self.services.codebuild.retry_build(subject, token)), case)
         return self.start(case, number, subject)
 
     def start(self, case: Case, number: int, subject: BuildArn) -> Started:
         """Start a build with the project's settings and the overrides that the failed one had."""
         go_on_unless_stopped(self.services)
-        project, token = self.job.build.project, f"{self._token(number)}-start"
+        project, token = self.job.build.project, f"{self.job.token(number)}-start"
         codebuild, overrides = self.services.codebuild, self._overrides(case, subject)
         version = case.failed.source_version
         started = answered(lambda: codebuild.start_build(project, version, token, dict(overrides)), quote=not overrides)
@@ -97,9 +93,9 @@ class Rerun:
     def find(self, again: Callable[[], Started], case: Case, known: tuple[str, ...], since: float) -> Started | None:
         """The build that an interrupted start may have started; None when there is none.
 
-        `since` is a time before which it was not asked for. While CodeBuild remembers the token, `again`, the same
-        request, answers with the same build, or starts the one that had not been started. After that, and where the
-        request can't be made again, the newest builds are looked through, for one that is ours by its initiator.
+        `since` is a time before which it was not asked for. While CodeBuild remembers the token, the same request,
+        `again`, answers with the same build, or starts it. Later, or where that is refused, the newest builds are
+        searched for one that is ours by its initiator.
         """
         if self.services.now() - since < TOKEN_LIVES:
             with suppress(NotStarted):
@@ -117,10 +113,7 @@ class Rerun:
         return None
 
     def look(self, seen: Watched, case: Case) -> Watched:
-        """Look at the build once: its verdict so far, its own retries by CodeBuild followed.
-
-        A log that is late gets a few looks more.
-        """
+        """Look at the build once, or at CodeBuild's own retry of it. A late log gets a few more looks."""
         build = self.services.codebuild.build(BuildArn.parse(seen.build))
         if build is None:
             return not_shown(seen)
@@ -139,11 +132,12 @@ class Rerun:
             return replace(seen, late=max(seen.late, LATE_RETRIES) + 1)
         found = verdict(build, case.failed.phase, finding, self.services.settings.sign_in.secret_arn)
         passed = found in (Verdict.PASSED, Verdict.PAST_PULL)
+        throttle = finding.throttle or find_throttle(build.failure.context)
         return replace(
             seen,
             build=str(build.document["arn"]),
             verdict=found,
-            log_says=_log_says(build, finding),
+            log_says=throttle.excerpt if throttle else finding.unread,
             # Only a plan with DOCKER_AUTH_CONFIG can be the reason.
             denied=found is Verdict.PAST_PULL and case.auth_config and was_denied(build, self.services),
             phase=build.failure.phase,
@@ -156,12 +150,12 @@ class Rerun:
     def _proof(self, build: Build, case: Case) -> str:
         from remediator.core.verdict.proof import proof
 
-        sign_in = self.services.settings.sign_in
-        shown = case.failed.phase in COMMAND_PHASES and login_shown(build, self.services)
-        return proof(build, case.failed.phase, sign_in, shown)
+        phase = case.failed.phase
+        shown = phase in COMMAND_PHASES and login_shown(build, self.services)
+        return proof(build, phase, self.services.settings.sign_in, shown)
 
     def _overrides(self, case: Case, subject: BuildArn) -> Mapping[str, Any]:
-        """Read again, because their values are nobody's business; as far as nobody has edited the project since."""
+        """Read again, because their values are stored nowhere; only if nobody has edited the project since."""
         if not case.retry.overrides:
             return {}
         from remediator.core.retry.overrides import overrides_of
@@ -189,35 +183,27 @@ class Rerun:
         entry = Outcome(Ending.SKIPPED, reason, quiet=True).entry(arn.project, build)
         return self.services.journal.adopt(arn, job.execution, entry, self.services.now())
 
-    def _token(self, number: int) -> str:
-        return f"{self.job.build.uuid}-{self.job.attempt}-{number}"
-
     def _started(self, build: Build, case: Case) -> Started:
         old = case.retry.way is Way.RETRY_BUILD and self._is_old(build, case)
         return Started(str(build.document["arn"]), self.services.now(), old)
 
     def _is_old(self, build: Build, case: Case) -> bool:
-        """Does it run with the settings that the first one failed with? Where nothing was changed, these are all."""
+        """Does it run with the settings that the first one failed with? Not where nothing was changed."""
         return not case.waits and not signed_in(build, case.failed.phase, self.services.settings.sign_in)
 
 
 def not_shown(seen: Watched) -> Watched:
-    """CodeBuild may not know yet what it has just started; what it still does not know later is gone."""
+    """CodeBuild may not know yet what it has just started; what it does not know later is gone."""
     if seen.late < LATE_LOOKS:
         return replace(seen, late=seen.late + 1)
     return replace(seen, verdict=Verdict.STOPPED, phase="", started_at=0.0)
 
 
-def _log_says(build: Build, finding: Finding) -> str:
-    throttle = finding.throttle or find_throttle(build.failure.context)
-    return throttle.excerpt if throttle else finding.unread
-
-
 def answered(start: Callable[[], Any], *, quote: bool = True) -> Any:
-    """A refusal is an answer; a lost one, or an error of AWS's own, may have been a build that was started.
+    """NotStarted for a refusal. After a lost answer, or an error of AWS's own, a build may have been started.
 
-    AWS's message may quote a value of the request, and what is raised here is for everybody to read: without `quote`
-    only the error's code is quoted.
+    AWS's message may quote a value of the request, and everybody may read what is raised here: without `quote` it has
+    only the error's code.
     """
     try:
         return start()

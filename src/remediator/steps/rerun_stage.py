@@ -25,10 +25,9 @@ _CHANGED = "the pipeline was changed since the build began, and CodePipeline ret
 
 @value
 class StageSeen:
-    """Where the retry of a stage stands. `place` is the action, `asked` says that the retry was made from here,
-    `changed` that the pipeline was edited since the build began, `not_yet` why CodePipeline does not retry it yet.
-    `next` is the id of what the retry started, empty for nothing yet, seen `at` (seconds since 1970); `refusal` how it
-    ends where there is nothing to retry."""
+    """How far the retry of a stage is. `place` is the action, `asked`: was the retry made from here? `changed`: was the
+    pipeline edited since the build began? `not_yet` is why CodePipeline does not retry it yet. `next` is the id of what
+    the retry started, empty for nothing yet, seen `at` (seconds since 1970); `refusal` ends it."""
 
     place: Place
     asked: bool = False
@@ -44,10 +43,13 @@ class Stages:
     services: Services
 
     def find(self, case: Case, subject: BuildArn) -> Place | Outcome:
-        """Where the build ran: stage, action and execution; or the outcome, where its stage is not to be retried."""
+        """Where the build ran: stage, action and execution; or the outcome, where its stage is not to be retried.
+
+        For a retry that is where the pipeline shows it now, for the first build where it was when it was examined.
+        """
         pipelines, pipeline = self.services.codepipeline, case.failed.pipeline
         try:
-            place = self._place(case, subject)
+            place = case.failed.place or place_of(pipelines.state(pipeline), _external_id(case, subject))
             if place is None:
                 advice = f"look at the pipeline {pipeline}: what it started before the repair may be throttled too"
                 return _not_retried(case, _NOT_SHOWN, advice)
@@ -59,21 +61,12 @@ class Stages:
                 return _not_retried(case, reason, advice)
         except ClientError as error:
             raise_if_transient(error)
-            return _not_retried(case, f"it can't be looked at: {message_of(error)}", _by_hand(case))
+            return _not_retried(case, f"it can't be looked at: {message_of(error)}")
         return place
 
-    def _place(self, case: Case, subject: BuildArn) -> Place | None:
-        """As it was when the first build was examined; a retry of it is where the pipeline shows it now."""
-        if case.failed.place:
-            return case.failed.place
-        return place_of(self.services.codepipeline.state(case.failed.pipeline), _external_id(case, subject))
-
     def retry(self, seen: StageSeen, case: Case, subject: BuildArn) -> StageSeen:
-        """One look: ask for the retry unless it was made.
-
-        May run any number of times: where the action runs something else for the same execution of the pipeline, its
-        stage was retried, by whomever.
-        """
+        """One look of many: ask for the retry unless it was made. Where the action runs something else for the same
+        execution of the pipeline, somebody has retried its stage."""
         pipelines, place, name = self.services.codepipeline, seen.place, case.failed.pipeline
         try:
             pipeline = pipelines.state(name)
@@ -86,7 +79,7 @@ class Stages:
             if not seen.asked:
                 stop = self.services.switch.stopped()
                 if stop:
-                    return replace(seen, refusal=_not_retried(case, stop, _by_hand(case)))
+                    return replace(seen, refusal=_not_retried(case, stop))
                 pipelines.retry_stage(name, place.stage, place.execution)
         except ClientError as error:
             return seen if is_transient(error) else self._refused(error, seen, case)
@@ -99,7 +92,7 @@ class Stages:
         if code == "NotLatestPipelineExecutionException":
             return replace(seen, refusal=_superseded(case))
         reason = "the pipeline or its stage is gone" if code in _GONE else message_of(error) or code
-        return replace(seen, refusal=_not_retried(case, reason, _by_hand(case)))
+        return replace(seen, refusal=_not_retried(case, reason))
 
 
 def _external_id(case: Case, subject: BuildArn) -> str:
@@ -108,23 +101,21 @@ def _external_id(case: Case, subject: BuildArn) -> str:
 
 
 def not_retryable(seen: StageSeen, case: Case) -> Outcome:
-    """The outcome where the stage could not be retried within the time that is given to it."""
+    """Outcome for a stage that could not be retried in time."""
     if seen.asked:
         reason = "its stage was retried, but the build that this starts did not show"
         return _not_retried(case, reason, "look at the pipeline: the retried stage may wait for something else")
     if seen.changed:
         return _not_retried(case, _CHANGED, f"start a new execution of the pipeline {case.failed.pipeline}")
-    return _not_retried(case, f"CodePipeline does not retry its stage: {seen.not_yet}", _by_hand(case))
+    return _not_retried(case, f"CodePipeline does not retry its stage: {seen.not_yet}")
 
 
-def _not_retried(case: Case, reason: str, advice: str) -> Outcome:
-    text = f"the project is signed in; the build of the pipeline {case.failed.pipeline} was not run again: {reason}"
-    return patched(text, advice)
+def _not_retried(case: Case, reason: str, advice: str = "") -> Outcome:
+    """The advice is to retry it by hand, where there is none of its own."""
+    pipeline = case.failed.pipeline
+    text = f"the project is signed in; the build of the pipeline {pipeline} was not run again: {reason}"
+    return patched(text, advice or f"retry the failed stage of the pipeline {pipeline}")
 
 
 def _superseded(case: Case) -> Outcome:
     return _not_retried(case, _SUPERSEDED, "nothing: the newer execution builds signed in")
-
-
-def _by_hand(case: Case) -> str:
-    return f"retry the failed stage of the pipeline {case.failed.pipeline}"

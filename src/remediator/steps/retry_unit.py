@@ -18,11 +18,8 @@ from remediator.core.value import value
 from remediator.services import Services
 
 LONGEST_CHAIN = 10
-"""How many builds of CodeBuild's own retries are followed back to the first: its limit on them.
-
-https://docs.aws.amazon.com/codebuild/latest/APIReference/API_AutoRetryConfig.html
-"""
-
+"""CodeBuild's limit on its own retries of a build.
+https://docs.aws.amazon.com/codebuild/latest/APIReference/API_AutoRetryConfig.html"""
 
 _KINDS = {
     "batch": "the batch that the build belongs to",
@@ -34,9 +31,7 @@ _KINDS = {
 @value
 class RetryUnit:
     """`key` is the journal's, empty for a build that is run again alone; `initiator` is who started the first build.
-
-    `held_by` is the execution that has it (empty for none), which `runs`, or `ended_at` some time, or died.
-    """
+    `held_by` is the execution that has it (empty for none), which `runs`, or `ended_at` some time, or died."""
 
     key: str
     initiator: str
@@ -51,11 +46,9 @@ class RetryUnit:
         return _KINDS[self.key.partition("#")[0]]
 
     def is_free_for(self, build: Build) -> bool:
-        """May another execution take it? When nobody has it, or who had it died, or had ended when this build started:
-        then nobody follows the build, which somebody has run again."""
-        if self.runs:
-            return False
-        return self.ended_at is None or build.started_at > self.ended_at + CLOCK_SKEW
+        """May another execution take it? When its holder is none or dead, or had ended when this build started: then
+        nobody follows the build."""
+        return not self.runs and (self.ended_at is None or build.started_at > self.ended_at + CLOCK_SKEW)
 
 
 @value
@@ -63,7 +56,7 @@ class RetryUnits:
     services: Services
 
     def of(self, build: Build, execution: str) -> RetryUnit:
-        """As this execution finds it: what it has itself is free for it."""
+        """The unit as this execution finds it; its own unit is free for it."""
         unit = self._unit(build)
         journal = self.services.journal
         owner = journal.unit_owner(unit.key) if unit.key else None
@@ -78,9 +71,7 @@ class RetryUnits:
     def _unit(self, build: Build) -> RetryUnit:
         if build.pipeline:
             place = self._place(build)
-            if place is None:
-                return RetryUnit("", build.initiator)
-            key = f"stage#{build.pipeline}/{place.execution}/{place.stage}/{place.action}"
+            key = f"stage#{build.pipeline}/{place.execution}/{place.stage}/{place.action}" if place else ""
             return RetryUnit(key, build.initiator, place)
         if build.batch:
             return RetryUnit(f"batch#{build.batch}", build.initiator)
@@ -90,7 +81,7 @@ class RetryUnits:
         return RetryUnit("", build.initiator)
 
     def _place(self, build: Build) -> Place | None:
-        """None where the pipeline does not show the build, or may not be read: then its stage is not retried."""
+        """None where the pipeline does not show the build, or may not be read: its stage is not retried then."""
         try:
             state = self.services.codepipeline.state(build.pipeline)
         except ClientError as error:
@@ -99,11 +90,10 @@ class RetryUnits:
         return place_of(state, build.batch or build.failure.build.id)
 
     def _first_of_chain(self, build: Build) -> Build:
-        """As far as the records are there."""
+        """The oldest build of the chain that has a record."""
         for _ in range(LONGEST_CHAIN):
-            if not build.previous_auto_retry:
-                break
-            previous = self.services.codebuild.build(BuildArn.parse(build.previous_auto_retry))
+            arn = build.previous_auto_retry
+            previous = self.services.codebuild.build(BuildArn.parse(arn)) if arn else None
             if previous is None:
                 break
             build = previous

@@ -1,43 +1,36 @@
-"""Runs an execution's steps, waits and looks on the durable engine, and writes what they return as typed values."""
+"""Runs an execution's steps, waits and looks on the durable engine."""
 
 from __future__ import annotations
 
-import json
-from collections.abc import Callable, Mapping
-from dataclasses import fields, is_dataclass
-from enum import Enum
+from collections.abc import Callable
 from hashlib import sha256
-from importlib import import_module
-from typing import Any, TypeVar
+from typing import TypeVar
 
 from aws_durable_execution_sdk_python import DurableContext, DurableOperationError
 from aws_durable_execution_sdk_python.config import Duration, StepConfig, StepSemantics
 from aws_durable_execution_sdk_python.retries import RetryDecision
-from aws_durable_execution_sdk_python.serdes import SerDes, SerDesContext
 from aws_durable_execution_sdk_python.waits import WaitForConditionConfig, WaitForConditionDecision
 
 from remediator.aws.client import is_transient
 from remediator.steps.rerun_build import NotStarted
+from remediator.workflow.checkpoint import Checkpoint
 
 T = TypeVar("T")
 
 INTERRUPTED = "StepInterruptedError"
-PACKAGE = "remediator."
 
 
 class Durable:
-    """What it is given is replayed, so it only does something within its actions."""
+    """Its callers are replayed, so only its actions do something."""
 
     def __init__(self, context: DurableContext) -> None:
         self._context = context
 
     def step(self, name: str, action: Callable[[], T], *, once: bool = False) -> T:
         """An action that may run again, at least once; with `once` at most once, and then it is not tried again."""
-        config = StepConfig(
-            retry_strategy=_never if once else _when_transient,
-            step_semantics=(StepSemantics.AT_MOST_ONCE_PER_RETRY if once else StepSemantics.AT_LEAST_ONCE_PER_RETRY),
-            serdes=Checkpoint(name),
-        )
+        times = StepSemantics.AT_MOST_ONCE_PER_RETRY if once else StepSemantics.AT_LEAST_ONCE_PER_RETRY
+        again = _never if once else _when_transient
+        config = StepConfig(retry_strategy=again, step_semantics=times, serdes=Checkpoint(name))
         return self._context.step(lambda _: action(), name=name, config=config)
 
     def once(self, name: str, start: Callable[[], T], find: Callable[[], T | None]) -> T:
@@ -47,7 +40,7 @@ class Durable:
         except DurableOperationError as error:
             if error.error_type.endswith(NotStarted.__name__):
                 raise
-            # An answer that was lost may have been one to something that was started.
+            # The answer may have been lost, and something started.
             found = self.step(f"find-{name}", find)
             if found:
                 return found
@@ -58,11 +51,8 @@ class Durable:
     def poll(
         self, name: str, look: Callable[[T], T], state: T, *, done: Callable[[T], bool], patience: Callable[[T], int]
     ) -> T:
-        """Look again and again, with waits in between that cost nothing, until a look is `done`, or the waits have
-        come to as many seconds as there is `patience`.
-
-        A look that AWS does not answer tells nothing new.
-        """
+        """Look again and again, with free waits between, until a look is `done` or the waits took `patience` seconds. A
+        look that AWS does not answer tells nothing new."""
 
         def look_patiently(seen: T) -> T:
             try:
@@ -81,8 +71,7 @@ class Durable:
         return self._context.wait_for_condition(lambda seen, _: look_patiently(seen), config, name=name)
 
     def insist(self, name: str, action: Callable[[], T], *, while_it_is: tuple[type, ...], patience: int) -> T:
-        """A step that is taken again, with waits in between, while it returns one of these types, for so many seconds
-        at most."""
+        """A step that is taken again, for `patience` seconds at most, while it returns one of these types."""
         result = self.step(name, action)
         if isinstance(result, while_it_is):
             result = self.poll(
@@ -118,62 +107,3 @@ def _when_transient(error: Exception, attempts: int) -> RetryDecision:
     if attempts >= 5 or not is_transient(error):
         return RetryDecision.no_retry()
     return RetryDecision.retry(Duration.from_seconds(4 * 2**attempts))
-
-
-class Checkpoint(SerDes[Any]):
-    """Writes what the step of this name returns, and reads it back alike: JSON's own values, tuples, enumerations and
-    frozen dataclasses of this package, each with its type's name under TYPE.
-
-    What the release before wrote has no such names, and is read by `earlier`.
-    """
-
-    TYPE = "is"
-
-    def __init__(self, name: str) -> None:
-        self._name = name
-
-    def serialize(self, value: Any, _: SerDesContext) -> str:
-        return json.dumps(_written(value))
-
-    def deserialize(self, data: str, _: SerDesContext) -> Any:
-        document = json.loads(data)
-        if isinstance(document, dict) and self.TYPE not in document:
-            from remediator.workflow.earlier import read
-
-            return read(self._name, document)
-        return _read(document)
-
-
-def _written(value: Any) -> Any:
-    if isinstance(value, Enum):
-        return {Checkpoint.TYPE: _name_of(type(value)), "value": value.value}
-    if is_dataclass(value):
-        members = {field.name: _written(getattr(value, field.name)) for field in fields(value)}
-        return {Checkpoint.TYPE: _name_of(type(value)), **members}
-    if isinstance(value, Mapping):
-        return {name: _written(member) for name, member in value.items()}
-    return [_written(item) for item in value] if isinstance(value, tuple) else value
-
-
-def _read(document: Any) -> Any:
-    if isinstance(document, list):
-        return tuple(map(_read, document))
-    if not isinstance(document, dict):
-        return document
-    members = {name: _read(member) for name, member in document.items() if name != Checkpoint.TYPE}
-    if Checkpoint.TYPE not in document:
-        return members
-    kind = _type_named(document[Checkpoint.TYPE])
-    return kind(**members)
-
-
-def _name_of(kind: Any) -> str:
-    return f"{kind.__module__.removeprefix(PACKAGE)}.{kind.__qualname__}"
-
-
-def _type_named(name: str) -> Any:
-    module, _, kind = name.rpartition(".")
-    found = getattr(import_module(PACKAGE + module), kind)
-    if not isinstance(found, type) or not (is_dataclass(found) or issubclass(found, Enum)):
-        raise TypeError(f"{name} is no type that a step returns")
-    return found

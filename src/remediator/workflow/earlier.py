@@ -1,6 +1,6 @@
 """Reads the checkpoints of executions that the release 0.1.0 started: plain JSON, in which no type is named.
 
-An execution ends on the version that started it, so this is for the case that it does not.
+An execution should end on the version that started it; this is for one that does not.
 """
 
 from __future__ import annotations
@@ -38,7 +38,7 @@ def read(step: str, document: Json) -> Any:
 
 
 def _of(kind: Any, document: Json, **known: Any) -> Any:
-    """A value of this kind from those members of the document that it has, and what is known besides."""
+    """A value of this kind from the members of the document that it has, and what is known besides."""
     members = {name: document[name] for name in kind.__dataclass_fields__ if name in document}
     lists = {name: tuple(value) for name, value in members.items() if isinstance(value, list)}
     return kind(**{**members, **lists, **known})

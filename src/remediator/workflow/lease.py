@@ -15,7 +15,7 @@ from remediator.steps.claim import ClaimAnswer, Claimed, HasThisBuild, Held, Lef
 from remediator.workflow.durable import Durable
 
 PATIENCE = 3600
-"""Seconds to wait for another execution to finish with the project; it needs minutes."""
+"""Seconds to wait for another execution with the project; it needs minutes."""
 
 
 class DuplicateBuild(Exception):
@@ -23,25 +23,23 @@ class DuplicateBuild(Exception):
 
 
 class Lease:
-    """`waited`: was it somebody else's at first? `repaired`: was the project changed under it?
-
-    `history` is the project's, with this execution's attempt in it. `project` has the steps.
-    """
+    """`held`: is it this execution's? `waited`: was it somebody else's at first? `repaired`: was the project changed
+    under it? `history` is the project's, with this execution's attempt in it. `project` has the steps."""
 
     def __init__(self, job: Job, services: Services, durable: Durable) -> None:
         self._job = job
         self._limits = services.settings.limits
         self._durable = durable
-        self._held = False
         self._is_first = True
+        self.held = False
         self.project = ProjectClaim(job, services)
         self.waited = False
         self.repaired = False
         self.history: History = NEW
 
     def take(self, name: str = "claim") -> Outcome | None:
-        """Wait until it is free, an hour at most; the outcome where it is not to be had."""
-        if self._held:
+        """Wait until it is free, an hour at most; the outcome where this execution does not get it."""
+        if self.held:
             return None
         first, self._is_first = self._is_first, False
         unknown: ClaimAnswer = Held("", looks=0)
@@ -54,7 +52,7 @@ class Lease:
         )
         match claim:
             case Claimed(history, looks):
-                self._held, self.waited, self.history = True, looks > 1, history
+                self.held, self.waited, self.history = True, looks > 1, history
                 return None
             case HasThisBuild(by):
                 raise DuplicateBuild(by)
@@ -68,7 +66,7 @@ class Lease:
         return gave_up(f"another execution held the project for an hour: {claim.by}")
 
     def count(self, case: Case) -> None:
-        """Acting on this case is one of the project's attempts, or the last news of it for a while."""
+        """Note in the history that this case is one of the project's attempts, or the last news for a while."""
         if case.standing.attempt:
             self.history = self.history.with_try(self._job.build.uuid, case.times.made_at, self._limits)
         if case.standing.last_news:
@@ -76,13 +74,8 @@ class Lease:
 
     def give_back(self) -> None:
         """Others may repair the project while its build runs; they find nothing to change."""
-        if self._held:
+        if self.held:
             history, repaired = self.history, self.repaired
             with suppress(DurableOperationError):  # the report gives it back once more
                 self._durable.step("release", lambda: self.project.release(history, repaired=repaired))
-                self._held = False
-
-    @property
-    def left_to_report(self) -> History | None:
-        """What the report has to give back with it; None when the lease is not held."""
-        return self.history if self._held else None
+                self.held = False

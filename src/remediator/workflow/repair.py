@@ -23,16 +23,14 @@ from remediator.workflow.lease import Lease
 from remediator.workflow.wait_out import PatientCheck
 
 EDIT_PATIENCE = 1800
-"""Seconds to wait for what one execution does for all of them, one after the other; it takes a few seconds each."""
-
+"""Seconds to wait for what one execution at a time does; it takes a few seconds each."""
 
 T = TypeVar("T")
 
 
 @value
 class Repaired:
-    """The case as it was patched, since when its role may read the secret (seconds since 1970), and what the steps
-    found out on the way."""
+    """The case as it was patched, since when its role may read the secret (seconds since 1970), and what was found."""
 
     case: Case
     readable_since: float
@@ -40,11 +38,8 @@ class Repaired:
 
 
 class Repair:
-    """`changes` are lines for people on what was changed so far, `record` the same by member, old and new, and `plan`
-    all the changes to the project that were made.
-
-    `at` is a time, by our clock, after which nothing has been done but what follows a repair.
-    """
+    """`changes` tells people what was changed so far, `record` the same by member, old and new, `plan` all changes to
+    the project. `at` is a time, by our clock, after which nothing more was changed."""
 
     def __init__(self, job: Job, services: Services, durable: Durable, lease: Lease) -> None:
         self._job = job
@@ -78,8 +73,8 @@ class Repair:
         patched = self._patch(case)
         if isinstance(patched, Outcome):
             return patched
-        shared_with = granted.shared_with if granted else ""
-        return Repaired(patched, granted.at if granted else case.times.made_at, RepairFacts(shared_with, earlier_proof))
+        granted = granted or Granted(case.times.made_at)
+        return Repaired(patched, granted.at, RepairFacts(granted.shared_with, earlier_proof))
 
     def _planned(self, case: Case, earlier_proof: bool) -> Outcome:
         shared: str | Outcome = ""
@@ -94,8 +89,8 @@ class Repair:
         return Outcome(Ending.PLANNED, "Mode is plan: nothing was written", changes=case.plan.show(), advice=advice)
 
     def _grant(self, plan: Plan) -> Granted | Outcome | None:
-        """Grant, then wait: nobody can ask IAM whether a grant has arrived, and a variable that the role can't
-        read yet fails every build of the project. None where the role may read the secret already."""
+        """Grant, then wait: nobody can ask IAM whether a grant has arrived, and a variable that the role can't read yet
+        fails every build. None where the role may read the secret already."""
         grant, job, services = plan.grant, self._job, self._services
         if grant is None:
             return None
@@ -106,7 +101,7 @@ class Repair:
         return granted
 
     def _one_at_a_time(self, name: str, action: Callable[[], T | Busy]) -> T | Outcome:
-        """What only one execution does at a time, once it is this one's turn."""
+        """Do what only one execution may do at a time, once it is this one's turn."""
         done = self._durable.insist(name, action, while_it_is=(Busy,), patience=EDIT_PATIENCE)
         if isinstance(done, Busy):
             reason = f"other executions {done.doing} for {EDIT_PATIENCE // 60} minutes"
@@ -130,19 +125,17 @@ class Repair:
         return patched.case
 
     def take_back(self, outcome: Outcome, plan: Plan) -> Outcome:
-        """What fails builds that would have passed without the repair does not stay; with the lease, as every write."""
+        """Take back, with the lease, what fails builds that would have passed without it."""
         by_hand = ("take the changes that are listed out of the project by hand", *outcome.advice)
+        refused = None
         try:
             refused = self._lease.take("claim-again")
-            if refused:
-                reason = f"{outcome.reason}; the project was left as it is: {refused.reason}"
-                return outcome.with_facts(reason=reason, advice=by_hand)
-            result = self._durable.step("undo", lambda: self._project.undo(plan))
+            result = refused or self._durable.step("undo", lambda: self._project.undo(plan))
         except DurableOperationError as error:
             result = failed(error.message or error.error_type or "")
         if isinstance(result, Outcome):
-            reason = f"{outcome.reason}; that could not be taken back: {result.reason}"
-            return outcome.with_facts(reason=reason, advice=by_hand)
+            why = "the project was left as it is" if refused else "that could not be taken back"
+            return outcome.with_facts(reason=f"{outcome.reason}; {why}: {result.reason}", advice=by_hand)
         if result.undone:
             taken_back = [change.show() for change in plan.project_changes]
             self.changes = tuple(line for line in self.changes if line not in taken_back)

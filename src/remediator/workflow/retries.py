@@ -18,18 +18,15 @@ from remediator.steps.rerun_build import Rerun, Started
 from remediator.workflow.durable import Durable
 
 if TYPE_CHECKING:
-    from remediator.steps.rerun_batch import Batches, BatchSeen
+    from remediator.steps.rerun_batch import Batches
 
 STAGE_PATIENCE = 900
-"""Seconds in which a pipeline has to notice that its build failed, and to start the retry: it looks by itself, later
-than CodeBuild's own event comes."""
+"""Seconds for a pipeline to notice that its build failed, which is after CodeBuild's own event, and to retry."""
 
 
 class Retries:
-    """`made` counts the retries, `old` is a build that runs with the settings that the first one failed with.
-
-    `since` is a time, by our clock, before which the next retry was not asked for.
-    """
+    """`made` counts the retries, `old` is a build that runs with the settings that the first one failed with. `since`
+    is a time, by our clock, before which the next retry was not asked for."""
 
     def __init__(self, job: Job, services: Services, durable: Durable) -> None:
         self._durable = durable
@@ -42,10 +39,7 @@ class Retries:
         self.since = 0.0
 
     def start(self, case: Case, subject: BuildArn) -> Started | Outcome:
-        """What runs again, or how it ends where nothing can be run again.
-
-        `subject` is the build that failed last, the first one or a retry of it.
-        """
+        """What runs again, or how it ends where nothing can be. `subject` is the build that failed last."""
         match case.retry.way:
             case Way.AUTO_RETRY:
                 return Started(str(subject))
@@ -60,7 +54,7 @@ class Retries:
         return started
 
     def watch(self, started: Started, case: Case) -> Watched:
-        """Look with a growing interval until there is a result, at most as long as CodeBuild lets it run."""
+        """Look with a growing interval until there is a result, as long as CodeBuild lets it run."""
         seen = Watched(
             build=started.build,
             old=started.old,
@@ -126,8 +120,8 @@ class Retries:
             return seen.refusal or not_retryable(seen, case)
         self.made += seen.asked
         if case.failed.batch:
-            batch = self._no_batch_seen(case)
-            batch = self._durable.step("batch", lambda: self._batches.look_for_end(batch, case, subject))
+            unseen = self._batches.unseen(case, self.since)
+            batch = self._durable.step("batch", lambda: self._batches.look_for_end(unseen, case, subject))
             return Started(batch=seen.next, group=batch.group, minutes=batch.minutes)
         build = BuildArn(subject.partition, subject.region, subject.account, *seen.next.split(":", 1))
         return Started(str(build))
@@ -138,7 +132,7 @@ class Retries:
         seen = self._durable.poll(
             "batch",
             lambda before: self._batches.look_for_end(before, case, subject),
-            self._no_batch_seen(case),
+            self._batches.unseen(case, self.since),
             done=lambda now: now.ended,
             patience=lambda now: now.minutes * 60,
         )
@@ -150,8 +144,3 @@ class Retries:
         started = self._durable.once("retry", retry, lambda: self._batches.find(retry, case, subject, since))
         self.made += 1
         return replace(started, group=seen.group, minutes=seen.minutes)
-
-    def _no_batch_seen(self, case: Case) -> BatchSeen:
-        from remediator.steps.rerun_batch import BatchSeen
-
-        return BatchSeen(case.failed.minutes, self.since)

@@ -14,7 +14,6 @@ from remediator.core.case import Case
 from remediator.core.case_advice import NOTHING_KNOWN, advice_on
 from remediator.core.codebuild.failure import BuildArn
 from remediator.core.diagnosis.throttle import Cause
-from remediator.core.guards.history import History
 from remediator.core.job import Job
 from remediator.core.outcome import Ending, Outcome, advised, failed, patched, skipped
 from remediator.core.retry.way import Retry, Way
@@ -29,8 +28,7 @@ from remediator.workflow.retries import Retries
 from remediator.workflow.wait_out import WaitOut
 
 PATIENCE_AFTER_GRANT = 600
-"""Seconds after a grant in which a build that can't read the secret says nothing about the repair: IAM is eventually
-consistent and publishes no bound."""
+"""Seconds after a grant in which a build that can't read the secret proves nothing: IAM promises no time."""
 SECOND_CHANCES = 2
 SPREAD = 300
 """Seconds over which the retries of builds that failed together are spread."""
@@ -66,25 +64,23 @@ class Story:
             outcome = self._broken_off(error)
         changes = self._repair.changes or outcome.changes
         outcome = outcome.with_facts(cause=outcome.cause or self._cause, changes=changes)
-        lease, units = self._lease.left_to_report, self._units
-        return self._durable.step("report", lambda: self._report(outcome, lease, units))
+        return self._durable.step("report", lambda: self._report(outcome))
 
-    def _report(self, outcome: Outcome, history: History | None, units: tuple[str, ...]) -> Outcome:
+    def _report(self, outcome: Outcome) -> Outcome:
         """Release the lease and close the units; report last, so that a repeated step does not report twice."""
-        if history is not None:
-            self._lease.project.release(history, repaired=bool(outcome.changes))
+        if self._lease.held:
+            self._lease.project.release(self._lease.history, repaired=bool(outcome.changes))
         now = self._services.now()
-        for unit in units:
+        for unit in self._units:
             self._services.journal.close(unit, self._job.execution, now)
         self._services.report.outcome(self._job, outcome, now)
         return outcome
 
     def _repair_and_rerun(self, subject: BuildArn, way: Retry | None = None) -> Outcome:
-        """Repair and run again, until a result leaves nothing to do from here: a retry that is throttled elsewhere, or
-        by something else, is repaired and run again too, as often as a build may be retried.
+        """Repair and run again; a retry that is throttled in another way is repaired and run again too.
 
-        `subject` is the build that failed last, `way` how the first one is run again, since a retry's own initiator is
-        this stack.
+        `subject` is the build that failed last. `way` is how the first one is run again: a retry's initiator is this
+        stack.
         """
         refused = self._lease.take()
         if refused:
@@ -105,10 +101,7 @@ class Story:
 
     def _diagnose(self, subject: BuildArn) -> Case:
         history, record = self._lease.history, self._repair.record
-        if subject == self._job.build:
-            case = self._durable.step("diagnose", lambda: self._examination.first(history))
-        else:
-            case = self._durable.step("diagnose", lambda: self._examination.again(subject, history, record))
+        case = self._durable.step("diagnose", lambda: self._examination.examine(subject, history, record))
         if case.standing.duplicate_of:
             raise DuplicateBuild(case.standing.duplicate_of)
         self._cause = self._cause or case.cause
@@ -117,20 +110,18 @@ class Story:
         return case
 
     def _sit_out(self, case: Case, subject: BuildArn) -> Repaired | Outcome:
-        """Nothing is changed for a cause that passes with time, and the lease goes back for as long as that takes."""
-        untouched = Repaired(case, case.times.made_at, NOTHING_KNOWN)
-        if not self._retry_wanted or case.retry.against:
-            against = (case.retry.against,) if case.retry.against else ()
-            reason = "the cause passes with time, and nothing is changed for it"
-            return self._with_advice(advised(reason, *against), untouched)
+        """Change nothing for a cause that passes with time, and release the lease while it lasts."""
+        untouched, against = Repaired(case, case.times.made_at, NOTHING_KNOWN), case.retry.against
+        if against or not self._retry_wanted:
+            outcome = advised("the cause passes with time, and nothing is changed for it", *filter(None, (against,)))
+            return self._with_advice(outcome, untouched)
         self._lease.give_back()
         made = self._retries.made
         return self._wait_out.sit_out(case, f"{subject.uuid}-{made}", made) or untouched
 
     def _with_advice(self, outcome: Outcome, repaired: Repaired) -> Outcome:
         """The outcome with the advice on its case, before its own."""
-        advice = advice_on(repaired.case, repaired.facts)
-        return outcome.with_facts(advice=(*advice, *outcome.advice))
+        return outcome.with_facts(advice=(*advice_on(repaired.case, repaired.facts), *outcome.advice))
 
     # Running it again
 
@@ -146,8 +137,7 @@ class Story:
         """What the retried build says; or the outcome, where it was not run again from here."""
         case = repaired.case
         if case.retry.against:
-            reason = "the build was not run again from here"
-            return patched(reason, case.retry.against)
+            return patched("the build was not run again from here", case.retry.against)
         if not self._retry_wanted:
             return patched("the project is signed in; no retry was asked for")
         self._retries.since = max(self._retries.since, self._repair.at)
@@ -175,12 +165,12 @@ class Story:
                 chances += 1
             if then:  # CodeBuild's own retries are used up
                 case = replace(case, retry=then)
-            # What failed last: a pipeline knows the stage by what it ran there last.
+            # A pipeline knows the stage by what it ran there last.
             subject = BuildArn.parse(seen.build)
-            case = replace(case, failed=replace(case.failed, batch=started.batch or case.failed.batch))
+            case = case.changed("failed", batch=started.batch or case.failed.batch)
 
     def _spread(self, case: Case) -> None:
-        """Builds that failed together waited for the lease, one behind the other: they are not run again at once."""
+        """Builds that failed together waited for the lease one after the other: they are not run again at once."""
         if self._lease.waited and not case.plan.project_changes:
             self._lease.give_back()
             seconds = jitter(self._job.build.uuid, SPREAD)
@@ -192,10 +182,8 @@ class Story:
         reason = f"the build could not be started: {error.message}"
         again: tuple[str, ...] = ("start the build again",)
         if self._retries.old:
-            again = (
-                "stop the build that was retried: it runs with the settings that the first one failed with",
-                *again,
-            )
+            stop = "stop the build that was retried: it runs with the settings that the first one failed with"
+            again = (stop, *again)
         elif not error.error_type.endswith(NotStarted.__name__):
             reason = f"whether the build was started can't be told: {error.error_type}: {error.message}"
             again = ("look at the project's newest builds; start the build again if none of them repeats it",)
@@ -210,24 +198,21 @@ class Story:
             # A secret that can't be read fails every build that refers to it, by whichever change.
             everything = seen.verdict is Verdict.SECRET_UNREADABLE
             outcome = self._repair.take_back(outcome, self._repair.plan if everything else case.plan)
-        return outcome.with_facts(reason=f"{outcome.reason}{self._waited_for}", retried_build=seen.build or None)
+        reason = f"{outcome.reason}{self._wait_out.waited_for}"
+        return outcome.with_facts(reason=reason, retried_build=seen.build or None)
 
     def _after_repair(self, refusal: Outcome, subject: BuildArn) -> Outcome:
-        """Outcome for a retry that can't be helped: the project was repaired before, which belongs to the reason."""
+        """Outcome for a build that can't be helped; of a retry the reason says that its project was repaired before."""
+        reason = f"{refusal.reason}{self._wait_out.waited_for}"
         if subject == self._job.build:
-            return refusal.with_facts(reason=f"{refusal.reason}{self._waited_for}")
-        reason = f"the build was run again and throttled again: {refusal.reason}{self._waited_for}"
+            return refusal.with_facts(reason=reason)
+        reason = f"the build was run again and throttled again: {reason}"
         ending = Ending.PATCHED if refusal.ending in (Ending.ADVISED, Ending.SKIPPED) else refusal.ending
         return refusal.with_facts(ending=ending, reason=reason, retried_build=str(subject))
 
-    @property
-    def _waited_for(self) -> str:
-        return f"; {self._wait_out.waited_for}" if self._wait_out.waited_for else ""
-
     def _broken_off(self, error: DurableOperationError) -> Outcome:
         """Outcome for a step that failed for good. What was changed before it stays, and is listed."""
-        changed = self._repair.changes
-        left = "what was changed before is listed" if changed else "nothing had been changed before"
+        left = "what was changed before is listed" if self._repair.changes else "nothing had been changed before"
         return failed(
             f"{error.error_type}: {error.message}; {left}",
             "look at the project: only it tells whether the step that broke off has changed it",
@@ -235,10 +220,8 @@ class Story:
 
 
 def keep_retry_way(case: Case, way: Retry | None) -> Case:
-    """A retry is run again as the first build was, with the overrides that it has itself, or not at all.
-
-    Its own initiator is this stack, by which it would be started with StartBuild.
-    """
+    """Run a retry again as the first build was, with its own overrides: by its initiator, this stack, it would be
+    started with StartBuild."""
     own = case.retry
     if way is None or own.way is way.way:
         return case
@@ -248,14 +231,13 @@ def keep_retry_way(case: Case, way: Retry | None) -> Case:
 
 
 def _in_vain(seen: Watched, case: Case) -> bool:
-    """Does a batch run with the settings that it first failed with? The next retry of it would too."""
+    """Does a batch run with the settings that it first failed with? Its next retry would too."""
     return seen.old and case.retry.way is Way.RETRY_BATCH
 
 
 def _too_early(seen: Watched, readable_since: float) -> bool:
-    """Did the build ask for the secret before the grant can be trusted to have arrived? Then it is no verdict.
+    """Did the build ask for the secret before the grant has surely arrived? Then it is no verdict.
 
-    Where the grant was there already, another execution may have made it moments ago: then the diagnosis counts.
+    A grant that was there already counts from the diagnosis: another execution may have made it moments before.
     """
-    too_early = seen.started_at - readable_since < PATIENCE_AFTER_GRANT
-    return seen.verdict is Verdict.SECRET_UNREADABLE and too_early
+    return seen.verdict is Verdict.SECRET_UNREADABLE and seen.started_at - readable_since < PATIENCE_AFTER_GRANT

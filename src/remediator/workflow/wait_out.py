@@ -19,8 +19,8 @@ HUB_PATIENCE = 900
 """Seconds to wait for a Docker Hub that can't be asked."""
 
 BACK_OFF = 600
-"""Seconds before the first retry after Docker Hub's abuse limit, which counts requests of a minute; then twice as many
-each time. Nothing that Docker Hub tells names a time. https://docs.docker.com/docker-hub/usage/#abuse-rate-limit"""
+"""Seconds before the first retry after Docker Hub's abuse limit, which counts requests of a minute; doubled each time.
+Docker Hub names no time. https://docs.docker.com/docker-hub/usage/#abuse-rate-limit"""
 
 T = TypeVar("T")
 
@@ -34,30 +34,27 @@ class PatientCheck:
         self._durable = durable
 
     def check(self, case: Case, *, trusts: bool = True) -> Accepted | Trusted | Outcome:
-        """Has Docker Hub accepted the credentials, or before, where it can't be asked now? Else how it ends.
-
-        After a lockout its own word is wanted: it `trusts` nothing earlier then.
-        """
+        """Does Docker Hub accept the credentials, or did it before, where it can't be asked now? Else how it ends.
+        `trusts`: is an earlier proof good enough? Not after a lockout."""
         trusts = trusts and self._trusts
         return self._answer("check", lambda: self._credentials.check(case, trusts=trusts))
 
     def allowance(self) -> AccountAllowance | Outcome:
-        """What the secret's account may pull. Only Docker Hub's word of this moment is of use."""
+        """What the secret's account may pull, by Docker Hub's word of this moment."""
         return self._answer("allowance", self._credentials.allowance)
 
     def _answer(self, name: str, look: Callable[[], T | Asking | Unreachable]) -> T | Outcome:
-        """What Docker Hub says, or how it ends. Another execution that signs in at this moment has its answer in
-        seconds, which is then this one's too."""
+        """What Docker Hub says, or how it ends. Another execution that signs in now has an answer for both soon."""
         seen = self._durable.insist(name, look, while_it_is=(Asking, Unreachable), patience=HUB_PATIENCE)
         if isinstance(seen, (Asking, Unreachable)):
             reason = f"Docker Hub could not be asked about the credentials for {HUB_PATIENCE // 60} minutes"
-            advice = ("use the remediate command when Docker Hub answers again",)
-            return gave_up(f"{reason}; nothing was written", *advice)
+            advice = "use the remediate command when Docker Hub answers again"
+            return gave_up(f"{reason}; nothing was written", advice)
         return seen
 
 
 class WaitOut:
-    """`waited_for` says who ran out of what and until when, for the outcome; empty where nothing was waited for."""
+    """`waited_for` ends an outcome's reason: who ran out of what and until when; empty where nothing was waited for."""
 
     def __init__(self, job: Job, services: Services, durable: Durable) -> None:
         self._check = PatientCheck(job, services, durable)
@@ -70,8 +67,7 @@ class WaitOut:
     def sit_out(self, case: Case, name: str, number: int) -> Outcome | None:
         """Wait as long as the cause takes; the outcome where it can't be waited for, None when it is over.
 
-        `name` draws the jitter, so that builds that failed together are not run again at once; `number` counts the
-        retries before.
+        `name` draws the jitter, which spreads builds that failed together; `number` counts the retries before.
         """
         match case.cause:
             case Cause.ACCOUNT_LIMIT:
@@ -79,27 +75,26 @@ class WaitOut:
             case Cause.LOGIN_LOCKOUT:
                 return self._lockout(case, name)
         seconds = BACK_OFF * 2**number
-        self.waited_for = (
-            "Docker Hub's abuse limit was met, which counts every request from an address, signed in or not"
-        )
+        abuse = "Docker Hub's abuse limit was met, which counts every request from an address, signed in or not"
+        self.waited_for = f"; {abuse}"
         self._durable.pause("back-off", seconds + jitter(name, seconds))
         return None
 
     def _account_limit(self, name: str, number: int) -> Outcome | None:
-        """Pulls that are left again are used at once, but only once: a build may need more of them than there are."""
+        """Pulls that are left again are used at once, but only once: a build may need more than that."""
         allowance = self._check.allowance()
         if isinstance(allowance, Outcome):
             return allowance
-        self.waited_for = _limit(allowance, self._secret)
+        self.waited_for = f"; {_limit(allowance, self._secret)}"
         window = 0 if allowance.remaining and not number else allowance.window
         self._durable.pause("window", window + jitter(name, max(60, window // 10)))
         return None
 
     def _lockout(self, case: Case, name: str) -> Outcome | None:
-        """No sign-in until the lockout may be over, not of another build's either, then one."""
+        """No execution signs in until the lockout may be over; then this one does."""
         locked = self._durable.step("lock-out", self._credentials.lock_out)
         until = moment(locked.until)
-        self.waited_for = f"Docker Hub had locked sign-ins out, and none was tried until {until} at least"
+        self.waited_for = f"; Docker Hub had locked sign-ins out, and none was tried until {until} at least"
         seconds = locked.seconds
         for _ in range(self._attempts):
             self._durable.pause("lockout", seconds + jitter(name, 60))

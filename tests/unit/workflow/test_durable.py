@@ -11,7 +11,8 @@ from aws_durable_execution_sdk_python.serdes import SerDesContext
 from remediator.core.outcome import Ending, Outcome
 from remediator.core.retry.way import Retry, Way
 from remediator.steps.grant import Busy, Granted
-from remediator.workflow.durable import Checkpoint, interval, jitter
+from remediator.workflow.checkpoint import Checkpoint
+from remediator.workflow.durable import interval, jitter
 from tests.unit.checkpoints import checkpointed, text_of
 
 OUTCOME = Outcome(Ending.ADVISED, "reason", "anonymous-limit", ("one", "two"), ("do this",), None, quiet=True)

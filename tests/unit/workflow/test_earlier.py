@@ -29,7 +29,7 @@ from remediator.steps.patch import Patched, Undone
 from remediator.steps.rerun_batch import BatchSeen
 from remediator.steps.rerun_build import Started
 from remediator.steps.rerun_stage import StageSeen
-from remediator.workflow.durable import Checkpoint
+from remediator.workflow.checkpoint import Checkpoint
 from tests.moto_aws import mock_aws
 from tests.unit.checkpoints import checkpointed
 from tests.unit.stored import Stored

@@ -24,10 +24,10 @@ class Limits:
 class History:
     """A project's past, as the journal keeps it. Times are seconds since 1970.
 
-    `repaired_at` is the `lastModified` that CodeBuild gave our last UpdateProject, None for a project that is not
-    repaired; `repaired_by` the execution that made it, `members` what it set; `edited_at` the last edit before it that
-    was not ours. `undone` counts repairs that somebody took away. `tries` are the failed builds that were acted on in
-    the window that ends at `window_ends`; `noticed` tells that the project is quiet for the rest of it.
+    `repaired_at` is the `lastModified` of our last UpdateProject, None for a project that is not repaired;
+    `repaired_by` is the execution that made it, `members` what it set, `edited_at` the last edit of others before it.
+    `undone` counts repairs that somebody took away. `tries` are the failed builds that were acted on in the window that
+    ends at `window_ends`. `noticed`: was the owner told that the project is quiet for the rest of it?
     """
 
     repaired_at: float | None = None
@@ -44,8 +44,8 @@ class History:
         return self.repaired_at is not None and build.started_at > self.repaired_at
 
     def counts(self, build: Build) -> bool:
-        """Is acting on this build one of the project's attempts? Not for one that started before the repair: it
-        failed as it had to, finds nothing to change, and is run again once."""
+        """Is acting on this build one of the project's attempts? A build that started before the repair is none: it had
+        to fail, finds nothing to change, and is run again once."""
         return self.repaired_at is None or self.precedes(build)
 
     def edited_before(self, snapshot: Snapshot) -> float:
@@ -57,13 +57,13 @@ class History:
         return self.repaired_at is not None and not plan.record().keys().isdisjoint(self.members)
 
     def with_try(self, build: str, now: float, limits: Limits) -> History:
-        """The same with this build (its uuid) acted on at `now`; a window begins with its first try."""
+        """The history after this build (its uuid) was acted on at `now`; a window begins with its first try."""
         if now < self.window_ends:
             return replace(self, tries=tuple(dict.fromkeys((*self.tries, build))))
         return replace(self, tries=(build,), window_ends=now + limits.minutes * 60, noticed=False)
 
     def with_notice(self) -> History:
-        """The same with its owner told that it goes quiet for the rest of the window."""
+        """The history after its owner was told that the project is quiet for the rest of the window."""
         return replace(self, noticed=True)
 
 
@@ -71,25 +71,17 @@ NEW = History()
 
 
 def owned_by_another(unit: str, holder: str, *, runs: bool) -> Outcome:
-    """Outcome for a build whose batch, stage or retry chain another execution already owns.
-
-    `unit` is what that is, for people.
-    """
+    """Outcome for a build whose `unit` (batch, stage or retry chain, in words) another execution already owns."""
     if runs:
         return skipped(f"{unit} is with execution {holder}, which still works on it")
-    advice = ("use the remediate command if that outcome leaves something to do",)
-    return skipped(f"{unit} was with execution {holder}; its outcome tells what came of it", *advice)
+    advice = "use the remediate command if that outcome leaves something to do"
+    return skipped(f"{unit} was with execution {holder}; its outcome tells what came of it", advice)
 
 
 def retry_of_ours(initiator: str, own_name: str) -> Outcome | None:
     """A build that this stack started is never acted on: the execution that started it follows it."""
-    if not started_by(initiator, own_name):
-        return None
-    return Outcome(
-        Ending.SKIPPED,
-        "the build is a retry that this stack made; the outcome of the build that it repeats tells what came of it",
-        quiet=True,
-    )
+    told = "the build is a retry that this stack made; the outcome of the build that it repeats tells what came of it"
+    return Outcome(Ending.SKIPPED, told, quiet=True) if started_by(initiator, own_name) else None
 
 
 def started_by(initiator: str, function: str) -> bool:
@@ -99,22 +91,20 @@ def started_by(initiator: str, function: str) -> bool:
 
 def stopped(told: str) -> Outcome:
     """Outcome while the stop switch is on; `told` says since when, and why."""
-    advice = ("send the command resume, then use the remediate command for this project",)
-    return skipped(f"{told}; nothing was written", *advice)
+    advice = "send the command resume, then use the remediate command for this project"
+    return skipped(f"{told}; nothing was written", advice)
 
 
 def locked_out(until: float) -> Outcome:
-    """Outcome while nobody signs in: Docker Hub has refused that, and each further try prolongs it."""
+    """Outcome while nobody signs in: Docker Hub refuses that, and each further try prolongs it."""
     reason = f"Docker Hub has locked sign-ins out; none is tried until {moment(until)}"
     return gave_up(reason, "use the remediate command after that")
 
 
 def belongs_to_watcher(history: History) -> Outcome:
     """Outcome for a build that started after a repair whose execution still runs."""
-    return skipped(
-        f"the build started after its project was repaired, so it tells about that repair, which execution "
-        f"{history.repaired_by} still follows"
-    )
+    told = "the build started after its project was repaired, so it tells about that repair"
+    return skipped(f"{told}, which execution {history.repaired_by} still follows")
 
 
 def too_often(history: History, build: Build, limits: Limits, now: float) -> Outcome | None:
@@ -133,9 +123,6 @@ def too_often(history: History, build: Build, limits: Limits, now: float) -> Out
 
 
 def undone_again(history: History, plan: Plan) -> Outcome | None:
-    """A repair that was taken away twice is not made a third time: its owner's deploys would go on doing that."""
-    if not history.was_undone(plan) or history.undone < 1:
-        return None
-    return advised(
-        "the repair was undone twice, most likely by deployments of the project's own definition; it is left alone"
-    )
+    """A repair that was taken away twice is not made a third time: its owner's deploys would take it away again."""
+    told = "the repair was undone twice, most likely by deployments of the project's own definition; it is left alone"
+    return advised(told) if history.undone and history.was_undone(plan) else None

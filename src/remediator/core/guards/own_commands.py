@@ -1,7 +1,7 @@
 """Decides whether a command that failed was the project's own, so that what it printed is evidence.
 
-A log says whatever its build's commands say. Whoever may start builds can give them other commands, files, variables
-or another log, and might want the secret attached to a role that their builds run with.
+A log says whatever its build's commands print. Whoever may start builds can give them other commands, files, variables
+or another log, and might want their builds' role to read the secret.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ _SAYS_MORE = (
     "source.gitSubmodulesConfig",
     "source.insecureSsl",
 )
-"""Members that bring files of somebody's into a build, or decide where those of its source come from."""
+"""Members that bring somebody's files into a build, or decide where its source comes from."""
 
 
 def other_commands(reading: Reading, sign_in: SignIn) -> Outcome | None:
@@ -40,15 +40,12 @@ def other_commands(reading: Reading, sign_in: SignIn) -> Outcome | None:
         another = "another source"
     if any(build.environment.get(member) != snapshot.environment.get(member) for member in ("type", "image")):
         another = "in another image"
-    steering = (
-        *(name for name in _SAYS_MORE if name in differs),
-        *(("logsConfig",) if _logs_elsewhere(build, snapshot) else ()),
-        *_steering(build, snapshot, sign_in),
-    )
-    if not another and steering:
-        another = f"with another {' and '.join(steering)}"
     if not another:
-        return None
+        logs = ["logsConfig"] * _logs_elsewhere(build, snapshot)
+        steering = [*(name for name in _SAYS_MORE if name in differs), *logs, *_steering(build, snapshot, sign_in)]
+        if not steering:
+            return None
+        another = f"with another {' and '.join(steering)}"
     return advised(
         f"the build ran {another} than the project has: an override, or the project was edited since",
         "start the build again without the override; if it is throttled too, it is looked at again",
@@ -57,9 +54,7 @@ def other_commands(reading: Reading, sign_in: SignIn) -> Outcome | None:
 
 def _logs_elsewhere(build: Build, snapshot: Snapshot) -> bool:
     """Was the log kept in a group that the project does not have? Others may write there.
-
-    https://docs.aws.amazon.com/codebuild/latest/APIReference/API_CloudWatchLogsConfig.html
-    """
+    https://docs.aws.amazon.com/codebuild/latest/APIReference/API_CloudWatchLogsConfig.html"""
     log = build.failure.log
     config = (snapshot.project.get("logsConfig") or {}).get("cloudWatchLogs") or {}
     return log is not None and log.group != (config.get("groupName") or f"/aws/codebuild/{snapshot.name}")
@@ -80,10 +75,8 @@ _SPEAKS = r"(?i)\$\(|`|too\s*many\s*requests|pull\s*rate\s*limit"
 
 
 def _steering(build: Build, snapshot: Snapshot, sign_in: SignIn) -> tuple[str, ...]:
-    """Variables that the start of the build set, and by which its log can be made to say anything.
-
-    A reference steers by its name as well as a text does; what it stands for is not known here.
-    """
+    """Variables that the start of the build set, and that can make its log say anything. A reference steers by its name
+    as a text does; its value is not known here."""
     own = snapshot.environment.get("environmentVariables") or []
     ours = {**sign_in.references, sign_in.auth_config_variable: sign_in.auth_config_reference}
     return tuple(
@@ -104,10 +97,8 @@ _PULL_REQUEST = r"(?i)(?:pr|mr)/.+|refs/(?:pull|pull-requests|merge-requests)/.+
 
 
 def pull_request_objection(build: Build) -> Outcome | None:
-    """StartBuild takes a pull request of anybody as the source version (`pr/7`), past whatever the webhook asks for.
-
-    https://docs.aws.amazon.com/codebuild/latest/userguide/sample-source-version.html
-    """
+    """StartBuild takes a pull request of anybody as the source version (`pr/7`), whatever the webhook asks for.
+    https://docs.aws.amazon.com/codebuild/latest/userguide/sample-source-version.html"""
     version = str(build.document.get("sourceVersion") or "")
     if not build.failure.of_command or build.of_webhook or build.batch or not re.fullmatch(_PULL_REQUEST, version):
         return None

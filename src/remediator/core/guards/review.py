@@ -15,10 +15,8 @@ from remediator.core.repair.sign_in import SignIn, takes_registry_credential
 
 
 def objection(reading: Reading, sign_in: SignIn, untrusted: Untrusted, edited_at: float) -> Outcome | None:
-    """The reason to leave the project alone, None when there is none; the first of these guards that objects.
-
-    `edited_at` is when somebody else than us last edited the project, by CodeBuild's clock.
-    """
+    """Outcome of the first guard that objects to a repair, None when none does. `edited_at` is when somebody else than
+    us last edited the project, by CodeBuild's clock."""
     build, snapshot = reading.build, reading.snapshot
     if build.failure.of_command:
         from remediator.core.guards.own_commands import other_commands
@@ -36,40 +34,36 @@ def objection(reading: Reading, sign_in: SignIn, untrusted: Untrusted, edited_at
 
 
 def _another_role(build: Build, snapshot: Snapshot) -> Outcome | None:
-    """The build is not the project: StartBuild may override role, image, buildspec and credential."""
+    """StartBuild may give a build another role than the project's."""
     project_role = snapshot.project.get("serviceRole")
-    if build.service_role != project_role:
-        return advised(
-            f"the build ran with the service role {build.service_role}, the project has {project_role}: an override, "
-            "or the project was edited since",
-            "start the build without the override, or give that role access to the secret by hand",
-        )
-    return None
+    if build.service_role == project_role:
+        return None
+    return advised(
+        f"the build ran with the service role {build.service_role}, the project has {project_role}: an override, or "
+        "the project was edited since",
+        "start the build without the override, or give that role access to the secret by hand",
+    )
 
 
 def _image_not_ours(reading: Reading, edited_at: float) -> Outcome | None:
     """An override of the image can be given its own credential, as long as it is surely an override."""
     build, snapshot = reading.build, reading.snapshot
-    if reading.another_image:
-        if edited_at <= build.started_at and takes_registry_credential(build.environment):
-            return None
-        image, project_image = build.environment.get("image"), snapshot.environment.get("image")
-        return advised(
-            f"the build's image {image} is not the project's, {project_image}: an override, or the project was edited "
-            "since",
-            "give the start of that build a registryCredentialOverride, or set the image in the project",
-        )
-    if not takes_registry_credential(snapshot.environment):
-        return skipped("this build environment takes no Docker Hub credential")
-    return None
+    if not reading.another_image:
+        takes_one = takes_registry_credential(snapshot.environment)
+        return None if takes_one else skipped("this build environment takes no Docker Hub credential")
+    if edited_at <= build.started_at and takes_registry_credential(build.environment):
+        return None
+    image, project_image = build.environment.get("image"), snapshot.environment.get("image")
+    return advised(
+        f"the build's image {image} is not the project's, {project_image}: an override, or the project was edited "
+        "since",
+        "give the start of that build a registryCredentialOverride, or set the image in the project",
+    )
 
 
 def other_images(builds: Sequence[Build], snapshot: Snapshot, plan: Plan) -> Outcome | None:
-    """A project's registry credential goes with every image that its builds bring along: to any other registry, and
-    CodeBuild refuses it with an image of its own or of ECR, where no override takes it away.
-
-    `builds` are the project's newest.
-    """
+    """A project's registry credential goes to every registry from which its builds take images of their own. CodeBuild
+    refuses it with its own images and ECR's, and no override takes it away. `builds` are the project's newest."""
     if not any(isinstance(change, SetRegistryCredential) for change in plan.changes):
         return None
     images = {
@@ -88,7 +82,7 @@ def other_images(builds: Sequence[Build], snapshot: Snapshot, plan: Plan) -> Out
 
 
 def _foreign_role(build: Build) -> Outcome | None:
-    """IAM is asked by a role's name: a role of another account would be mistaken for one of that name here."""
+    """IAM knows roles by name: a role of another account would be mistaken for one of that name here."""
     account = build.failure.build.account
     if f":iam::{account}:role/" in build.service_role:
         return None
@@ -99,7 +93,7 @@ def _foreign_role(build: Build) -> Outcome | None:
 
 
 def _foreign_secret(build: Build, sign_in: SignIn) -> Outcome | None:
-    """Whether a service role may read another account's secret is decided there, where nobody here can look."""
+    """Another account decides whether a service role may read its secret, and nobody here can look there."""
     region, account = sign_in.secret_arn.split(":")[3:5]
     own = build.failure.build
     if (region, account) == (own.region, own.account):

@@ -13,8 +13,8 @@ TAG = "DockerHubRemediation"
 
 @value
 class Scope:
-    """`tagged_only`: a project needs the tag to be in scope. `stack` is this stack's name, `own_role` the ARN of
-    Remediator's role; empty where it is not told."""
+    """`tagged_only`: does a project need the tag? `stack` is this stack's name, `own_role` the ARN of Remediator's
+    role; each is empty where it is not known."""
 
     tagged_only: bool = False
     stack: str = ""
@@ -25,10 +25,8 @@ EVERYTHING = Scope()
 
 
 def out_of_scope(snapshot: Snapshot, scope: Scope) -> Outcome | None:
-    """Why the project is none to look at; None where it is in scope.
-
-    A tag that was mistyped keeps the project out, because whoever sets it mostly means that.
-    """
+    """Outcome for a project that is out of scope, None for any other. A mistyped tag keeps the project out: whoever
+    sets it mostly means that."""
     says = {value.strip().lower() for key, value in snapshot.tags.items() if key.lower() == TAG.lower()}
     if says - {"on"}:
         return skipped(f"the project's tag {TAG} is not `on`, so it is left alone")

@@ -15,8 +15,8 @@ MOST_TOLD = 20
 
 @dataclass(slots=True)
 class RoleUsers:
-    """The projects that have one service role: how many, and some of their names; the same of those through which
-    strangers could read the secret."""
+    """The projects that have one service role: how many, and some of their names; and how many and which of them let
+    strangers read the secret."""
 
     count: int = 0
     names: list[str] = field(default_factory=list)

@@ -47,8 +47,8 @@ def principals_besides_codebuild(role: Role) -> tuple[str, ...]:
 def principals_besides(expected: Iterable[str], trust: Mapping[str, Any]) -> tuple[str, ...]:
     """The principals that a role's trust policy allows, without the `expected` services, sorted.
 
-    Every Allow counts, whatever its conditions: a condition may narrow it, but what it compares with can change
-    without anybody looking here. `NotPrincipal` allows nearly everybody and is returned as `*`.
+    Every Allow counts, whatever its conditions: what a condition compares with can change unseen. `NotPrincipal` allows
+    nearly everybody and is returned as `*`.
     """
     found: set[str] = set()
     for statement in _listed(trust.get("Statement")):
@@ -65,13 +65,11 @@ def principals_besides(expected: Iterable[str], trust: Mapping[str, Any]) -> tup
 def builds_pull_requests_of_strangers(webhook: Mapping[str, Any] | None) -> bool:
     """Does this webhook of a project build the pull requests of people who may not push?
 
-    It does when some filter group lets pull requests in without a filter on ACTOR_ACCOUNT_ID, and no comment of a
-    maintainer is asked for (`pullRequestBuildPolicy`). A webhook without filter groups builds every event.
+    It does when a filter group lets pull requests in without a filter on ACTOR_ACCOUNT_ID, and no maintainer has to
+    comment (`pullRequestBuildPolicy`). A webhook without filter groups builds every event.
     https://docs.aws.amazon.com/codebuild/latest/APIReference/API_WebhookFilter.html
     """
-    if not webhook:
-        return False
-    if _asks_a_maintainer(webhook.get("pullRequestBuildPolicy") or {}):
+    if not webhook or _asks_a_maintainer(webhook.get("pullRequestBuildPolicy") or {}):
         return False
     groups = webhook.get("filterGroups") or [[]]
     return any(_builds_pull_requests(group) and not _names_its_actors(group) for group in groups)
@@ -79,9 +77,8 @@ def builds_pull_requests_of_strangers(webhook: Mapping[str, Any] | None) -> bool
 
 def _asks_a_maintainer(policy: Mapping[str, Any]) -> bool:
     """Contributors who have an approver's role build without asking, and a reader's role is anybody's."""
-    if policy.get("requiresCommentApproval") not in ("ALL_PULL_REQUESTS", "FORK_PULL_REQUESTS"):
-        return False
-    return not any(role in _READERS for role in policy.get("approverRoles") or [])
+    asks = policy.get("requiresCommentApproval") in ("ALL_PULL_REQUESTS", "FORK_PULL_REQUESTS")
+    return asks and not any(role in _READERS for role in policy.get("approverRoles") or [])
 
 
 def _builds_pull_requests(group: Iterable[Mapping[str, Any]]) -> bool:
@@ -106,10 +103,8 @@ def _names_its_actors(group: Iterable[Mapping[str, Any]]) -> bool:
 
 
 def _names_accounts(pattern: str) -> bool:
-    """Is the pattern a list of account ids, `^(123|456)$` or `12345|67890`, and nothing more general?
-
-    Without both anchors an id also matches as a part of others, so there it has to be long.
-    """
+    """Is the pattern a list of account ids, `^(123|456)$` or `12345|67890`, and nothing more general? Without both
+    anchors an id also matches as a part of others, so it has to be long then."""
     listed = re.fullmatch(_ACCOUNTS, pattern)
     if not listed:
         return False

@@ -20,8 +20,8 @@ ABSENT = "absent"
 
 @value
 class GrantSecretAccess:
-    """Let the project's service role read the secret, by the stack's managed policy, a statement in the secret's own
-    resource policy, or an inline policy in the role; by "none" it is left to a person."""
+    """Let the service role read the secret: by the stack's managed policy, the secret's own resource policy, or an
+    inline policy in the role; "none" leaves it to a person."""
 
     role_arn: str
     policy_arn: str
@@ -96,12 +96,8 @@ class SetEnvironmentVariables:
 
     def revert(self, environment: Document) -> Document:
         """The environment without these variables, where they still refer to the same secret."""
-        kept = [
-            variable
-            for variable in environment.get("environmentVariables") or []
-            if not refers(variable, dict(self.references))
-        ]
-        return {**environment, "environmentVariables": kept}
+        present, ours = environment.get("environmentVariables") or [], dict(self.references)
+        return {**environment, "environmentVariables": [each for each in present if not refers(each, ours)]}
 
     def record(self) -> dict[str, Any]:
         return {f"environmentVariables.{name}": {"old": ABSENT, "new": value} for name, value in self.references}
@@ -111,8 +107,7 @@ class SetEnvironmentVariables:
 class AddDockerLogin:
     """Sign the commands in: `text` goes into the inline buildspec at the character `at`, and nothing else changes.
 
-    `command` is what the inserted text makes the build run. `before` is the digest of the buildspec that the place
-    was found in: in another one it would be any place.
+    `command` is what the text makes the build run, `before` the digest of the only buildspec in which `at` is right.
     """
 
     MEMBER: ClassVar = "source"
@@ -139,13 +134,12 @@ class AddDockerLogin:
 
     def fits(self, source: Document) -> bool:
         """Is this the source that the change was planned for, as it was or with the change made?"""
-        return _digest(_buildspec(source)) == self.before or _digest(_buildspec(self.revert(source))) == self.before
+        return self.before in (_digest(_buildspec(each)) for each in (source, self.revert(source)))
 
     def apply(self, source: Document) -> Document:
         """The source with the text in it; once in it stays as it is, and another buildspec is left alone."""
-        if _digest(_buildspec(source)) != self.before:
-            return source
-        return {**source, "buildspec": self._insertion.apply(_buildspec(source))}
+        text = _buildspec(source)
+        return {**source, "buildspec": self._insertion.apply(text)} if _digest(text) == self.before else source
 
     def revert(self, source: Document) -> Document:
         """The source without the inserted text, unless somebody has edited that since."""

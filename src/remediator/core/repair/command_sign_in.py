@@ -23,7 +23,6 @@ from remediator.core.value import value
 
 _OTHER_CLIENTS = ("podman", "buildah", "skopeo", "crane", "jib")
 
-
 # The docker CLI reads it since 28.3 (https://github.com/docker/cli/pull/6008); the maintained images carry 28.5
 # (https://github.com/aws/aws-codebuild-docker-images), except those of Lambda compute, which have no docker.
 _AUTH_CONFIG_READERS = frozenset(
@@ -40,11 +39,8 @@ _AUTH_CONFIG_READERS = frozenset(
 
 @value
 class Observed:
-    """What the logs tell, apart from the evidence.
-
-    `excerpt` is the evidence. `signs_in_or_pushes` says whether the failed build, or the last one that passed, signed
-    in to a registry or pushed to Docker Hub; None where a log could not tell.
-    """
+    """What the logs tell. `excerpt` is the evidence. `signs_in_or_pushes`: did the failed build, or one that passed,
+    sign in to a registry or push to Docker Hub? None where a log could not tell."""
 
     excerpt: str = ""
     signs_in_or_pushes: bool | None = None
@@ -52,11 +48,8 @@ class Observed:
 
 @value
 class CommandSignIn:
-    """How the commands can sign in: by a login in the inline buildspec, or by the docker CLI's own variable.
-
-    Both are empty where the project was repaired since the build began. `faults` says why the buildspec's own login
-    does not serve its pulls.
-    """
+    """How the commands can sign in: by a login in the inline buildspec, or by the docker CLI's own variable; neither
+    where the project was repaired since. `faults`: why the buildspec's own login does not serve its pulls."""
 
     login: AddDockerLogin | None = None
     auth_config: bool = False
@@ -65,9 +58,7 @@ class CommandSignIn:
 
 def way_to_sign_in(reading: Reading, sign_in: SignIn, observed: Observed, edit: bool) -> CommandSignIn | Outcome:
     """The way for this project, after a command of its build was throttled; the outcome where there is none from here.
-
-    `edit`: is an inline buildspec edited?
-    """
+    `edit`: may an inline buildspec be edited?"""
     snapshot, buildspec = reading.snapshot, reading.buildspec
     elsewhere = _without_docker(reading.build, snapshot, sign_in, observed)
     if elsewhere:
@@ -89,13 +80,12 @@ def way_to_sign_in(reading: Reading, sign_in: SignIn, observed: Observed, edit: 
 
 
 def _without_docker(build: Build, snapshot: Snapshot, sign_in: SignIn, observed: Observed) -> Outcome | None:
-    """Builds that a login of the docker CLI can't help."""
+    """Outcome for builds that a login of the docker CLI can't help."""
     if str(snapshot.environment.get("type", "")).endswith("_LAMBDA_CONTAINER"):
         return _refusal("Lambda compute has no docker daemon", advice.use_another_compute())
     if snapshot.is_runner:
-        return _refusal(
-            "the project runs the jobs of a workflow and ignores its buildspec", advice.sign_in_in_workflow()
-        )
+        reason = "the project runs the jobs of a workflow and ignores its buildspec"
+        return _refusal(reason, advice.sign_in_in_workflow())
     client = other_client(build, observed.excerpt)
     if client is None:
         return None
@@ -107,8 +97,7 @@ def other_client(build: Build, excerpt: str) -> str | None:
     """The client that pulled, where the failed command or the evidence tells of another than docker."""
     if "com.google.cloud.tools" in excerpt:
         return "jib"
-    command = FailedCommand.of(build.failure.phase, build.failure.context).text
-    for run in commands_in(command):
+    for run in commands_in(FailedCommand.of(build.failure.phase, build.failure.context).text):
         if run.program in _OTHER_CLIENTS:
             return run.program
         if run.words and "kaniko" in run.words[0]:
@@ -130,13 +119,13 @@ def _inline(snapshot: Snapshot, buildspec: BuildspecText, sign_in: SignIn, edit:
     if added is None:
         if login in {command for phase in buildspec.says.phases for command in phase.commands}:
             return CommandSignIn()  # repaired once, and its variables were taken away since
-        reason = "; ".join(faults) or "its buildspec signs in to Docker Hub, and the pull was anonymous all the same"
-        fixes = tuple(advice.fix_login(fault, login) for fault in faults)
-        return _refusal(reason, *(fixes or ("look at what that login does in the build's log",)))
+        if faults:
+            return _faulty("", faults, login)
+        reason = "its buildspec signs in to Docker Hub, and the pull was anonymous all the same"
+        return _refusal(reason, "look at what that login does in the build's log")
     in_vain = login_faults(added.after.says)
     if in_vain:
-        reason = f"a login before its commands would not serve its pulls: {'; '.join(in_vain)}"
-        return _refusal(reason, *(advice.fix_login(fault, login) for fault in in_vain))
+        return _faulty("a login before its commands would not serve its pulls: ", in_vain, login)
     if not edit:
         where = f"the inline buildspec of the project {snapshot.name}"
         paste = advice.edit_buildspec(where, login, "EditBuildspecs is off", sign_in.references)
@@ -145,10 +134,9 @@ def _inline(snapshot: Snapshot, buildspec: BuildspecText, sign_in: SignIn, edit:
 
 
 def _in_repository(snapshot: Snapshot, sign_in: SignIn, observed: Observed) -> CommandSignIn | Outcome:
-    """By `DOCKER_AUTH_CONFIG`, where the docker CLI reads it and nothing that works today would stop working.
+    """By `DOCKER_AUTH_CONFIG`, where the docker CLI reads it and it breaks nothing.
 
-    The variable is stronger than a login, and a read-only token in it would break a push to Docker Hub.
-    https://github.com/docker/cli/pull/6008
+    It goes before a login, so a read-only token in it breaks a push. https://github.com/docker/cli/pull/6008
     """
     reason = _against_auth_config(snapshot, sign_in, observed)
     if not reason:
@@ -160,16 +148,15 @@ def _in_repository(snapshot: Snapshot, sign_in: SignIn, observed: Observed) -> C
 
 def sign_in_by_hand(path: str, shell: Shell, sign_in: SignIn, reason: str) -> str:
     """Advice for a buildspec in the repository: the `path` is empty for buildspec.yml."""
-    login = login_of(shell, sign_in)
-    return advice.edit_buildspec_in_repository(path or "buildspec.yml", login, reason, sign_in.references)
+    return advice.edit_buildspec_in_repository(path, login_of(shell, sign_in), reason, sign_in.references)
 
 
 def _against_auth_config(snapshot: Snapshot, sign_in: SignIn, observed: Observed) -> str:
-    image = str(snapshot.environment.get("image", ""))
     if own_variables(snapshot, {sign_in.auth_config_variable: sign_in.auth_config_reference}):
         return f"the project has a {sign_in.auth_config_variable} of its own"
-    if not reads_docker_auth_config(image):
-        return f"the docker CLI of its image {image} is not known to read {sign_in.auth_config_variable}"
+    unread = variable_unread(str(snapshot.environment.get("image", "")), sign_in)
+    if unread:
+        return unread
     if observed.signs_in_or_pushes is None:
         return "the log of a build that passed could not be read, so it may sign in or push by itself"
     if observed.signs_in_or_pushes:
@@ -192,8 +179,19 @@ def _refusal(reason: str, *what_to_do: str) -> Outcome:
     return advised(f"the project's commands can't be signed in from here: {reason}", *what_to_do)
 
 
+def _faulty(head: str, faults: tuple[str, ...], login: str) -> Outcome:
+    return _refusal(head + "; ".join(faults), *(advice.fix_login(fault, login) for fault in faults))
+
+
+def variable_unread(image: str, sign_in: SignIn) -> str:
+    """Why docker in this image may not sign in with DOCKER_AUTH_CONFIG; empty where it does."""
+    if reads_docker_auth_config(image):
+        return ""
+    return f"the docker CLI of its image {image} is not known to read {sign_in.auth_config_variable}"
+
+
 def reads_docker_auth_config(image: str) -> bool:
-    """Whether `docker pull` in a build with this image signs in with the variable DOCKER_AUTH_CONFIG alone.
+    """Does docker in a build with this image sign in with the variable DOCKER_AUTH_CONFIG alone?
 
     False for every image that could carry an older docker CLI: custom ones, and curated ones that are pinned to a
     release (`standard:7.0-25.10.02`) or a digest.

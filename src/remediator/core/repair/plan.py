@@ -6,8 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from remediator.core.buildspec.phases import BuildspecText
-from remediator.core.buildspec.yaml_text import BuildspecError
-from remediator.core.codebuild.project import Document, Snapshot, is_inline
+from remediator.core.codebuild.project import Document, Snapshot
 from remediator.core.repair.change import (
     AddDockerLogin,
     Change,
@@ -18,6 +17,7 @@ from remediator.core.repair.change import (
     refers,
 )
 from remediator.core.repair.sign_in import SignIn, takes_registry_credential
+from remediator.core.repair.signed_in import readable
 from remediator.core.value import value
 
 
@@ -52,13 +52,16 @@ class Plan:
         return project
 
     @property
+    def logins(self) -> tuple[AddDockerLogin, ...]:
+        return tuple(change for change in self.changes if isinstance(change, AddDockerLogin))
+
+    @property
     def edits_source(self) -> bool:
-        return any(change.MEMBER == "source" for change in self.project_changes)
+        return bool(self.logins)
 
     def fits(self, project: Document) -> bool:
-        """May it be applied to this project, as far as a place in a text is concerned?"""
-        logins = [change for change in self.project_changes if isinstance(change, AddDockerLogin)]
-        return all(login.fits(project.get(login.MEMBER) or {}) for login in logins)
+        """Is its place in the buildspec still the one that it was made for?"""
+        return all(login.fits(project.get(login.MEMBER) or {}) for login in self.logins)
 
     def settings(self) -> Document:
         """What the plan sets, as a part of a project's document: for people who keep the project in a definition."""
@@ -83,25 +86,18 @@ def make_plan(
 ) -> Plan:
     """What is missing for the project to sign in. A project that lacks nothing gets a plan without changes.
 
-    Grant first: a variable whose secret the role can't read yet fails every build of the project. `buildspec` is the
-    project's where somebody has read it already. `login` and `auth_config` are the two ways in which its commands can
-    sign in; both need the variables. `for_build`: a build is started with the credential as an override, so the role
-    has to read the secret whatever the project refers to.
+    Grant first: a variable whose secret the role can't read yet fails every build. `buildspec` is the project's where
+    it was read already. `login` and `auth_config` are the two ways in which its commands can sign in; both need the
+    variables. `for_build`: a build gets the credential as an override, so the role has to read the secret in any case.
     """
-    changes: list[Change] = []
-    if snapshot.role is None or not snapshot.role.granted:
-        changes.append(sign_in.grant(str(snapshot.project.get("serviceRole", ""))))
+    granted = snapshot.role is not None and snapshot.role.granted
+    grant = None if granted else sign_in.grant(str(snapshot.project.get("serviceRole", "")))
     credential = _registry_credential(snapshot, sign_in)
-    if credential is not None:
-        changes.append(credential)
     variables = _environment_variables(snapshot, sign_in, buildspec, login is not None, auth_config)
-    if variables is not None:
-        changes.append(variables)
-    if login is not None:
-        changes.append(login)
-    if _uses_nothing(snapshot, sign_in) and credential is None and variables is None and not for_build:
-        changes = []
-    return Plan(tuple(changes))
+    if not (credential or variables or for_build) and _uses_nothing(snapshot, sign_in):
+        return Plan()
+    changes = (grant, credential, variables, login)
+    return Plan(tuple(change for change in changes if change))
 
 
 def _registry_credential(snapshot: Snapshot, sign_in: SignIn) -> SetRegistryCredential | None:
@@ -114,7 +110,7 @@ def _registry_credential(snapshot: Snapshot, sign_in: SignIn) -> SetRegistryCred
 def kept_variables(
     snapshot: Snapshot, sign_in: SignIn, buildspec: BuildspecText | None = None, *, login: bool = False
 ) -> tuple[str, ...]:
-    """Those of the two variables that the plan would set and that are the project's own: then it sets neither.
+    """The variables that the plan would set and that are the project's own: then it sets neither.
 
     Half a pair would mix two accounts, and every login with it would count towards a lockout.
     """
@@ -124,20 +120,16 @@ def kept_variables(
 def own_variables(
     snapshot: Snapshot, references: Mapping[str, str], buildspec: BuildspecText | None = None
 ) -> tuple[str, ...]:
-    """Those of the names that the project, or its inline buildspec, has taken for variables of its own.
+    """The names that the project, or its inline buildspec, uses for variables of its own.
 
     A project's variable goes before the buildspec's of the same name, and a variable that CodeBuild resolves from a
     secret can't be exported. https://docs.aws.amazon.com/codebuild/latest/userguide/build-spec-ref.html
     """
     there = snapshot.environment.get("environmentVariables") or []
     taken = [str(v.get("name")) for v in there if v.get("name") in references and not refers(v, references)]
-    text = snapshot.buildspec
-    if is_inline(text) and any(name in text for name in references):
-        try:
-            declared = (buildspec or BuildspecText(text)).says.variables
-        except BuildspecError:
-            declared = ()
-        taken += [name for name, value in declared if references.get(name, value) != value]
+    if any(name in snapshot.buildspec for name in references):
+        says = readable(buildspec or BuildspecText(snapshot.buildspec))
+        taken += [name for name, value in (says.variables if says else ()) if references.get(name, value) != value]
     return tuple(dict.fromkeys(taken))
 
 
@@ -154,24 +146,17 @@ def _environment_variables(
 
 
 def _useful_variables(snapshot: Snapshot, sign_in: SignIn, login: bool) -> dict[str, str]:
-    if login or sign_in.variables == "always" or _commands_can_use(snapshot, sign_in):
-        return sign_in.references
-    return {}
+    """Both, or none where the builds' commands have no use for them.
 
-
-def _commands_can_use(snapshot: Snapshot, sign_in: SignIn) -> bool:
-    """Can a command of this build use the variables?
-
-    The docker daemon runs in a build only in privileged mode; without it, only a buildspec that names the variables
-    has a use for them.
+    The docker daemon runs in a build only in privileged mode. Without it only a buildspec that names them has a use.
     """
-    if snapshot.environment.get("privilegedMode"):
-        return True
-    return any(name in snapshot.buildspec for name in sign_in.references)
+    useful = login or sign_in.variables == "always" or snapshot.environment.get("privilegedMode")
+    named = any(name in snapshot.buildspec for name in sign_in.references)
+    return sign_in.references if useful or named else {}
 
 
 def _uses_nothing(snapshot: Snapshot, sign_in: SignIn) -> bool:
-    """Does nothing in the project refer to the secret? Then its role has no need to read it either."""
-    credential = (snapshot.environment.get("registryCredential") or {}).get("credential")
+    """Does nothing in the project refer to the secret? Then its role does not need to read it either."""
     values = [str(v.get("value", "")) for v in snapshot.environment.get("environmentVariables") or []]
-    return credential != sign_in.secret_arn and not any(v.startswith(sign_in.secret_arn) for v in values)
+    named = any(value.startswith(sign_in.secret_arn) for value in values)
+    return not (named or sign_in.signs_in_image(snapshot.environment))

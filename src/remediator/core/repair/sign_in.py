@@ -13,10 +13,8 @@ from remediator.core.value import value
 
 @value
 class SignIn:
-    """How a repaired project signs in: with which secret, granted by which policy or else, in which variables.
-
-    `customer_key`: is the secret encrypted with a key of the account's own?
-    """
+    """How a repaired project signs in: with which secret, granted in which way, in which variables. `customer_key`: is
+    the secret encrypted with a key of the account's own?"""
 
     secret_arn: str
     policy_arn: str
@@ -56,8 +54,8 @@ class SignIn:
 def takes_registry_credential(environment: Mapping[str, Any]) -> bool:
     """May this build environment carry a Docker Hub credential for its image?
 
-    CodeBuild refuses it for its curated images and ECR's; on any other registry's image it would hand Docker Hub's
-    credentials to that registry; Lambda compute takes images from ECR only.
+    CodeBuild refuses it for its curated images and ECR's, and would hand it to any other registry; Lambda compute takes
+    images from ECR only.
     https://docs.aws.amazon.com/codebuild/latest/APIReference/API_RegistryCredential.html
     """
     if str(environment.get("type", "")).endswith("_LAMBDA_CONTAINER"):

@@ -1,6 +1,6 @@
-"""Tells whether a repair of ours is in a build or a project, and with which line a project's commands sign in.
+"""Tells whether a build or a project holds a repair of ours, and with which line a project's commands sign in.
 
-What reads buildspecs is imported where it is used: a failed pull of the build's own image has no need of it.
+What reads buildspecs is imported where it is used: a failed pull of the build's own image does not need it.
 """
 
 from __future__ import annotations
@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, get_args
 
-from remediator.core.buildspec.phases import BuildspecText, Shell
+from remediator.core.buildspec.phases import Buildspec, BuildspecText, Shell
 from remediator.core.buildspec.yaml_text import BuildspecError
 from remediator.core.codebuild.build import Build
 from remediator.core.codebuild.project import is_inline
@@ -30,21 +30,24 @@ def signed_in(build: Build, phase: str, sign_in: SignIn, ran: BuildspecText | No
 
 
 def signs_in(environment: Environment, buildspec: BuildspecText, sign_in: SignIn) -> bool:
-    """Is a repair of ours in this environment, or in this buildspec?"""
+    """Does this environment, or this buildspec, hold a repair of ours?"""
     variables = environment.get("environmentVariables") or []
     if any(refers(variable, {sign_in.auth_config_variable: sign_in.auth_config_reference}) for variable in variables):
         return True
-    if not is_inline(buildspec.text):
-        return False
-    try:
-        says = buildspec.says
-    except BuildspecError:
-        return False
-    if login_lines(sign_in).isdisjoint(command for phase in says.phases for command in phase.commands):
+    says = readable(buildspec)
+    if not says or login_lines(sign_in).isdisjoint(command for phase in says.phases for command in phase.commands):
         return False
     there = {str(v.get("name")) for v in variables if refers(v, sign_in.references)}
     there |= {name for name, value in says.variables if sign_in.references.get(name) == value}
     return there >= set(sign_in.references)
+
+
+def readable(buildspec: BuildspecText) -> Buildspec | None:
+    """What an inline buildspec says; None for one that is kept elsewhere, or that nobody can read."""
+    try:
+        return buildspec.says if is_inline(buildspec.text) else None
+    except BuildspecError:
+        return None
 
 
 def same_buildspec(ran: BuildspecText, project: BuildspecText, environment: Environment, sign_in: SignIn) -> bool:

@@ -15,29 +15,22 @@ from remediator.core.repair.sign_in import SignIn, takes_registry_credential
 from remediator.core.repair.signed_in import same_buildspec
 from remediator.core.value import value
 
+
+def _overridden(*names: str) -> dict[str, str]:
+    return {name: f"{name}Override" for name in names}
+
+
 _ENVIRONMENT = {
     "type": "environmentTypeOverride",
-    "computeType": "computeTypeOverride",
-    "privilegedMode": "privilegedModeOverride",
-    "certificate": "certificateOverride",
-    "fleet": "fleetOverride",
-    "hostKernel": "hostKernelOverride",
+    **_overridden("computeType", "privilegedMode", "certificate", "fleet", "hostKernel"),
 }
 _SOURCE = {
     "type": "sourceTypeOverride",
     "location": "sourceLocationOverride",
     "auth": "sourceAuthOverride",
-    "gitCloneDepth": "gitCloneDepthOverride",
-    "gitSubmodulesConfig": "gitSubmodulesConfigOverride",
-    "insecureSsl": "insecureSslOverride",
-    "reportBuildStatus": "reportBuildStatusOverride",
-    "buildStatusConfig": "buildStatusConfigOverride",
+    **_overridden("gitCloneDepth", "gitSubmodulesConfig", "insecureSsl", "reportBuildStatus", "buildStatusConfig"),
 }
-_BUILD = {
-    "timeoutInMinutes": "timeoutInMinutesOverride",
-    "queuedTimeoutInMinutes": "queuedTimeoutInMinutesOverride",
-    "cache": "cacheOverride",
-}
+_BUILD = _overridden("timeoutInMinutes", "queuedTimeoutInMinutes", "cache")
 """Member of a build's record to the member of StartBuild's request that gives it again."""
 
 _DEFAULTS: Mapping[str, Any] = {
@@ -50,7 +43,7 @@ _DEFAULTS: Mapping[str, Any] = {
     "queuedTimeoutInMinutes": 480,
     "cache": {"type": "NO_CACHE"},
 }
-"""What a member means that is absent or empty. A build's record has them filled in, and an override can say them."""
+"""The meaning of an absent or empty member. A build's record has it filled in, and an override can say it."""
 
 _STRUCTURES = {
     "auth": {"type", "resource"},
@@ -61,11 +54,10 @@ _STRUCTURES = {
     "gitSubmodulesConfig": {"fetchSubmodules"},
     "registryCredential": {"credential", "credentialProvider"},
 }
-"""What a request may say of a member: botocore refuses what its model does not know, and a record may hold more."""
+"""What a request may say of a member. A record may hold more, and botocore refuses what its model does not know."""
 
 _DECIDED_APART = {"image", "registryCredential", "imagePullCredentialsType", "environmentVariables"}
 _OUTPUT_ONLY = {"dockerServer"}
-_RESERVED = "CODEBUILD_"
 _VARIABLES = "environment.environmentVariables"
 BUILDSPEC = "source.buildspec"
 """The name of a buildspec that differs."""
@@ -86,10 +78,10 @@ def overrides_of(
     ran: BuildspecText | None = None,
     buildspec: BuildspecText | None = None,
 ) -> Overrides:
-    """Compare a build's record with its project, as it is before or after its repair, without what a repair changes.
+    """Compare a build's record with its project, before or after a repair, without what a repair changes.
 
-    `ran` is the build's buildspec, `buildspec` the project's, where somebody has read them already. No record tells
-    overrides from a project that was edited since: both are given again.
+    `ran` is the build's buildspec, `buildspec` the project's, where they were read already. No record tells an
+    override from a later edit of the project: both are given again.
     """
     differences = [
         *_members("environment", build.environment, snapshot.environment, _ENVIRONMENT, _DECIDED_APART | _OUTPUT_ONLY),
@@ -119,16 +111,13 @@ def _members(
 
 
 def _image(mine: Mapping[str, Any], theirs: Mapping[str, Any], sign_in: SignIn) -> Iterator[_Difference]:
-    """The build's image, and what it is pulled with.
-
-    With the project's own image only what no repair sets is a difference: a credential that is not ours, and how an
-    image is pulled that takes none.
-    """
-    own = _own_credential(mine, sign_in)
-    project_has = theirs.get("registryCredential")
+    """The build's image and its credential. What a repair sets on the project's own image is no difference."""
+    own, project_has = _plain(mine.get("registryCredential")), theirs.get("registryCredential")
+    if own and own.get("credential") == sign_in.secret_arn:
+        own = None
     image = mine.get("image")
     if (image or None) != (theirs.get("image") or None):
-        pull = _pull(mine, theirs, sign_in)
+        pull = _with(own) if own else _pull(mine, theirs, sign_in)
         yield _Difference("environment.image", {"imageOverride": image, **pull} if image and pull else None)
     elif own and own != _plain(project_has):
         yield _Difference("environment.registryCredential", _with(own))
@@ -138,15 +127,12 @@ def _image(mine: Mapping[str, Any], theirs: Mapping[str, Any], sign_in: SignIn) 
 
 
 def _pull(mine: Mapping[str, Any], theirs: Mapping[str, Any], sign_in: SignIn) -> dict[str, Any] | None:
-    """What an image that is not the project's is pulled with; None where that can't be said.
+    """What pulls an image that is not the project's; None where that can't be said.
 
     No override takes a project's registry credential away. With it CodeBuild refuses its curated images and ECR's, and
     would send Docker Hub's credentials to any other registry.
     https://docs.aws.amazon.com/codebuild/latest/APIReference/API_RegistryCredential.html
     """
-    own = _own_credential(mine, sign_in)
-    if own:
-        return _with(own)
     if takes_registry_credential(mine):
         return _with({"credential": sign_in.secret_arn, "credentialProvider": SECRETS_MANAGER})
     if theirs.get("registryCredential") or takes_registry_credential(theirs):
@@ -159,11 +145,6 @@ def _with(credential: Mapping[str, Any]) -> dict[str, Any] | None:
     if not _can_say("registryCredential", credential):
         return None
     return {"registryCredentialOverride": credential, "imagePullCredentialsTypeOverride": "SERVICE_ROLE"}
-
-
-def _own_credential(environment: Mapping[str, Any], sign_in: SignIn) -> Any:
-    credential = _plain(environment.get("registryCredential"))
-    return credential if credential and credential.get("credential") != sign_in.secret_arn else None
 
 
 def _pull_type(environment: Mapping[str, Any]) -> str:
@@ -179,22 +160,21 @@ def _variables(mine: Mapping[str, Any], theirs: Mapping[str, Any], sign_in: Sign
     if given:
         yield _Difference(_VARIABLES, {"environmentVariablesOverride": list(given.values())})
     # No override takes a variable away, so the project was given it since.
-    if any(not refers(variable, ours) for name, variable in has.items() if name not in had):
-        yield _Difference(_VARIABLES)
+    added = any(not refers(variable, ours) for name, variable in has.items() if name not in had)
     # Half a pair would be mixed with the repair's other half, and every login with it counts towards a lockout.
-    if pair & given.keys() and not pair <= others:
-        yield _Difference(_VARIABLES)
-    if not all(_can_say("environmentVariables", v) for v in _listed(mine) if v.get("name") in given):
+    halved = bool(pair & given.keys()) and not pair <= others
+    sayable = all(_can_say("environmentVariables", v) for v in _listed(mine) if v.get("name") in given)
+    if added or halved or not sayable:
         yield _Difference(_VARIABLES)
 
 
 def _by_name(environment: Mapping[str, Any]) -> dict[str, dict[str, str]]:
     """The variables by name, as a request says them; names that CodeBuild reserves for its own are left out."""
-    variables = {
+    return {
         str(v["name"]): {"name": v["name"], "value": v.get("value") or "", "type": v.get("type") or "PLAINTEXT"}
         for v in _listed(environment)
+        if not str(v["name"]).startswith("CODEBUILD_")
     }
-    return {name: variable for name, variable in variables.items() if not name.startswith(_RESERVED)}
 
 
 def _listed(environment: Mapping[str, Any]) -> list[dict[str, Any]]:
@@ -232,7 +212,7 @@ def _settings(mine: Mapping[str, Any], theirs: Mapping[str, Any]) -> Iterator[_D
 
 
 def _never_given(build: Build, project: Mapping[str, Any]) -> Iterator[_Difference]:
-    """What no request from here may say (a role, a key) or what a record does not tell well enough to be repeated."""
+    """What no request from here may say (a role, a key), and what a record tells too little of."""
     mine = build.document
     # A record may hold a role's name alone. Names are unique in an account, whatever their path.
     if mine.get("serviceRole") and role_name(mine) != role_name(project):
@@ -284,7 +264,7 @@ def _value(document: Mapping[str, Any], name: str) -> Any:
 
 
 def _plain(value: Any) -> Any:
-    """A value without what means the same as nothing: absent, null, false, zero and empty are alike, however deep."""
+    """A value without its empty parts, however deep: absent, null, false, zero and empty mean the same."""
     if isinstance(value, Mapping):
         members = {name: _plain(member) for name, member in value.items()}
         return {name: member for name, member in members.items() if member is not None} or None

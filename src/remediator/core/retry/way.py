@@ -12,7 +12,7 @@ from remediator.core.value import value
 
 
 class Way(StrEnum):
-    """How a build is run again; each has its own call, except that CodeBuild makes its automatic retries itself."""
+    """How a build is run again: the call, or CodeBuild's own automatic retry."""
 
     START_BUILD = "StartBuild"
     RETRY_BUILD = "RetryBuild"
@@ -23,10 +23,10 @@ class Way(StrEnum):
 
 @value
 class Retry:
-    """`against` is the advice where it would not be this build again, as it was, if it were run from here.
+    """`against` is the advice where a build that is started from here would be another one.
 
-    `overrides` names the members that StartBuild has to be given again; their values stay with CodeBuild. `then` is
-    how it is run again when that is in vain: CodeBuild's own retries are used up, or RetryBuild took the old settings.
+    `overrides` names the members that StartBuild has to be given again; their values stay with CodeBuild. `then` is the
+    next way if this one fails: CodeBuild's own retries are used up, or RetryBuild took the old settings.
     """
 
     way: Way
@@ -74,11 +74,10 @@ def _start(reading: Reading, edited_at: float) -> Retry:
     if found.lost:
         lost = ", ".join(found.lost)
         return Retry(Way.START_BUILD, f"start the build again as it was started; it differs from the project in {lost}")
-    if found.names and edited_at > build.started_at:
-        names = ", ".join(found.names)
-        return Retry(
-            Way.START_BUILD,
-            f"start the build again; it differs from the project in {names}, and the project was edited since, so "
-            "whether these were overrides can't be told",
-        )
-    return Retry(Way.START_BUILD, overrides=found.names)
+    if not found.names or edited_at <= build.started_at:
+        return Retry(Way.START_BUILD, overrides=found.names)
+    return Retry(
+        Way.START_BUILD,
+        f"start the build again; it differs from the project in {', '.join(found.names)}, and the project was edited "
+        "since, so whether these were overrides can't be told",
+    )

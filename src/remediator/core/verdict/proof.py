@@ -23,11 +23,10 @@ def proof(build: Build, phase: str, sign_in: SignIn, login_shown: bool) -> str:
 
     `phase` is the one whose pull was throttled first, `login_shown` what `shows_login` says of the build's log.
 
-    The image: with a registry credential CodeBuild pulls with that, or fails ("unauthorized: incorrect username or
-    password", https://github.com/davoclock/aws-cicd-pipeline/issues/6); it does not fall back to an anonymous pull.
+    The image: CodeBuild pulls it with its registry credential or fails ("unauthorized: incorrect username or password",
+    https://github.com/davoclock/aws-cicd-pipeline/issues/6); it does not fall back to an anonymous pull.
     https://docs.aws.amazon.com/codebuild/latest/userguide/sample-private-registry.html
-    Commands: docker pulls with the login that it accepted. DOCKER_AUTH_CONFIG leaves no trace in the log, so a build
-    that signs in with it shows nothing.
+    Commands: docker pulls with the login that it accepted. DOCKER_AUTH_CONFIG leaves no trace in the log.
     """
     if phase == "PROVISIONING":
         carried = signed_in(build, phase, sign_in) and takes_registry_credential(build.environment)
@@ -42,14 +41,11 @@ def proof(build: Build, phase: str, sign_in: SignIn, login_shown: bool) -> str:
 def shows_login(lines: Sequence[LogLine], sign_in: SignIn) -> bool:
     """Does the log show that the login line of a repair ran, and that docker accepted it?
 
-    `lines` are those that a search for LOGIN_MARKS finds, the oldest first; every other line may be missing. Where the
-    older pages of the search are missing too, a login whose announcement is on one of them is not shown.
-
-    The agent announces each command, and what the command says follows up to the agent's next line; a login of another
+    `lines` are those that a search for LOGIN_MARKS finds, the oldest first; a login counts only with its announcement
+    among them. The agent announces each command, whose output ends at the agent's next line; a login of another
     command, as ECR's, does not count.
     """
-    logins = login_lines(sign_in)
-    ours = False
+    logins, ours = login_lines(sign_in), False
     for line in lines:
         agents = agents_line(line.text)
         if agents:

@@ -37,9 +37,8 @@ def verdict(
 ) -> Verdict:
     """Read one retried build; `phase` is where the first build failed, `finding` what the retried one's log says.
 
-    `secret_arn` is the one that a repair refers to: that its role can't read another is not the repair's doing.
-
-    What our own change may have broken comes first: it fails a build that got past its pull.
+    `secret_arn` is the repair's own: a role that can't read another secret says nothing about the repair. What our own
+    change may have broken comes first: it fails a build that got past its pull.
     """
     if not build.ended:
         return Verdict.RUNNING
@@ -68,10 +67,10 @@ class Watched:
     """What a retried build has told so far.
 
     `build` is its ARN, empty for none yet; `verdict` what became of it, `phase` where it failed, `log_says` what its
-    log says about that, `proof` what shows that the credentials were used. `denied`: was docker denied something with
-    those of DOCKER_AUTH_CONFIG? `old`: does it run with the settings that the first one failed with? `started_at` is
-    by CodeBuild's clock, `at` the last look by ours, both in seconds since 1970; `late` counts looks at a log that is
-    late. Of a batch: its id, the group whose build counts, and how many minutes it may take.
+    log says about that, `proof` what shows that the credentials were used. `denied`: was docker denied something while
+    DOCKER_AUTH_CONFIG was set? `old`: does it run with the settings that the first one failed with? `started_at` is by
+    CodeBuild's clock, `at` the last look by ours, both in seconds since 1970; `late` counts looks at a late log. Of a
+    batch: its id, the group whose build counts, and how many minutes it may take.
     """
 
     build: str = ""
@@ -105,12 +104,10 @@ def judge(seen: Watched, case: Case, sign_in: SignIn) -> Judgement:
         advice = "look for a permissions boundary, a service control policy or a KMS key that refuses the role"
         return Judgement(gave_up(reason, advice), take_back=True)
     if verdict is Verdict.BUILDSPEC_UNREADABLE and case.plan.edits_source:
-        reason = "CodeBuild could not read the buildspec of the retried build"
-        return Judgement(gave_up(reason), take_back=True)
+        return Judgement(gave_up("CodeBuild could not read the buildspec of the retried build"), take_back=True)
     if verdict is Verdict.PAST_PULL and seen.denied:
         reason = f"docker was denied something in {phase}, for which DOCKER_AUTH_CONFIG may be the reason"
-        by_hand = advice_without_key(case, sign_in)
-        return Judgement(gave_up(reason, *by_hand), take_back=True)
+        return Judgement(gave_up(reason, *advice_without_key(case, sign_in)), take_back=True)
     if verdict in (Verdict.PASSED, Verdict.PAST_PULL):
         return Judgement(_through(verdict, phase, seen.proof))
     return Judgement(_not_through(seen))
@@ -119,13 +116,12 @@ def judge(seen: Watched, case: Case, sign_in: SignIn) -> Judgement:
 def _through(verdict: Verdict, phase: str, proof: str) -> Outcome:
     """A pass proves little by itself: another address may have had anonymous pulls left."""
     far = "passed" if verdict is Verdict.PASSED else f"got past the pull; it then failed in {phase} by itself"
-    if proof:
-        return Outcome(Ending.REMEDIATED, f"the build was run again and {far}; {proof}")
-    return Outcome(
-        Ending.UNPROVEN,
-        f"the build was run again and {far}; nothing in its record or log shows that the credentials were used, so it "
-        "may have been lucky with the address that it pulled from",
+    lucky = (
+        "nothing in its record or log shows that the credentials were used, so it may have been lucky with the address "
+        "that it pulled from"
     )
+    ending = Ending.REMEDIATED if proof else Ending.UNPROVEN
+    return Outcome(ending, f"the build was run again and {far}; {proof or lucky}")
 
 
 def _not_through(seen: Watched) -> Outcome:

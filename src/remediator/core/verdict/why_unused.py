@@ -1,4 +1,4 @@
-"""Tells why a build of a repaired project was throttled as anonymous: what kept its credentials from being used."""
+"""Finds out why a build of a repaired project was throttled as anonymous: what kept docker from its credentials."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from itertools import pairwise
 from remediator.core.advice import sign_in as advice
 from remediator.core.buildspec.docker_commands import Action, docker_acts, signs_in_to_docker_hub
 from remediator.core.buildspec.login_faults import login_faults
-from remediator.core.buildspec.phases import Buildspec, BuildspecText
+from remediator.core.buildspec.phases import Buildspec
 from remediator.core.buildspec.shell_commands import Command, commands_in, program_name
 from remediator.core.buildspec.yaml_text import BuildspecError
 from remediator.core.codebuild.build import Build
@@ -20,9 +20,9 @@ from remediator.core.diagnosis.failed_command import FailedCommand
 from remediator.core.outcome import Ending, Outcome
 from remediator.core.reading import Reading
 from remediator.core.repair.change import refers
-from remediator.core.repair.command_sign_in import other_client, reads_docker_auth_config
+from remediator.core.repair.command_sign_in import other_client, sign_in_by_hand, variable_unread
 from remediator.core.repair.sign_in import SignIn
-from remediator.core.repair.signed_in import login_of, shell_of
+from remediator.core.repair.signed_in import login_of, readable, shell_of
 
 Found = tuple[str, str]
 """What was found, as a part of a sentence, and what to do about it."""
@@ -42,17 +42,16 @@ _OTHER_USERS = frozenset({"su", "runuser"})
 
 
 def why_unused(reading: Reading, diagnosis: Diagnosis, sign_in: SignIn, secret_fault: str = "") -> Outcome:
-    """How a remediation ends that finds the build's credentials, or its project's, unused: given up, and why.
+    """Outcome for a build whose credentials, or its project's, were not used: given up, and why.
 
-    `diagnosis` is of Docker Hub's limit for the anonymous. `secret_fault` says what is wrong with the secret's user
-    name and password, where somebody has asked Docker Hub; empty when nothing is. Nothing is said of a role that was
-    not read. Only what is sure is found; the advice without a finding says where to look.
+    `diagnosis` is of Docker Hub's limit for the anonymous. `secret_fault` is what Docker Hub refuses of the secret's
+    user name and password; empty when nothing is known. Nothing is said of a role that was not read. Only what is sure
+    is found; the advice without a finding says where to look.
     """
-    build, snapshot = reading.build, reading.snapshot
-    found = [*_in_secret(snapshot, sign_in, secret_fault)]
+    found = [*_in_secret(reading.snapshot, sign_in, secret_fault)]
     if diagnosis.phase == "PROVISIONING":
         carrier, pulls = "the build", "it"
-        found += _for_image(build, snapshot, sign_in)
+        found += _for_image(reading, sign_in)
         otherwise = "check which account the secret names and what that account may pull"
     else:
         carrier, pulls = "the build's commands", "them"
@@ -73,7 +72,7 @@ def why_unused(reading: Reading, diagnosis: Diagnosis, sign_in: SignIn, secret_f
 
 
 def _in_secret(snapshot: Snapshot, sign_in: SignIn, fault: str) -> Iterator[Found]:
-    """The secret may not be read any more, or holds what Docker Hub does not accept any more."""
+    """The role may not read the secret any more, or Docker Hub does not accept what it holds."""
     role = snapshot.role
     if role is not None and not role.granted:
         name = role.arn.rpartition("/")[2]
@@ -85,21 +84,18 @@ def _in_secret(snapshot: Snapshot, sign_in: SignIn, fault: str) -> Iterator[Foun
         yield _part(fault), f"{correct}, then start the build again"
 
 
-def _for_image(build: Build, snapshot: Snapshot, sign_in: SignIn) -> Iterator[Found]:
+def _for_image(reading: Reading, sign_in: SignIn) -> Iterator[Found]:
     """An override, of the image or of its credential; an image that was pulled with the credential explains nothing."""
-    used, now = (
-        (environment.get("registryCredential") or {}).get("credential")
-        for environment in (build.environment, snapshot.environment)
-    )
-    if used == sign_in.secret_arn:
+    ran, now = reading.build.environment, reading.snapshot.environment
+    if sign_in.signs_in_image(ran):
         return
-    image, project_image = build.environment.get("image"), snapshot.environment.get("image")
-    if image != project_image:
+    if reading.another_image:
         yield (
-            f"the build's image {image} is not the project's, {project_image}",
+            f"the build's image {ran.get('image')} is not the project's, {now.get('image')}",
             "give the start of that build a registryCredentialOverride, or set the image in the project",
         )
-    whose = "that the project has now" if now == sign_in.secret_arn else "of the repair"
+    whose = "that the project has now" if sign_in.signs_in_image(now) else "of the repair"
+    used = (ran.get("registryCredential") or {}).get("credential")
     another = f", with {used}" if used else ""
     yield (
         f"the build ran without the registry credential {whose}{another}",
@@ -112,14 +108,15 @@ def _for_commands(reading: Reading, diagnosis: Diagnosis, sign_in: SignIn) -> It
     if not reading.signed_in:
         yield _without_sign_in(build, snapshot, sign_in)
     client = other_client(build, diagnosis.excerpt)
-    if client is None and "testcontainers" in diagnosis.excerpt:
-        client = "testcontainers"
-    if client:
-        yield _by_client(client, sign_in)
+    if client or "testcontainers" in diagnosis.excerpt:
+        yield _by_client(client or "testcontainers", sign_in)
     command = FailedCommand.of(diagnosis.phase, build.failure.context)
-    runs, spec = commands_in(command.text), _read(reading.ran)
+    runs, spec = commands_in(command.text), readable(reading.ran)
+    image = build.environment.get("image")
     if _by_variable(build, sign_in):
-        yield from _variable_unread(build, snapshot, sign_in)
+        unread = variable_unread(str(image or ""), sign_in)
+        if unread:
+            yield unread, sign_in_by_hand(build.buildspec, shell_of(snapshot.environment), sign_in, unread)
         for run in runs:
             yield from _variable_lost(run, sign_in)
     else:
@@ -130,16 +127,15 @@ def _for_commands(reading: Reading, diagnosis: Diagnosis, sign_in: SignIn) -> It
         yield from _inside_container(run, sign_in)
     if spec:
         yield from _faults_of_login(spec, command, snapshot, sign_in)
-    image, project_image = build.environment.get("image"), snapshot.environment.get("image")
-    if image != project_image:
+    if reading.another_image:
         yield (
-            f"the commands ran in the image {image} and not in the project's, {project_image}",
+            f"the commands ran in the image {image} and not in the project's, {snapshot.environment.get('image')}",
             "start the build again without the override of its image",
         )
 
 
 def _without_sign_in(build: Build, snapshot: Snapshot, sign_in: SignIn) -> Found:
-    """The values of variables are compared and never told."""
+    """Tells which of the project's settings the build did not have; the values of variables are never told."""
     names = (*sign_in.references, sign_in.auth_config_variable)
     ran, now = (
         {str(v.get("name")): v for v in environment.get("environmentVariables") or []}
@@ -156,11 +152,9 @@ def _without_sign_in(build: Build, snapshot: Snapshot, sign_in: SignIn) -> Found
     )
 
 
-def _by_client(client: str, sign_in: SignIn) -> Found:
-    return (
-        f"the pull was made by {client}, which does not sign in as docker does",
-        advice.other_client(client, sign_in.username_variable, sign_in.password_variable),
-    )
+def _by_client(client: str, sign_in: SignIn, which: str = "which does not sign in as docker does") -> Found:
+    by_hand = advice.other_client(client, sign_in.username_variable, sign_in.password_variable)
+    return f"the pull was made by {client}, {which}", by_hand
 
 
 def _by_variable(build: Build, sign_in: SignIn) -> bool:
@@ -168,14 +162,6 @@ def _by_variable(build: Build, sign_in: SignIn) -> bool:
     ours = {sign_in.auth_config_variable: sign_in.auth_config_reference}
     variables = build.environment.get("environmentVariables") or []
     return not is_inline(build.buildspec) and any(refers(variable, ours) for variable in variables)
-
-
-def _variable_unread(build: Build, snapshot: Snapshot, sign_in: SignIn) -> Iterator[Found]:
-    image = str(build.environment.get("image", ""))
-    if not reads_docker_auth_config(image):
-        reason = f"the docker CLI of its image {image} is not known to read {sign_in.auth_config_variable}"
-        login = login_of(shell_of(snapshot.environment), sign_in)
-        yield reason, advice.edit_buildspec_in_repository(build.buildspec, login, reason, sign_in.references)
 
 
 def _variable_lost(run: Command, sign_in: SignIn) -> Iterator[Found]:
@@ -194,10 +180,7 @@ def _variable_lost(run: Command, sign_in: SignIn) -> Iterator[Found]:
     elif run.program in _OTHER_USERS and {"-", "-l", "--login"}.intersection(run.words):
         yield f"a login shell of {run.program} takes {name} away from docker", f"run docker without {run.program}"
     elif run.program == "docker-compose":
-        yield (
-            f"the pull was made by docker-compose, whose version 1 does not read {name}",
-            advice.other_client("docker-compose", sign_in.username_variable, sign_in.password_variable),
-        )
+        yield _by_client("docker-compose", sign_in, f"whose version 1 does not read {name}")
 
 
 def _login_unseen(run: Command, user: str) -> Iterator[Found]:
@@ -224,11 +207,10 @@ def _login_unseen(run: Command, user: str) -> Iterator[Found]:
 
 
 def _inside_container(run: Command, sign_in: SignIn) -> Iterator[Found]:
-    """A pull by what runs in a container; the pull of the container's own image is docker's, and signed in."""
+    """A pull from within a container; the pull of the container's own image is docker's, and signed in."""
     words = run.words[1:]
-    if run.program != "docker" or not {"run", "exec"}.intersection(words[:2]):
-        return
-    if any(shared in word for shared in _SHARED for word in words):
+    is_shared = any(shared in word for shared in _SHARED for word in words)
+    if is_shared or run.program != "docker" or not {"run", "exec"}.intersection(words[:2]):
         return
     if any("kaniko-project/" in word for word in words):
         yield _by_client("kaniko", sign_in)
@@ -244,7 +226,7 @@ def _pulls(run: Command) -> bool:
 
 
 def _pulls_within(words: tuple[str, ...]) -> bool:
-    """Do the words behind `docker run` or `docker exec` make a docker inside pull, or run a script beside one?"""
+    """Do the words after `docker run` or `docker exec` make a docker inside pull, or run a script beside one?"""
     for word, following in pairwise(words):
         is_docker = program_name(word) in {"docker", "docker-compose"} or _DOCKER_IMAGE.fullmatch(word)
         if is_docker and following in _PULLING:
@@ -261,8 +243,7 @@ def _faults_of_login(spec: Buildspec, command: FailedCommand, snapshot: Snapshot
     except BuildspecError:
         return
     faults = login_faults(spec)
-    for fault in faults:
-        yield _part(fault), advice.fix_login(fault, login)
+    yield from ((_part(fault), advice.fix_login(fault, login)) for fault in faults)
     late = "" if faults else _late_login(spec, command)
     if late:
         reason = f"its sign-in to Docker Hub comes in {late}, after the command that failed"
@@ -272,23 +253,17 @@ def _faults_of_login(spec: Buildspec, command: FailedCommand, snapshot: Snapshot
 def _late_login(spec: Buildspec, command: FailedCommand) -> str:
     """The phase of the first login, where that comes after the failed command or its phase; empty where none does.
 
-    Tells of pulls that the buildspec does not show, as those of a script.
+    Finds pulls that the buildspec does not show, as those of a script.
     """
     failed = False
     for phase in spec.phases:
+        name = phase.name.upper()
         for script in phase.scripts:
             if signs_in_to_docker_hub(script):
-                return phase.name.upper() if failed else ""
-            failed = failed or (phase.name.upper() == command.phase and script.strip() == command.text.strip())
-        failed = failed or phase.name.upper() == command.phase
+                return name if failed else ""
+            failed = failed or (name == command.phase and script.strip() == command.text.strip())
+        failed = failed or name == command.phase
     return ""
-
-
-def _read(ran: BuildspecText) -> Buildspec | None:
-    try:
-        return ran.says if is_inline(ran.text) else None
-    except BuildspecError:
-        return None
 
 
 def _part(sentence: str) -> str:
