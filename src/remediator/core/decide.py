@@ -83,10 +83,13 @@ def make_case(
         return Case(why_unused(reading, diagnosis, terms.sign_in), diagnosis.cause)
     case = _case(reading, diagnosis, history)
     if reading.build.failure.of_command:
-        return _with_commands_signed_in(case, reading, diagnosis, terms, pushes)
-    plan = make_plan(reading.snapshot, terms.sign_in, reading.buildspec, for_build=reading.another_image)
-    kept = kept_variables(reading.snapshot, terms.sign_in, reading.buildspec)
-    return replace(case, plan=plan, facts=replace(case.facts, kept_variables=kept))
+        case = _with_commands_signed_in(case, reading, diagnosis, terms, pushes)
+    else:
+        plan = make_plan(reading.snapshot, terms.sign_in, reading.buildspec, for_build=reading.another_image)
+        kept = kept_variables(reading.snapshot, terms.sign_in, reading.buildspec)
+        case = replace(case, plan=plan, facts=replace(case.facts, kept_variables=kept))
+    left_alone = undone_again(history, case.plan)
+    return Case(left_alone.with_facts(advice=advice_on(case)), case.cause) if left_alone else case
 
 
 def with_role(case: Case, role: Role, reading: Reading, terms: Terms, history: History = NEW) -> Case:
@@ -101,11 +104,7 @@ def with_role(case: Case, role: Role, reading: Reading, terms: Terms, history: H
     if terms.sign_in.grant_by == "none" and case.plan.grant:
         return Case(_left_to_a_person(case.plan.grant), case.cause)
     facts = replace(case.facts, role_owner=owner_of(role.tags), granted=role.granted)
-    case = replace(case, facts=facts, standing=replace(case.standing, undone=history.was_undone(case.plan)))
-    left_alone = undone_again(history, case.plan)
-    if left_alone:
-        return Case(left_alone.with_facts(advice=advice_on(case)), case.cause)
-    return case
+    return replace(case, facts=facts, standing=replace(case.standing, undone=history.was_undone(case.plan)))
 
 
 def replan(case: Case, reading: Reading, terms: Terms) -> Case:
