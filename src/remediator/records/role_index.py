@@ -26,7 +26,7 @@ class RoleIndex:
         self._table = table
 
     def users(self, now: float) -> dict[str, RoleUsers] | None:
-        """The users of each role that several projects have; None where that was not read within FRESH seconds."""
+        """What `users_of_roles` has found; None where the projects were not read within FRESH seconds."""
         item = self._table.get(KEY) or {}
         if item.get("read_at", 0) + FRESH < now or "users" not in item:
             return None
