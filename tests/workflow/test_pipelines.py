@@ -313,16 +313,31 @@ class Batched:
         return {"buildStatus": batch["buildBatchStatus"], "buildComplete": batch["complete"]}
 
 
-def test_an_action_that_runs_batches_is_retried_by_its_stage_too(account: Account) -> None:
+def failed_in_batch_of_pipeline(account: Account) -> Json:
     account.pipelines._codebuild = Batched(account)  # type: ignore[assignment]
     account.create_project(source={"type": "CODEPIPELINE"}, artifacts={"type": "CODEPIPELINE"})
     account.pipelines.plant_pipeline("release", [SOURCE, BUILD])
     account.pipelines.start("release")
     account.world.finish()
-    outcome = account.remediate(account.builds()[1])
+    return account.builds()[1]
+
+
+def test_an_action_that_runs_batches_is_retried_by_its_stage_too(account: Account) -> None:
+    outcome = account.remediate(failed_in_batch_of_pipeline(account))
     assert_came_back(account, outcome, builds=4)
     assert retries(account) == [None]
     assert account.calls.count("RetryBuildBatch") == 0
+
+
+def test_a_batch_that_a_retried_stage_has_started_is_followed_though_its_record_is_not_answered(
+    account: Account,
+) -> None:
+    build = failed_in_batch_of_pipeline(account)
+    throttled = refusing("BatchGetBuildBatches", refused("BatchGetBuildBatches", "ThrottlingException"), times=6)
+    account.after.append(once("RetryStageExecution", lambda: account.before.append(throttled)))
+    outcome = account.remediate(build)
+    assert outcome["outcome"].startswith("remediated"), outcome["reason"]
+    assert retries(account) == [None]
 
 
 def test_a_stage_whose_build_came_before_the_grant_did_is_retried_again(account: Account) -> None:

@@ -82,10 +82,13 @@ def make_case(
         return Case(why_unused(reading, diagnosis, terms.sign_in), diagnosis.cause)
     case = _case(reading, diagnosis, history)
     if reading.build.failure.of_command:
-        return _with_commands_signed_in(case, reading, diagnosis, terms, pushes)
-    plan = make_plan(reading.snapshot, terms.sign_in, reading.buildspec, for_build=reading.another_image)
-    kept = kept_variables(reading.snapshot, terms.sign_in, reading.buildspec)
-    return replace(case, plan=plan).changed("facts", kept_variables=kept)
+        case = _with_commands_signed_in(case, reading, diagnosis, terms, pushes)
+    else:
+        plan = make_plan(reading.snapshot, terms.sign_in, reading.buildspec, for_build=reading.another_image)
+        kept = kept_variables(reading.snapshot, terms.sign_in, reading.buildspec)
+        case = replace(case, plan=plan).changed("facts", kept_variables=kept)
+    left_alone = undone_again(history, case.plan)
+    return Case(left_alone.with_facts(advice=advice_on(case)), case.cause) if left_alone else case
 
 
 def with_role(case: Case, role: Role, reading: Reading, terms: Terms, history: History = NEW) -> Case:
@@ -101,9 +104,6 @@ def with_role(case: Case, role: Role, reading: Reading, terms: Terms, history: H
     if grant and grant.by == "none":
         return Case(_left_to_a_person(grant), case.cause)
     case = case.changed("facts", role_owner=owner_of(role.tags), granted=role.granted)
-    left_alone = undone_again(history, case.plan)
-    if left_alone:
-        return Case(left_alone.with_facts(advice=advice_on(case)), case.cause)
     return case.changed("standing", undone=history.was_undone(case.plan))
 
 

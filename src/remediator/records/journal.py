@@ -219,7 +219,7 @@ def _repair(repair: Mapping[str, Any]) -> Item:
 def _history(item: Item) -> History:
     repaired = item.get("repaired_at")
     return History(
-        repaired_at=repaired / 1000 if repaired else None,
+        repaired_at=None if repaired is None else repaired / 1000,
         repaired_by=item.get("repaired_by", ""),
         edited_at=item.get("edited_at", 0) / 1000,
         members=tuple(item.get("members", [])),

@@ -26,9 +26,9 @@ class RoleIndex:
         self._table = table
 
     def users(self, now: float) -> dict[str, RoleUsers] | None:
-        """The users of each role that several projects have; None where that was not read within FRESH seconds."""
+        """What `users_of_roles` has found; None where the projects were not read within FRESH seconds."""
         item = self._table.get(KEY) or {}
-        if item.get("read_at", 0) + FRESH < now or "users" not in item:
+        if abs(now - item.get("read_at", 0)) > FRESH or "users" not in item:
             return None
         return {role: RoleUsers(*found) for role, found in json.loads(item["users"]).items()}
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import replace
 
+from remediator.aws.client import is_transient
 from remediator.core.case import Case
 from remediator.core.codebuild.batch import Batch
 from remediator.core.codebuild.failure import FAILED_STATUSES, BuildArn
@@ -48,8 +49,14 @@ class Batches:
         return BatchSeen(case.failed.minutes, at)
 
     def look_for_end(self, seen: BatchSeen, case: Case, subject: BuildArn) -> BatchSeen:
-        """Has the batch finished failing? Only then it can be retried."""
-        batch = self.services.codebuild.batch(case.failed.batch)
+        """Has the batch finished failing? Only then it can be retried. A look that AWS does not answer shows nothing
+        new: what is known of a retried stage's batch is enough to follow the batch."""
+        try:
+            batch = self.services.codebuild.batch(case.failed.batch)
+        except Exception as error:
+            if not is_transient(error):
+                raise
+            return seen
         if batch is None:
             return replace(seen, ended=True, status="unknown")
         group = batch.group_of(str(subject))

@@ -13,7 +13,7 @@ from remediator.core.case_advice import advice_on
 from remediator.core.codebuild.build import Build
 from remediator.core.codebuild.pipeline import Place
 from remediator.core.codebuild.project import Snapshot
-from remediator.core.decide import refuse_build, replan
+from remediator.core.decide import make_case, refuse_build, replan
 from remediator.core.diagnosis.diagnosis import diagnose
 from remediator.core.diagnosis.throttle import Cause
 from remediator.core.guards.history import NEW, History
@@ -383,6 +383,17 @@ def test_a_repair_that_was_taken_away_twice_is_left_alone_with_what_its_owner_ha
     assert case.refusal.ending is Ending.ADVISED
     assert any(line.startswith("Keep") for line in case.refusal.advice)
     assert (case.plan.changes, case.cause) == ((), "anonymous-limit")
+
+
+@pytest.mark.parametrize("grant_by", ["managed", "none"])
+def test_a_project_that_is_left_alone_needs_no_look_at_its_role(grant_by: GrantBy) -> None:
+    terms = replace(given.TERMS, sign_in=replace(given.SIGN_IN, grant_by=grant_by))
+    build, unread = given.build(), Snapshot(given.project())
+
+    case = make_case(given.reading(build, unread), diagnose(build.failure), terms, undone(1))
+
+    assert case.refusal is not None
+    assert "undone twice" in case.refusal.reason
 
 
 def test_a_first_repair_was_never_undone() -> None:

@@ -39,6 +39,13 @@ def test_what_was_found_is_known_to_all_for_two_minutes(index: RoleIndex) -> Non
     assert index.users(NOW + FRESH + 1) is None
 
 
+def test_what_was_read_in_the_future_by_a_clock_that_went_back_is_not_believed(index: RoleIndex) -> None:
+    kept(index)
+
+    assert index.users(NOW - FRESH + 1) == FOUND
+    assert index.users(NOW - FRESH - 1) is None
+
+
 def test_an_account_without_a_shared_role_is_known_too(index: RoleIndex) -> None:
     index.begin(ONE, NOW)
     index.keep({}, ONE, NOW)

@@ -26,7 +26,7 @@ _NO_CURE = {
     ),
     Cause.LOGIN_LOCKOUT: advised(
         "Docker Hub has locked sign-ins out after too many failed ones, and every further one prolongs that",
-        "find what signs in with a wrong password, mend it, and start the build again when the lockout is over",
+        "find what signs in with a wrong password, correct it, and start the build again when the lockout is over",
     ),
     Cause.ABUSE_LIMIT: advised(
         "Docker Hub's abuse limit counts every request from an address, signed in or not; credentials can't help",

@@ -32,19 +32,26 @@ class RoleUsers:
 
 
 def users_of_roles(projects: Iterable[Snapshot]) -> dict[str, RoleUsers]:
-    """The users of each role that several projects have, by the role's name, which is unique in an account."""
+    """The users of each role that several projects have, or one through which strangers could read the secret, by the
+    role's name, which is unique in an account. A project that was given the role since is then not among them."""
     users: dict[str, RoleUsers] = {}
-    for project in projects:
+    for project in filter(_has_role_of_its_account, projects):
         is_open = stranger_objection(project, "advise") is not None
         users.setdefault(role_name(project.project), RoleUsers()).add(project.name, is_open=is_open)
-    return {role: found for role, found in users.items() if found.count > 1}
+    return {role: found for role, found in users.items() if found.count > 1 or found.open_count}
+
+
+def _has_role_of_its_account(snapshot: Snapshot) -> bool:
+    """A role of another account may have the name of one of this account; a bare name is of this account."""
+    role, project = (str(snapshot.project.get(name) or "").split(":") for name in ("serviceRole", "arn"))
+    return role[4:5] in ([], project[4:5])
 
 
 def shared_with(users: Mapping[str, RoleUsers], role: str, project: str, untrusted: Untrusted) -> str | Outcome:
     """Who shares this project's role, as a sentence, empty for nobody; the outcome where strangers could read the
     secret through one of them."""
     found = users.get(role)
-    if found is None:
+    if found is None or found.names == [project]:
         return ""
     others = [name for name in found.open_names if name != project]
     if others and untrusted == "advise":

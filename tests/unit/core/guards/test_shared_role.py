@@ -30,9 +30,31 @@ def test_a_role_of_one_projects_own_needs_no_word() -> None:
     assert users_of_roles([Snapshot(given.project())]) == {}
 
 
+def test_a_project_that_was_given_the_role_of_an_open_one_after_all_were_read_is_refused_all_the_same() -> None:
+    users = users_of_roles([neighbour("open", projectVisibility="PUBLIC_READ")])
+
+    refused = shared_with(users, given.ROLE_NAME, given.PROJECT, "advise")
+
+    assert isinstance(refused, Outcome)
+    assert "shares with open:" in refused.reason
+    assert "is shared with open:" in str(shared_with(users, given.ROLE_NAME, given.PROJECT, "repair"))
+
+
+def test_an_open_project_shares_its_own_role_with_nobody() -> None:
+    users = users_of_roles([Snapshot(given.project(projectVisibility="PUBLIC_READ"))])
+
+    assert shared_with(users, given.ROLE_NAME, given.PROJECT, "repair") == ""
+
+
 @pytest.mark.parametrize("role", ["arn:aws:iam::123456789012:role/another/role", "another-role"])
 def test_a_role_of_another_name_is_not_shared(role: str) -> None:
     assert told_of(neighbour("invoices", serviceRole=role)) == ""
+
+
+def test_another_accounts_role_of_the_same_name_is_another_role() -> None:
+    elsewhere = given.ROLE.replace(given.ACCOUNT, "999999999999")
+
+    assert told_of(neighbour("invoices", serviceRole=elsewhere, projectVisibility="PUBLIC_READ")) == ""
 
 
 @pytest.mark.parametrize("role", [given.ROLE_NAME, f"arn:aws:iam::123456789012:role/{given.ROLE_NAME}"])
