@@ -7,13 +7,13 @@ from collections.abc import Mapping
 from fnmatch import fnmatchcase
 from typing import Literal, TypeVar
 
-from remediator.core.decide import Terms
 from remediator.core.guards.history import Limits
 from remediator.core.guards.scope import Scope
 from remediator.core.guards.strangers import Untrusted
 from remediator.core.names import PASSWORD_VARIABLE, USERNAME_VARIABLE
 from remediator.core.outcome import BadInput
 from remediator.core.repair.sign_in import SignIn
+from remediator.core.terms import Terms
 from remediator.core.value import value
 
 _SECRET_ARN = r"arn:aws[a-z-]*:secretsmanager:.+:secret:.+-[A-Za-z0-9]{6}"  # noqa: S105 - a pattern for ARNs

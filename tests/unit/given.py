@@ -10,13 +10,14 @@ from remediator.core.case import Case
 from remediator.core.codebuild.build import Build
 from remediator.core.codebuild.failure import BuildArn, BuildFailure
 from remediator.core.codebuild.project import Role, Snapshot
-from remediator.core.decide import Terms, make_case, read, with_role
+from remediator.core.decide import make_case, read, with_role
 from remediator.core.diagnosis.diagnosis import NOT_INSPECTED, diagnose
 from remediator.core.diagnosis.failed_command import Finding
 from remediator.core.diagnosis.throttle import find_throttle
 from remediator.core.guards.history import NEW, History
 from remediator.core.reading import Reading
 from remediator.core.repair.sign_in import SignIn
+from remediator.core.terms import Terms
 from remediator.settings import Settings
 
 Document = dict[str, Any]

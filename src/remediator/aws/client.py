@@ -27,6 +27,10 @@ _TRANSIENT = (
 _TRANSIENT_REASONS = frozenset({"TransactionConflict", "ThrottlingError", "ProvisionedThroughputExceeded"})
 
 
+class NotStarted(Exception):
+    """AWS refused to start a build, so there is none to look for."""
+
+
 def client(service: str) -> Any:
     """A boto3 client for `service`, in the function's own account and region."""
     session: Any = boto3

@@ -15,8 +15,8 @@ from remediator.core.diagnosis.diagnosis import WAITED_FOR, Diagnosis
 from remediator.core.diagnosis.throttle import Cause
 from remediator.core.guards.history import NEW, History, undone_again
 from remediator.core.guards.review import objection
-from remediator.core.guards.scope import EVERYTHING, Scope, out_of_scope
-from remediator.core.guards.strangers import Untrusted, stranger_objection
+from remediator.core.guards.scope import out_of_scope
+from remediator.core.guards.strangers import stranger_objection
 from remediator.core.names import DOCKER_HUB
 from remediator.core.outcome import Outcome, advised, rejected
 from remediator.core.reading import Reading
@@ -26,17 +26,7 @@ from remediator.core.repair.sign_in import SignIn
 from remediator.core.repair.signed_in import shell_of, signed_in
 from remediator.core.retry.overrides import overrides_of
 from remediator.core.retry.way import decide_retry
-from remediator.core.value import value
-
-
-@value
-class Terms:
-    """What the stack's parameters allow a repair to do, to which projects, and with which credentials."""
-
-    sign_in: SignIn
-    untrusted: Untrusted
-    edit_buildspecs: bool
-    scope: Scope = EVERYTHING
+from remediator.core.terms import Terms
 
 
 def read(build: Build, snapshot: Snapshot, sign_in: SignIn) -> Reading:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import replace
 
-from remediator.aws.client import is_transient
+from remediator.aws.client import NotStarted, is_transient
 from remediator.core.case import Case
 from remediator.core.codebuild.batch import Batch
 from remediator.core.codebuild.failure import FAILED_STATUSES, BuildArn
@@ -17,7 +17,6 @@ from remediator.services import Services
 from remediator.steps.rerun_build import (
     LATE_LOOKS,
     TOKEN_LIVES,
-    NotStarted,
     Rerun,
     Started,
     answered,

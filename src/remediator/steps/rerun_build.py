@@ -9,7 +9,7 @@ from typing import Any
 
 from botocore.exceptions import ClientError, ParamValidationError
 
-from remediator.aws.client import code_of, message_of
+from remediator.aws.client import NotStarted, code_of, message_of
 from remediator.core.case import Case
 from remediator.core.codebuild.build import Build
 from remediator.core.codebuild.failure import COMMAND_PHASES, FAILED_STATUSES, BuildArn
@@ -35,10 +35,6 @@ LATE_LOOKS = 2
 
 LATE_RETRIES = 8
 """Further looks for a retry of CodeBuild's own that is due and not there: some failures it does not retry."""
-
-
-class NotStarted(Exception):
-    """AWS refused to start a build, so there is none to look for."""
 
 
 @value

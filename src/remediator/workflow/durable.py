@@ -11,8 +11,7 @@ from aws_durable_execution_sdk_python.config import Duration, StepConfig, StepSe
 from aws_durable_execution_sdk_python.retries import RetryDecision
 from aws_durable_execution_sdk_python.waits import WaitForConditionConfig, WaitForConditionDecision
 
-from remediator.aws.client import is_transient
-from remediator.steps.rerun_build import NotStarted
+from remediator.aws.client import NotStarted, is_transient
 from remediator.workflow.checkpoint import Checkpoint
 
 T = TypeVar("T")

@@ -10,6 +10,7 @@ from typing import Any
 
 from aws_durable_execution_sdk_python import DurableContext, DurableOperationError
 
+from remediator.aws.client import NotStarted
 from remediator.core.case import Case
 from remediator.core.case_advice import NOTHING_KNOWN, advice_on
 from remediator.core.codebuild.failure import BuildArn
@@ -20,7 +21,6 @@ from remediator.core.retry.way import Retry, Way
 from remediator.core.verdict.verdict import Verdict, Watched, judge
 from remediator.services import Services
 from remediator.steps.diagnose import Examination
-from remediator.steps.rerun_build import NotStarted
 from remediator.workflow.durable import Durable, jitter
 from remediator.workflow.lease import DuplicateBuild, Lease
 from remediator.workflow.repair import Repair, Repaired
