@@ -80,7 +80,7 @@ def test_an_overridden_buildspec_and_the_projects_own_are_parsed_once_each(
     assert set(parsed) <= {another, add_login(another), INLINE}
 
 
-def test_a_build_from_before_the_repair_is_compared_with_the_repaired_buildspec_by_one_parse_of_each(
+def test_a_build_from_before_the_repair_has_its_buildspec_parsed_once_and_the_repaired_one_compared_and_read(
     account: Account, parsed: Counter[str]
 ) -> None:
     first = inline(account)
