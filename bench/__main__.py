@@ -74,11 +74,11 @@ def measure(folder: Path) -> tuple[list[Row], dict[str, list[str]]]:
     calls |= {"not ours": _asked(usual), "not ours, at most": _asked(most)}
     checkpoints = full[: full.index("Checkpoint", full.index("StartBuild")) + 1].count("Checkpoint")
     rows = [
-        _row("start-up of Remediator", start["remediator"] / start["empty"], "an empty durable handler", 1.08),
+        _row("start-up of Remediator", start["remediator"] / start["empty"], "an empty durable handler", 1.1),
         _row("start-up of Remediator", start["remediator"] / start["c7n"], "c7n.handler, CodeBuild loaded", 0.80),
         _row("start-up of Remediator", start["remediator"] / start["eager"], "an eager Powertools handler", 0.55),
         _row("start-up of Intake", start["intake"] / start["remediator"], "that of Remediator", 0.85),
-        _row("a cold remediation up to the retry, CPU", cpu["ours"] / cpu["straight"], "a straight script", 1.5),
+        _row("a cold remediation up to the retry, CPU", cpu["ours"] / cpu["straight"], "a straight script", 1.6),
         _row("zip of the artifact with bytecode", sizes[0] / sizes[1], "c7n's Lambda archive with the SDK", 0.35),
         _row("AWS calls, full repair up to the retry", len(calls["full"]), "listed in bench.json", 26),
         _row("- the engine's checkpoints", checkpoints, "one for each step and wait up to the retry", STEPS),
