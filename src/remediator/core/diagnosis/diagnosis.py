@@ -125,7 +125,7 @@ def _image(text: str) -> ImageReference | None:
 
 def _refusal(failure: BuildFailure, registry: str | None, cause: Cause | None) -> Outcome | None:
     if failure.phase != "PROVISIONING":
-        phase = failure.phase or "no phase that is told"
+        phase = failure.phase or "an unknown phase"
         reason = f"the build failed in {phase}, neither while its image was pulled nor on a command"
         return Outcome(Ending.SKIPPED, reason, cause)
     if registry is None:

@@ -95,7 +95,7 @@ def test_a_failure_of_another_phase_is_skipped(phase: str) -> None:
 
     assert refusal is not None
     assert refusal.ending is Ending.SKIPPED
-    assert (phase or "no phase") in refusal.reason
+    assert (phase or "an unknown phase") in refusal.reason
 
 
 @pytest.mark.parametrize(
