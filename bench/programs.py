@@ -148,7 +148,7 @@ import sys; sys.path[:0] = {path!r}
 import json
 import throughput as t
 print(json.dumps({{
-    "without hits": [t.speed(t.ordinary, 20 * t.MB), t.doubling(t.ordinary, 50 * t.MB)],
+    "without hits": [t.speed(t.ordinary, 20 * t.MB), t.doubling(t.ordinary, 20 * t.MB)],
     "with hits": [t.speed(t.with_hits, 20 * t.MB), t.doubling(t.with_hits, 50 * t.MB)],
     "one line of 50 MB": [t.speed(t.one_line, 50 * t.MB), t.doubling(t.one_line, 50 * t.MB)],
     "a million near misses": [t.speed(t.near_misses, 100 * t.MB), t.doubling(t.near_misses, 50 * t.MB)],

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
+from statistics import median
 
 from remediator.core.diagnosis.throttle import find_throttle
 
 MB = 1_000_000
-ROUNDS = 5
+ROUNDS = 9
 HIT = (
     "toomanyrequests: You have reached your unauthenticated pull rate limit. https://www.docker.com/increase-rate-limit"
 )
@@ -47,10 +48,7 @@ def speed(make: Make, size: int) -> float:
 def doubling(make: Make, size: int) -> float:
     """How many times as long twice the text takes."""
     one, two = make(size), make(2 * size)
-    least = [float("inf"), float("inf")]
-    for _ in range(ROUNDS):
-        least = [min(least[0], _once(one)), min(least[1], _once(two))]
-    return least[1] / least[0]
+    return median(_once(two) / _once(one) for _ in range(ROUNDS))
 
 
 def _lines(form: str, size: int) -> str:

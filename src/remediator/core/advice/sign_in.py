@@ -10,7 +10,6 @@ from collections.abc import Mapping
 from remediator.core.advice.layout import NAME_LENGTH, VALUE_LENGTH, artefact, as_item, one_line
 from remediator.core.names import DOCKER_HUB_KEY, PASSWORD_VARIABLE, USERNAME_VARIABLE
 from remediator.core.policies.inline_policy import inline_policy_name
-from remediator.core.wording import redact
 
 
 def edit_buildspec(where: str, login: str, reason: str, references: Mapping[str, str], commands: str = "") -> str:
@@ -133,30 +132,17 @@ def other_client(name: str, username: str = USERNAME_VARIABLE, password: str = P
     )
 
 
-_FAULTS = {
-    "misses": (
-        "Sign in to Docker Hub without naming a host: replace the login that is there with this one.",
-        "the docker CLI keeps each host's login apart, and pulls from Docker Hub use only the one without a host",
-    ),
-    "late": (
-        "Move the login up: make it the first command of the first phase.",
-        "images are pulled before the login runs, and those pulls are anonymous",
-    ),
-    "undone": (
-        "Keep the login until the last pull: remove what undoes it, or sign in again after that with this command.",
-        "a docker logout, a removed config.json or another user's home leaves the pulls after it anonymous",
-    ),
-}
+def fix_login(fault: str, login: str) -> str:
+    """For a buildspec whose own sign-in does not help. `fault` says why, in a sentence; `login` is what works."""
+    what = "Change the login so that it serves every pull, with this command."
+    return artefact(what, where="the buildspec", why=fault, paste=as_item(login))
 
 
-def fix_login(fault: str, login: str, found: str = "") -> str:
-    """For a buildspec whose own sign-in does not help. `login` is what works, `found` what is there. `fault` is
-    `misses` (another name than Docker Hub's), `late` (after the first pull), `undone`, or a sentence."""
-    what, why = _FAULTS.get(fault, ("Change the login so that it serves every pull, with this command.", fault))
-    seen = one_line(redact(found))
-    return artefact(
-        what, where="the buildspec" + (f", where it says: {seen}" if seen else ""), why=why, paste=as_item(login)
-    )
+def move_login_up(login: str) -> str:
+    """For a buildspec whose sign-in comes after what pulls."""
+    what = "Move the login up: make it the first command of the first phase."
+    why = "images are pulled before the login runs, and those pulls are anonymous"
+    return artefact(what, where="the buildspec", why=why, paste=as_item(login))
 
 
 def take_grant_before_delete(by: str, role_name: str, policy_arn: str, secret_arn: str, stack: str) -> tuple[str, ...]:

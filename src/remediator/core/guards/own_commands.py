@@ -71,7 +71,7 @@ _STEERS = (
 )
 """Variables that decide what a shell, docker, the loader or a tool runs, or whom it talks to."""
 _SPEAKS = r"(?i)\$\(|`|too\s*many\s*requests|pull\s*rate\s*limit"
-"""A command, or one of the words that evidence has (`evidence.WORDS`)."""
+"""A command, or one of the words that evidence has (`throttle.WORDS`)."""
 
 
 def _steering(build: Build, snapshot: Snapshot, sign_in: SignIn) -> tuple[str, ...]:

@@ -247,7 +247,7 @@ def _faults_of_login(spec: Buildspec, command: FailedCommand, snapshot: Snapshot
     late = "" if faults else _late_login(spec, command)
     if late:
         reason = f"its sign-in to Docker Hub comes in {late}, after the command that failed"
-        yield reason, advice.fix_login("late", login)
+        yield reason, advice.move_login_up(login)
 
 
 def _late_login(spec: Buildspec, command: FailedCommand) -> str:

@@ -137,8 +137,8 @@ def test_a_hostile_path_reason_and_variable_stay_where_they_belong() -> None:
 def test_a_login_of_several_lines_is_one_command_and_one_that_is_an_item_stays_as_it_is() -> None:
     several = "if true; then\n  echo 'a: b'\nfi"
     item = f"    - |\n      {LOGIN}\n"
-    assert yaml.safe_load(pasted(advice.fix_login("late", several))) == [several]
-    assert yaml.safe_load(pasted(advice.fix_login("late", item))) == [LOGIN]
+    assert yaml.safe_load(pasted(advice.move_login_up(several))) == [several]
+    assert yaml.safe_load(pasted(advice.fix_login("It is late.", item))) == [LOGIN]
 
 
 # Workflows, compute, other clients
@@ -243,41 +243,17 @@ def test_a_hostile_clients_name_stays_out_of_the_lines() -> None:
 # A login that is there
 
 
-@pytest.mark.parametrize(
-    ("fault", "what", "why"),
-    [
-        (
-            "misses",
-            "Sign in to Docker Hub without naming a host: replace the login that is there with this one.",
-            "the docker CLI keeps each host's login apart, and pulls from Docker Hub use only the one without a host",
-        ),
-        (
-            "late",
-            "Move the login up: make it the first command of the first phase.",
-            "images are pulled before the login runs, and those pulls are anonymous",
-        ),
-        (
-            "undone",
-            "Keep the login until the last pull: remove what undoes it, or sign in again after that with this command.",
-            "a docker logout, a removed config.json or another user's home leaves the pulls after it anonymous",
-        ),
-    ],
-)
-def test_a_login_that_is_in_vain_in_full(fault: str, what: str, why: str) -> None:
-    assert advice.fix_login(fault, LOGIN) == f"{what}\nwhere: the buildspec\nwhy: {why}\n\n- |\n  {LOGIN}"
+def test_a_login_that_comes_too_late_in_full() -> None:
+    assert advice.move_login_up(LOGIN) == (
+        "Move the login up: make it the first command of the first phase.\nwhere: the buildspec\n"
+        f"why: images are pulled before the login runs, and those pulls are anonymous\n\n- |\n  {LOGIN}"
+    )
 
 
 def test_a_fault_that_is_told_in_a_sentence_is_the_reason() -> None:
     assert advice.fix_login("It is made by another user.\n- id", LOGIN) == (
         "Change the login so that it serves every pull, with this command.\n"
         f"where: the buildspec\nwhy: It is made by another user. - id\n\n- |\n  {LOGIN}"
-    )
-
-
-def test_a_login_that_is_quoted_shows_no_password() -> None:
-    text = advice.fix_login("misses", LOGIN, "docker login -u me -p dckr_pat_abc\nwhy: registry-1.docker.io")
-    assert text.splitlines()[1] == (
-        "where: the buildspec, where it says: docker login -u *** -p *** why: registry-1.docker.io"
     )
 
 
