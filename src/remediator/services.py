@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 
     from remediator.aws.codepipeline import CodePipeline
     from remediator.aws.kms import Kms
+    from remediator.records.retry_order import RetryOrder
     from remediator.records.role_index import RoleIndex
 
 
@@ -69,6 +70,12 @@ class Services:
         from remediator.records.role_index import RoleIndex
 
         return RoleIndex(self.table)
+
+    @cached_property
+    def retry_order(self) -> RetryOrder:
+        from remediator.records.retry_order import RetryOrder
+
+        return RetryOrder(self.table)
 
     @cached_property
     def log(self) -> Logger:

@@ -35,6 +35,7 @@ class Settings:
     sign_in: SignIn
     mode: Literal["auto", "plan"]
     retry_build: bool
+    retry_superseded: bool
     project_name_pattern: str
     settle_seconds: int
     limits: Limits
@@ -69,6 +70,7 @@ class Settings:
             sign_in=sign_in,
             mode=read.one_of("MODE", ("auto", "plan")),
             retry_build=read.switch("RETRY_BUILD"),
+            retry_superseded=read.switch("RETRY_SUPERSEDED", on=False),
             inspect_build_logs=read.switch("INSPECT_BUILD_LOGS"),
             edit_buildspecs=read.switch("EDIT_BUILDSPECS"),
             project_name_pattern=read.matching(

@@ -20,6 +20,7 @@ def test_what_is_not_set_has_its_default() -> None:
         sign_in=SignIn(given.SECRET, given.POLICY),
         mode="auto",
         retry_build=True,
+        retry_superseded=False,
         project_name_pattern="*",
         settle_seconds=60,
         limits=Limits(attempts=3, minutes=60),
@@ -46,6 +47,7 @@ def test_every_variable_is_read() -> None:
     settings = given.settings(
         MODE="plan",
         RETRY_BUILD="false",
+        RETRY_SUPERSEDED="true",
         PROJECT_NAME_PATTERN="team-*",
         ENVIRONMENT_VARIABLES="when-needed",
         USERNAME_VARIABLE="HUB_USER",
@@ -81,6 +83,7 @@ def test_every_variable_is_read() -> None:
         ),
         mode="plan",
         retry_build=False,
+        retry_superseded=True,
         project_name_pattern="team-*",
         settle_seconds=0,
         limits=Limits(attempts=5, minutes=1440),

@@ -43,6 +43,7 @@ def repair(asked: list[str], shared: list[str]) -> list[str]:
         "UpdateProject",
         "BatchGetProjects",
         "UpdateItem",  # when it was repaired, by CodeBuild's clock
+        "ListBuildsForProject",  # has a newer build been started since?
         "GetItem",  # the stop switch
         "StartBuild",
     ]
@@ -51,6 +52,7 @@ def repair(asked: list[str], shared: list[str]) -> list[str]:
 REPAIRED_ALREADY = [
     *DIAGNOSIS,
     *PROVEN,
+    "ListBuildsForProject",  # has a newer build been started since?
     "GetItem",  # the stop switch
     "StartBuild",
 ]
@@ -64,11 +66,11 @@ def from_event_to_retry(account: Account, event: Json) -> list[str]:
     return account.calls[: account.calls.index("StartBuild") + 1]
 
 
-def test_the_first_repair_of_a_wave_takes_twenty_six_calls_up_to_the_retry(account: Account) -> None:
+def test_the_first_repair_of_a_wave_takes_twenty_seven_calls_up_to_the_retry(account: Account) -> None:
     account.create_project()
     calls = from_event_to_retry(account, account.event_of(account.failed_build()))
     assert calls == repair(ASKED, READ)
-    assert len(calls) == 26
+    assert len(calls) == 27
 
 
 def test_every_other_repair_of_a_wave_reads_one_item_to_know_who_shares_its_role(account: Account) -> None:
@@ -81,10 +83,10 @@ def test_every_other_repair_of_a_wave_reads_one_item_to_know_who_shares_its_role
     calls = from_event_to_retry(account, account.event_of(build))
 
     assert calls == repair([], KNOWN)
-    assert len(calls) == 20
+    assert len(calls) == 21
 
 
-def test_a_project_that_is_repaired_already_takes_eleven_once_the_credentials_are_proved(account: Account) -> None:
+def test_a_project_that_is_repaired_already_takes_twelve_once_the_credentials_are_proved(account: Account) -> None:
     account.create_project("first")
     account.remediate(account.failed_build("first"))
     account.calls.clear()
@@ -96,7 +98,7 @@ def test_a_project_that_is_repaired_already_takes_eleven_once_the_credentials_ar
     )
     calls = from_event_to_retry(account, account.event_of(build))
     assert calls == REPAIRED_ALREADY
-    assert len(calls) == 11
+    assert len(calls) == 12
 
 
 def test_a_look_alike_that_the_event_tells_takes_one(account: Account) -> None:

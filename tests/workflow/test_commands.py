@@ -78,7 +78,7 @@ def test_an_earlier_attempt_may_not_claim_what_a_later_one_has(account: Account)
     assert account.calls.count("StartBuild") == 1
 
 
-def test_remediate_after_an_execution_has_died_is_a_new_attempt_which_goes_on(account: Account) -> None:
+def test_remediate_after_an_execution_has_died_is_a_new_attempt_which_starts_nothing_twice(account: Account) -> None:
     account.create_project()
     build = account.failed_build()
     account.ask(account.event_of(build))
@@ -88,8 +88,10 @@ def test_remediate_after_an_execution_has_died_is_a_new_attempt_which_goes_on(ac
     answer = account.ask({"command": "remediate", "project": "orders"})
     assert list(account.lambda_.started) == [first, answer["execution"]]
     outcome = outcome_of(account.execute(answer["execution"], account.lambda_.started[answer["execution"]]))
-    assert outcome["outcome"] == "remediated", outcome
+    assert outcome["outcome"] == "patched", outcome
+    assert "superseded by" in outcome["reason"]
     assert account.entry(build)["attempt"] == "2"
+    assert len(account.builds()) == 2
 
 
 @pytest.mark.parametrize("retry", [True, False])

@@ -288,7 +288,7 @@ def test_what_a_repair_made_is_no_override(account: Account) -> None:
     account.create_project()
     builds = [account.failed_build(computeTypeOverride=f"BUILD_GENERAL1_{size}") for size in ("MEDIUM", "LARGE")]
     for build, size in zip(builds, ("MEDIUM", "LARGE"), strict=True):
-        assert account.remediate(build)["outcome"] == "remediated"
+        assert account.remediate(build, RETRY_SUPERSEDED="true")["outcome"] == "remediated"
         assert started_with(account) == {"computeTypeOverride": f"BUILD_GENERAL1_{size}"}
     assert account.asked("UpdateProject", "StartBuild") == {"UpdateProject": 1, "StartBuild": 2}
 

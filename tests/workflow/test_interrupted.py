@@ -16,7 +16,7 @@ def test_a_build_that_an_interrupted_retry_had_started_is_found_and_not_started_
     outcome = account.remediate(build)
     assert outcome["outcome"] == "remediated"
     # CodeBuild knows the token, and answers with the same build.
-    assert account.asked("StartBuild", "ListBuildsForProject") == {"StartBuild": 2}
+    assert account.asked("StartBuild") == {"StartBuild": 2}
     assert [b["arn"] for b in account.builds()] == [build["arn"], outcome["retried_build"]]
 
 
@@ -31,12 +31,12 @@ def test_after_a_long_interruption_the_build_is_looked_for_among_the_newest(acco
     account.after.append(once("StartBuild", lost))
     outcome = account.remediate(build)
     assert outcome["outcome"] == "remediated"
-    assert account.asked("StartBuild", "ListBuildsForProject") == {"StartBuild": 1, "ListBuildsForProject": 1}
+    assert account.asked("StartBuild") == {"StartBuild": 1}
     assert [b["arn"] for b in account.builds()] == [build["arn"], outcome["retried_build"]]
 
 
-@pytest.mark.parametrize(("away", "looks"), [(0, 0), (3600, 1)])
-def test_a_retry_that_was_interrupted_before_it_asked_is_made(account: Account, away: int, looks: int) -> None:
+@pytest.mark.parametrize("away", [0, 3600])
+def test_a_retry_that_was_interrupted_before_it_asked_is_made(account: Account, away: int) -> None:
     account.create_project()
     build = account.failed_build()
 
@@ -47,7 +47,6 @@ def test_a_retry_that_was_interrupted_before_it_asked_is_made(account: Account, 
     account.before.append(once("StartBuild", lost))
     outcome = account.remediate(build)
     assert outcome["outcome"] == "remediated"
-    assert account.calls.count("ListBuildsForProject") == looks
     assert len(account.builds()) == 2
 
 
@@ -64,7 +63,7 @@ def test_a_build_that_somebody_else_started_meanwhile_is_not_taken_for_the_retry
 
     account.before.append(once("StartBuild", somebody))
     account.before.append(refusing("StartBuild", Killed("before StartBuild"), times=1))
-    outcome = account.remediate(build)
+    outcome = account.remediate(build, RETRY_SUPERSEDED="true")
     retried = account.build(outcome["retried_build"].rpartition("/")[2])
     assert retried["initiator"] == "stack-RemediatorRole/remediator"
     assert OURS.endswith(retried["initiator"])

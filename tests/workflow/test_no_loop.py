@@ -93,7 +93,7 @@ def test_when_that_execution_has_ended_a_later_build_is_diagnosed_anew(account: 
 
 def test_a_build_that_started_before_the_repair_and_fails_after_it_is_run_again_once(account: Account) -> None:
     account.create_project()
-    early = account.failed_build()
+    early = account.failed_build(sourceVersion="refs/heads/early")
     account.remediate(account.failed_build())
     account.calls.clear()
     outcome = account.remediate(early)
@@ -299,9 +299,11 @@ def test_a_person_may_go_on_where_an_execution_died(account: Account) -> None:
     account.create_project()
     build = account.failed_build()
     dies_after_its_retry(account, build)
+    retried = account.builds()[-1]
     outcome = account.remediate(build, attempt=2)
-    assert outcome["outcome"] == "remediated", outcome
-    assert account.updates() == 1
+    assert outcome["outcome"] == "patched", outcome
+    assert f"superseded by {retried['id']}" in outcome["reason"], "what the dead execution started is not started twice"
+    assert (account.updates(), len(account.builds())) == (1, 2)
 
 
 # Events
@@ -340,7 +342,7 @@ def test_the_event_of_a_build_before_the_repair_that_comes_after_that_of_a_later
     account: Account,
 ) -> None:
     account.create_project()
-    early, late = account.failed_build(), account.failed_build()
+    early, late = account.failed_build(sourceVersion="refs/heads/early"), account.failed_build()
     assert account.remediate(late)["outcome"] == "remediated"
     account.world.sleep(86_400)
     assert account.remediate(early)["outcome"] == "remediated"
@@ -399,7 +401,7 @@ def test_a_quiet_project_is_acted_on_all_the_same_when_a_person_asks(account: Ac
 
 def test_builds_that_started_before_the_repair_do_not_count(account: Account) -> None:
     account.create_project()
-    builds = [account.failed_build() for _ in range(6)]
+    builds = [account.failed_build(sourceVersion=f"refs/heads/{number}") for number in range(6)]
     outcomes = [account.remediate(build, MAX_ATTEMPTS="1") for build in builds]
     assert [outcome["outcome"] for outcome in outcomes] == ["remediated"] * 6
     assert account.updates() == 1

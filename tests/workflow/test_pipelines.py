@@ -10,6 +10,7 @@ from local.simulator import PullAnswer
 from local.simulator.codepipeline import busy, too_many_executions
 from local.simulator.errors import ServiceError
 from local.simulator.pipelines import Stage
+from remediator.workflow.durable import interval
 from tests.workflow.account import OWNER, Account, Json
 from tests.workflow.test_main_job import credential_of
 from tests.workflow.watched import Killed, once, refused, refusing
@@ -99,6 +100,18 @@ def test_a_pipeline_that_is_busy_is_asked_again(account: Account, error: Service
     account.before.append(refusing(RETRY, refused(RETRY, error.code, error.message), times=3))
     assert_came_back(account, account.remediate(build))
     assert retries(account) == [None]
+
+
+@pytest.mark.parametrize("error", [too_many_executions(), ServiceError("ThrottlingException", "slow down")])
+def test_a_limit_is_waited_for_longer_than_a_pipeline_that_has_not_noticed(
+    account: Account, error: ServiceError
+) -> None:
+    build = failed_in_pipeline(account)
+    account.before.append(refusing(RETRY, refused(RETRY, error.code, error.message)))
+    outcome = account.remediate(build)
+    assert_told(account, outcome, "does not retry its stage", error.message)
+    looks = account.calls.count(RETRY)
+    assert sum(map(interval, range(1, looks))) >= 2 * 3600
 
 
 def test_a_newer_execution_in_the_stage_leaves_nothing_to_retry(account: Account) -> None:

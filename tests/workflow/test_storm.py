@@ -41,20 +41,33 @@ def never(image: str, credentials: Credentials | None) -> PullAnswer:
     return PullAnswer(429, texts.PULL_LIMIT)
 
 
+REFERENCES = {
+    None: "none",
+    "main": "main",
+    "refs/heads/main": "main",
+    "pr/7": "pr/7",
+    "3f1c2b4a5d6e7f8091a2b3c4d5e6f70819203142": "a commit",
+    "d5b0159a3ce05a95d7f16055dab3e0ae3cae6cff": "a commit",
+}
+"""What is asked for, and what that is a version of: nothing tells the branch of a commit that only commits name."""
+
+
 @dataclass(frozen=True)
 class Start:
-    """A build that somebody starts: of which of the ten projects, when in the day, and who."""
+    """A build that somebody starts: of which of the ten projects, when in the day, who, and of what."""
 
     project: int
     at: int
     initiator: str
+    version: str | None = None
 
 
 STARTS = st.builds(
     Start,
-    project=st.integers(0, 9),
+    project=st.integers(0, 3),
     at=st.integers(0, DAY),
     initiator=st.sampled_from(("maria", "GitHub-Hookshot/1")),
+    version=st.sampled_from(list(REFERENCES)),
 )
 
 
@@ -69,6 +82,8 @@ class Storm:
     coming: list[tuple[float, int, Start | Json]] = field(default_factory=list)
     updates: Counter[str] = field(default_factory=Counter)
     retries: Counter[str] = field(default_factory=Counter)
+    references: dict[str, str] = field(default_factory=dict)
+    superseded: list[str] = field(default_factory=list)
     _numbers: Iterator[int] = field(default_factory=count)
     _ran: set[str] = field(default_factory=set)
     _seen: int = 0
@@ -84,7 +99,9 @@ class Storm:
             at, _, what = heapq.heappop(self.coming)
             self.account.world.sleep(max(0.0, at - self.account.world.now()))
             if isinstance(what, Start):
-                self.account.failed_build_of(what.initiator, self.names[what.project])
+                version = {"sourceVersion": what.version} if what.version else {}
+                build = self.account.failed_build_of(what.initiator, self.names[what.project], **version)
+                self.references[build["id"]] = REFERENCES[what.version]
             else:
                 self._deliver(what)
                 delivered += 1
@@ -117,8 +134,9 @@ class Storm:
         self._told |= {line["build"] for line in logged}
 
     def _execute(self, name: str) -> None:
-        before = self._made_by_us()
+        before, known = self._made_by_us(), {build["id"] for build in self._builds()}
         result = self.account.execute(name, self.account.lambda_.started[name])
+        self._look_for_old_ones(name, [build for build in self._builds() if build["id"] not in known])
         outcome = outcome_of(result)
         if self.rng.random() < 1 / 2:
             # As if it had waited and nothing else had been delivered meanwhile; else as if all else could wait.
@@ -127,10 +145,23 @@ class Storm:
         assert USER not in json.dumps(outcome)
         self.retries[name] += self._made_by_us() - before
 
+    def _look_for_old_ones(self, execution: str, started: list[Json]) -> None:
+        """Keep what this execution started although somebody had started a newer build of that reference before."""
+        original = next(build for build in self._builds() if build["id"].partition(":")[2] == execution[:36])
+        reference = self.references[original["id"]]
+        self.references |= {build["id"]: reference for build in started}
+        for build in started:
+            for other in self.account.builds(original["projectName"]):
+                between = original["startTime"] < other["startTime"] < build["startTime"]
+                if between and other not in started and self.references[other["id"]] == reference:
+                    self.superseded.append(f"{build['id']} after {other['id']}")
+
+    def _builds(self) -> list[Json]:
+        return [build for name in self.names for build in self.account.builds(name)]
+
     def _made_by_us(self) -> int:
         """Builds that ran to a result; one that RetryBuild started with the old settings is stopped at once."""
-        builds = [build for name in self.names for build in self.account.builds(name)]
-        return sum(b["initiator"] == OUR_INITIATOR and b["buildStatus"] != "STOPPED" for b in builds)
+        return sum(b["initiator"] == OUR_INITIATOR and b["buildStatus"] != "STOPPED" for b in self._builds())
 
 
 def waited(result: Any) -> float:
@@ -140,8 +171,9 @@ def waited(result: Any) -> float:
 
 
 @pytest.mark.slow
+@pytest.mark.parametrize("retry_superseded", ["false", "true"])
 @settings(
-    max_examples=8,
+    max_examples=5,
     phases=[Phase.generate],
     deadline=None,
     derandomize=True,
@@ -155,10 +187,12 @@ def test_a_day_on_which_everything_fails_and_every_event_comes_again_comes_to_an
     capsys: pytest.CaptureFixture[str],
     more: list[Start],
     seed: int,
+    retry_superseded: str,
 ) -> None:
     for name, value in ENVIRONMENT.items():
         monkeypatch.setenv(name, value)
     with new_account(registry) as account, no_pulls_left(account):
+        account.environment["RETRY_SUPERSEDED"] = retry_superseded
         a_day(account, Random(seed), more, capsys)
 
 
@@ -181,6 +215,7 @@ def a_day(account: Account, rng: Random, more: list[Start], capsys: pytest.Captu
     assert storm.blow() >= 10
     assert max(storm.retries.values()) == ATTEMPTS
     assert set(storm.updates.values()) == {1}
+    assert storm.superseded == [] or account.environment["RETRY_SUPERSEDED"] == "true"
     journal = account.journal()
     for name in storm.names:
         assert account.lease(name) is None

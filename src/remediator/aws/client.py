@@ -31,6 +31,10 @@ class NotStarted(Exception):
     """AWS refused to start a build, so there is none to look for."""
 
 
+class NotNow(Exception):
+    """AWS starts no build right now: a limit of the account or its queue, or throttling. That passes."""
+
+
 def client(service: str) -> Any:
     """A boto3 client for `service`, in the function's own account and region."""
     session: Any = boto3

@@ -11,6 +11,9 @@ from remediator.core.codebuild.build import Build
 from remediator.core.codebuild.failure import BuildArn
 from remediator.core.codebuild.project import Document
 
+_MOST_LISTED = 1000
+"""Builds of a project that are looked through for a newer one."""
+
 
 class CodeBuild:
     """Projects and builds as raw JSON, as CodeBuild sends them.
@@ -65,6 +68,21 @@ class CodeBuild:
         ids = self._client.list_builds_for_project(projectName=project, sortOrder="DESCENDING")["ids"][:100]
         by_id = {found.document["id"]: found for found in self._builds(ids)}
         return [by_id[id_] for id_ in ids if id_ in by_id]
+
+    def builds_since(self, build: BuildArn) -> list[Build]:
+        """The builds of its project that were listed after it, newest first, and then the build itself; nothing where
+        it is the newest. At most _MOST_LISTED are looked at."""
+        newer: list[str] = []
+        pages = self._client.get_paginator("list_builds_for_project")
+        for page in pages.paginate(projectName=build.project, sortOrder="DESCENDING"):
+            newer += [id_ for id_ in page["ids"] if id_ not in newer]
+            if build.id in newer or len(newer) >= _MOST_LISTED:
+                break
+        newer = newer[: newer.index(build.id) + 1] if build.id in newer else [*newer[:_MOST_LISTED], build.id]
+        if len(newer) == 1:
+            return []
+        found = {b.document["id"]: b for at in range(0, len(newer), 100) for b in self._builds(newer[at : at + 100])}
+        return [found[id_] for id_ in newer if id_ in found]
 
     def start_build(self, project: str, source_version: str | None, token: str, overrides: Document) -> Build:
         """Start a build with the project's settings and these overrides, members of StartBuild's request. CodeBuild

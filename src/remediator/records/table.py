@@ -48,7 +48,14 @@ class Table:
 
     def add(self, key: str, name: str, member: str) -> None:
         """Add a text to a set."""
-        change = {"UpdateExpression": f"ADD {name} :added", "ExpressionAttributeValues": _typed({":added": [member]})}
+        self._edit_set(key, f"ADD {name} :member", member)
+
+    def take_out(self, key: str, name: str, member: str) -> None:
+        """Take a text out of a set; nothing happens where it is not there."""
+        self._edit_set(key, f"DELETE {name} :member", member)
+
+    def _edit_set(self, key: str, expression: str, member: str) -> None:
+        change = {"UpdateExpression": expression, "ExpressionAttributeValues": _typed({":member": [member]})}
         self._client.update_item(TableName=self._name, Key=_typed({"pk": key}), **change)
 
     def change(

@@ -9,7 +9,7 @@ from typing import Any
 
 from botocore.exceptions import ClientError, ParamValidationError
 
-from remediator.aws.client import NotStarted, code_of, message_of
+from remediator.aws.client import NotNow, NotStarted, code_of, is_transient, message_of
 from remediator.core.case import Case
 from remediator.core.codebuild.build import Build
 from remediator.core.codebuild.failure import COMMAND_PHASES, FAILED_STATUSES, BuildArn
@@ -25,10 +25,14 @@ from remediator.core.retry.way import Way
 from remediator.core.value import value
 from remediator.core.verdict.verdict import Verdict, Watched, verdict
 from remediator.services import Services
+from remediator.steps.order import Order
 from remediator.steps.read_log import inspect_build, login_shown, was_denied
 
 TOKEN_LIVES = 240
 """Seconds for which an idempotency token surely counts: CodeBuild remembers it for five minutes."""
+
+_LIMITS = ("AccountLimitExceededException", "ConcurrentBuildLimitExceededException", "LimitExceededException")
+"""Refusals that pass: builds that run or wait in a queue end."""
 
 LATE_LOOKS = 2
 """Further looks at a log that is late."""
@@ -52,6 +56,13 @@ class Started:
     minutes: int = 0
 
 
+@value
+class NotYet:
+    """AWS starts nothing right now, and says why."""
+
+    why: str
+
+
 def go_on_unless_stopped(services: Services) -> None:
     """NotStarted while the stop switch is on."""
     stop = services.switch.stopped()
@@ -63,6 +74,19 @@ def go_on_unless_stopped(services: Services) -> None:
 class Rerun:
     job: Job
     services: Services
+
+    def attempt(
+        self, start: Callable[[], Started], case: Case, subject: BuildArn, known: tuple[str, ...]
+    ) -> Started | NotYet | Outcome:
+        """Start it, unless `subject`, the build that failed last, is superseded by now. `known` are the ARNs of builds
+        that this execution started before."""
+        refused = Order(self.job, self.services).objection(case, subject, known)
+        if refused:
+            return refused
+        try:
+            return start()
+        except NotNow as busy:
+            return NotYet(str(busy))
 
     def retry(self, case: Case, number: int, subject: BuildArn) -> Started:
         """Run the build again, maybe with the settings that the first one failed with; the caller runs this only once.
@@ -86,27 +110,31 @@ class Rerun:
         """Stop a build that runs with the settings that the first one failed with."""
         self.services.codebuild.stop_build(BuildArn.parse(build))
 
-    def find(self, again: Callable[[], Started], case: Case, known: tuple[str, ...], since: float) -> Started | None:
+    def find(
+        self, again: Callable[[], Started], case: Case, subject: BuildArn, known: tuple[str, ...], since: float
+    ) -> Started | None:
         """The build that an interrupted start may have started; None when there is none.
 
         `since` is a time before which it was not asked for. While CodeBuild remembers the token, the same request,
-        `again`, answers with the same build, or starts it. Later, or where that is refused, the newest builds are
-        searched for one that is ours by its initiator.
+        `again`, answers with the same build, or starts it where `subject` is not superseded. Later, or where that is
+        refused, the newest builds are searched for one that is ours by its initiator.
         """
-        if self.services.now() - since < TOKEN_LIVES:
-            with suppress(NotStarted):
+        newest = self.services.codebuild.latest_builds(self.job.build.project)
+        similar = [build for build in newest if self._may_be_ours(build, case, known, since)]
+        remembered = self.services.now() - since < TOKEN_LIVES
+        if remembered and (similar or not Order(self.job, self.services).objection(case, subject, known)):
+            with suppress(NotStarted, NotNow):
                 return again()
+        mine = (self._started(build, case) for build in similar)
+        return next((started for started in mine if self._adopt(started.build)), None)
+
+    def _may_be_ours(self, build: Build, case: Case, known: tuple[str, ...], since: float) -> bool:
         failed = case.failed
-        for build in self.services.codebuild.latest_builds(self.job.build.project):
-            started = self._started(build, case)
-            who = (failed.initiator,) if case.retry.way is Way.RETRY_BUILD else ()  # nobody says who RetryBuild shows
-            ours = started_by(build.initiator, self.services.own_name) or build.initiator in who
-            ours = ours and started.build not in known
-            version = build.document.get("sourceVersion") or None
-            same = version in (failed.source_version, failed.asked_version)
-            if ours and same and build.started_at >= since - CLOCK_SKEW and self._adopt(started.build):
-                return started
-        return None
+        who = (failed.initiator,) if case.retry.way is Way.RETRY_BUILD else ()  # nobody says who RetryBuild shows
+        ours = started_by(build.initiator, self.services.own_name) or build.initiator in who
+        same = (build.document.get("sourceVersion") or None) in (failed.source_version, failed.asked_version)
+        is_new = build.started_at >= since - CLOCK_SKEW and str(build.document["arn"]) not in known
+        return ours and same and is_new
 
     def look(self, seen: Watched, case: Case) -> Watched:
         """Look at the build once, or at CodeBuild's own retry of it. A late log gets a few more looks."""
@@ -196,7 +224,8 @@ def not_shown(seen: Watched) -> Watched:
 
 
 def answered(start: Callable[[], Any], *, quote: bool = True) -> Any:
-    """NotStarted for a refusal. After a lost answer, or an error of AWS's own, a build may have been started.
+    """NotNow for a limit that passes, NotStarted for a refusal. After a lost answer, or an error of AWS's own, a build
+    may have been started.
 
     AWS's message may quote a value of the request, and everybody may read what is raised here: without `quote` it has
     only the error's code.
@@ -206,6 +235,8 @@ def answered(start: Callable[[], Any], *, quote: bool = True) -> Any:
     except ClientError as error:
         if error.response.get("ResponseMetadata", {}).get("HTTPStatusCode", 0) >= 500:
             raise
+        if code_of(error) in _LIMITS or is_transient(error):
+            raise NotNow(f"{code_of(error)}: {message_of(error)}" if quote else code_of(error)) from None
         raise NotStarted((message_of(error) if quote else "") or code_of(error)) from None
     except ParamValidationError:
         raise NotStarted("its record holds a value that StartBuild does not take") from None

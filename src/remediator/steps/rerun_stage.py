@@ -14,8 +14,10 @@ from remediator.core.outcome import Outcome, patched
 from remediator.core.value import value
 from remediator.services import Services
 
-_NOT_YET = ("StageNotRetryableException", "ConflictException", "ConcurrentPipelineExecutionsLimitExceededException")
-"""The pipeline has not noticed the failure, or is busy: worth asking again."""
+_NOT_YET = ("StageNotRetryableException", "ConflictException")
+"""The pipeline has not noticed the failure: worth asking again for a while."""
+_LIMIT = "ConcurrentPipelineExecutionsLimitExceededException"
+"""Other executions run: worth asking again for hours."""
 
 _GONE = ("PipelineNotFoundException", "StageNotFoundException")
 _SUPERSEDED = "a newer execution of the pipeline has entered the stage since, so there is nothing left to retry"
@@ -26,12 +28,14 @@ _CHANGED = "the pipeline was changed since the build began, and CodePipeline ret
 @value
 class StageSeen:
     """How far the retry of a stage is. `place` is the action, `asked`: was the retry made from here? `changed`: was the
-    pipeline edited since the build began? `not_yet` is why CodePipeline does not retry it yet. `next` is the id of what
-    the retry started, empty for nothing yet, seen `at` (seconds since 1970); `refusal` ends it."""
+    pipeline edited since the build began? `limited`: does a limit or throttling forbid the retry right now? `not_yet`
+    is why CodePipeline does not retry it yet. `next` is the id of what the retry started, empty for nothing yet, seen
+    `at` (seconds since 1970); `refusal` ends it."""
 
     place: Place
     asked: bool = False
     changed: bool = False
+    limited: bool = False
     not_yet: str = "no answer"
     next: str = ""
     at: float = 0.0
@@ -75,15 +79,17 @@ class Stages:
                 return replace(seen, refusal=_superseded(case))
             if now != _external_id(case, subject):
                 return replace(seen, next=now, at=self.services.now())
-            seen = replace(seen, changed=pipeline["updated"].timestamp() > case.failed.started_at)
+            seen = replace(seen, limited=False, changed=pipeline["updated"].timestamp() > case.failed.started_at)
             if not seen.asked:
                 stop = self.services.switch.stopped()
                 if stop:
                     return replace(seen, refusal=_not_retried(case, stop))
                 pipelines.retry_stage(name, place.stage, place.execution)
         except ClientError as error:
-            return seen if is_transient(error) else self._refused(error, seen, case)
-        return replace(seen, asked=True)
+            if is_transient(error) or code_of(error) == _LIMIT:
+                return replace(seen, limited=True, not_yet=message_of(error) or code_of(error))
+            return self._refused(error, seen, case)
+        return replace(seen, asked=True, limited=False)
 
     def _refused(self, error: ClientError, seen: StageSeen, case: Case) -> StageSeen:
         code = code_of(error)

@@ -17,6 +17,8 @@ from remediator.workflow.checkpoint import Checkpoint
 T = TypeVar("T")
 
 INTERRUPTED = "StepInterruptedError"
+LONGEST_INTERVAL = 300
+"""Seconds between two looks."""
 
 
 class Durable:
@@ -48,10 +50,20 @@ class Durable:
         return self.step(name, start, once=True)
 
     def poll(
-        self, name: str, look: Callable[[T], T], state: T, *, done: Callable[[T], bool], patience: Callable[[T], int]
+        self,
+        name: str,
+        look: Callable[[T], T],
+        state: T,
+        *,
+        done: Callable[[T], bool],
+        patience: Callable[[T], int],
+        longest: int = LONGEST_INTERVAL,
     ) -> T:
-        """Look again and again, with free waits between, until a look is `done` or the waits took `patience` seconds. A
-        look that AWS does not answer tells nothing new."""
+        """Look again and again, with free waits between, `longest` seconds at most, until a look is `done` or the waits
+        took `patience` seconds. A look that AWS does not answer tells nothing new."""
+
+        def wait(looks: int) -> int:
+            return min(longest, interval(looks))
 
         def look_patiently(seen: T) -> T:
             try:
@@ -62,9 +74,9 @@ class Durable:
                 return seen
 
         def strategy(seen: T, looks: int) -> WaitForConditionDecision:
-            if done(seen) or sum(map(interval, range(1, looks))) > patience(seen):
+            if done(seen) or sum(map(wait, range(1, looks))) > patience(seen):
                 return WaitForConditionDecision.stop_polling()
-            return WaitForConditionDecision.continue_waiting(Duration.from_seconds(interval(looks)))
+            return WaitForConditionDecision.continue_waiting(Duration.from_seconds(wait(looks)))
 
         config = WaitForConditionConfig(wait_strategy=strategy, initial_state=state, serdes=Checkpoint(name))
         return self._context.wait_for_condition(lambda seen, _: look_patiently(seen), config, name=name)
@@ -88,8 +100,8 @@ class Durable:
 
 
 def interval(looks: int) -> int:
-    """Seconds before the next look: 5, 7, 11 … and 300 at most."""
-    return min(300, round(5 * 1.5 ** min(looks - 1, 12)))
+    """Seconds before the next look: 5, 7, 11 … and LONGEST_INTERVAL at most."""
+    return min(LONGEST_INTERVAL, round(5 * 1.5 ** min(looks - 1, 12)))
 
 
 def jitter(name: str, most: int) -> int:

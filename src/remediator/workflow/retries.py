@@ -4,18 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import replace
-from functools import cached_property
+from functools import cached_property, partial
 from typing import TYPE_CHECKING
 
 from remediator.core.case import Case
 from remediator.core.codebuild.failure import BuildArn
 from remediator.core.job import Job
-from remediator.core.outcome import Ending, Outcome
+from remediator.core.outcome import Ending, Outcome, patched
 from remediator.core.retry.way import Way
 from remediator.core.verdict.verdict import Verdict, Watched
 from remediator.services import Services
-from remediator.steps.rerun_build import Rerun, Started
-from remediator.workflow.durable import Durable
+from remediator.steps.rerun_build import NotYet, Rerun, Started
+from remediator.workflow.durable import Durable, jitter
+from remediator.workflow.turns import Turns
 
 if TYPE_CHECKING:
     from remediator.steps.rerun_batch import Batches
@@ -24,15 +25,23 @@ STAGE_PATIENCE = 900
 """Seconds for a pipeline to notice that its build failed, which is after CodeBuild's own event, and to retry."""
 
 
+LIMIT_PATIENCE = 10_800
+"""Seconds to wait until AWS starts builds again: a limit of the account, a full queue, throttling."""
+FIRST_WAIT, LONGEST_WAIT = 60, 900
+"""Seconds between two such requests; they double."""
+
+
 class Retries:
-    """`made` counts the retries, `old` is a build that runs with the settings that the first one failed with. `since`
-    is a time, by our clock, before which the next retry was not asked for."""
+    """`turns` keeps the order in which builds come back. `made` counts the retries, `old` is a build that runs with
+    the settings that the first one failed with. `since` is a time, by our clock, before which the next retry was not
+    asked for."""
 
     def __init__(self, job: Job, services: Services, durable: Durable) -> None:
         self._durable = durable
         self._rerun = Rerun(job, services)
         self._job = job
         self._services = services
+        self.turns = Turns(job, services, durable)
         self._known: tuple[str, ...] = ()
         self.made = 0
         self.old: str | None = None
@@ -40,6 +49,13 @@ class Retries:
 
     def start(self, case: Case, subject: BuildArn) -> Started | Outcome:
         """What runs again, or how it ends where nothing can be. `subject` is the build that failed last."""
+        if case.retry.way in (Way.START_BUILD, Way.RETRY_BUILD, Way.RETRY_BATCH):
+            self.turns.wait()
+        started = self._start(case, subject)
+        self.turns.leave()
+        return started
+
+    def _start(self, case: Case, subject: BuildArn) -> Started | Outcome:
         match case.retry.way:
             case Way.AUTO_RETRY:
                 return Started(str(subject))
@@ -84,7 +100,9 @@ class Retries:
     def _run_again(self, case: Case, subject: BuildArn) -> Started | Outcome:
         """RetryBuild may take the settings that the build failed with: then it is stopped and StartBuild used."""
         number, rerun = self.made, self._rerun
-        started = self._once("retry", lambda: rerun.retry(case, number, subject), case, self.since)
+        started = self._once("retry", lambda: rerun.retry(case, number, subject), case, subject, self.since)
+        if isinstance(started, Outcome):
+            return started
         if started.old:
             self.old = old = started.build
             self._known += (old,)
@@ -94,13 +112,38 @@ class Retries:
             if then and then.against:
                 reason = "the build was retried with the settings that it failed with, and stopped"
                 return Outcome(Ending.PATCHED, reason, retried_build=old, advice=(then.against,))
-            started = self._once("start", lambda: rerun.start(case, number, subject), case, started.at)
+            started = self._once("start", lambda: rerun.start(case, number, subject), case, subject, started.at)
+            if isinstance(started, Outcome):
+                return started.with_facts(retried_build=old)
         self.made += 1
         return started
 
-    def _once(self, name: str, start: Callable[[], Started], case: Case, since: float) -> Started:
-        known = self._known
-        return self._durable.once(name, start, lambda: self._rerun.find(start, case, known, since))
+    def _once(
+        self, name: str, start: Callable[[], Started], case: Case, subject: BuildArn, since: float
+    ) -> Started | Outcome:
+        known, rerun = self._known, self._rerun
+        return self._patiently(name, start, lambda: rerun.find(start, case, subject, known, since), case, subject)
+
+    def _patiently(
+        self,
+        name: str,
+        start: Callable[[], Started],
+        find: Callable[[], Started | None],
+        case: Case,
+        subject: BuildArn,
+    ) -> Started | Outcome:
+        """Start it once; while AWS starts nothing, ask again, later and later."""
+        attempt = partial(self._rerun.attempt, start, case, subject, self._known)
+        waited, wait = 0, FIRST_WAIT
+        while True:
+            started = self._durable.once(name, attempt, find)
+            if not isinstance(started, NotYet):
+                return started
+            if waited >= LIMIT_PATIENCE:
+                return _never_started(started, case)
+            pause = wait + jitter(f"{subject.uuid}-{waited}", wait // 4)
+            self._durable.pause(f"{name}-later", pause)
+            waited, wait = waited + pause, min(2 * wait, LONGEST_WAIT)
 
     def _retry_stage(self, case: Case, subject: BuildArn) -> Started | Outcome:
         from remediator.steps.rerun_stage import Stages, StageSeen, not_retryable
@@ -114,7 +157,7 @@ class Retries:
             lambda before: stages.retry(before, case, subject),
             StageSeen(place),
             done=lambda now: bool(now.next or now.refusal),
-            patience=lambda _: STAGE_PATIENCE,
+            patience=lambda now: LIMIT_PATIENCE if now.limited else STAGE_PATIENCE,
         )
         if seen.refusal or not seen.next:
             return seen.refusal or not_retryable(seen, case)
@@ -141,6 +184,15 @@ class Retries:
             return refused
         number, since = self.made, seen.at
         retry = lambda: self._batches.retry(case, number)  # noqa: E731 - what is looked for is the same request
-        started = self._durable.once("retry", retry, lambda: self._batches.find(retry, case, subject, since))
+        find = lambda: self._batches.find(retry, case, subject, since)  # noqa: E731
+        started = self._patiently("retry", retry, find, case, subject)
+        if isinstance(started, Outcome):
+            return started
         self.made += 1
         return replace(started, group=seen.group, minutes=seen.minutes)
+
+
+def _never_started(refused: NotYet, case: Case) -> Outcome:
+    signed_in = "" if case.waits else "the project is signed in, but "
+    reason = f"the build could not be started for {LIMIT_PATIENCE // 3600} hours: {refused.why}"
+    return patched(f"{signed_in}{reason}", "start the build again when fewer builds run, or have the quota raised")

@@ -5,6 +5,7 @@ Code here is replayed after every wait, so it only decides what comes next from 
 
 from __future__ import annotations
 
+from contextlib import suppress
 from dataclasses import replace
 from typing import Any
 
@@ -56,12 +57,17 @@ class Story:
 
     def run(self) -> Outcome:
         try:
+            if self._retry_wanted:
+                self._retries.turns.line_up()
             outcome = self._repair_and_rerun(self._job.build)
         except DuplicateBuild as other:
             self._lease.give_back()
+            self._retries.turns.leave()
             return skipped(f"the build is with execution {other}")
         except DurableOperationError as error:
             outcome = self._broken_off(error)
+        with suppress(DurableOperationError):  # who waits behind it finds that this execution has ended
+            self._retries.turns.leave()
         changes = self._repair.changes or outcome.changes
         outcome = outcome.with_facts(cause=outcome.cause or self._cause, changes=changes)
         return self._durable.step("report", lambda: self._report(outcome))
@@ -116,6 +122,7 @@ class Story:
             outcome = advised("the cause passes with time, and nothing is changed for it", *filter(None, (against,)))
             return self._with_advice(outcome, untouched)
         self._lease.give_back()
+        self._retries.turns.leave()
         made = self._retries.made
         return self._wait_out.sit_out(case, f"{subject.uuid}-{made}", made) or untouched
 
@@ -170,8 +177,11 @@ class Story:
             case = case.changed("failed", batch=started.batch or case.failed.batch)
 
     def _spread(self, case: Case) -> None:
-        """Builds that failed together waited for the lease one after the other: they are not run again at once."""
-        if self._lease.waited and not case.plan.project_changes:
+        """Builds that failed together waited for the lease one after the other: they are not run again at once. Where
+        all of one project come back, they take turns instead."""
+        if self._settings.retry_superseded:
+            self._lease.give_back()  # who is older needs it before its own turn
+        elif self._lease.waited and not case.plan.project_changes:
             self._lease.give_back()
             seconds = jitter(self._job.build.uuid, SPREAD)
             self._durable.pause("spread", seconds)

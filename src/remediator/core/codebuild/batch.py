@@ -23,6 +23,11 @@ class Batch:
     status = Text("buildBatchStatus")
 
     @property
+    def started_at(self) -> float:
+        """Seconds since 1970, to the millisecond."""
+        return round(float(self.document.get("startTime") or 0.0), 3)
+
+    @property
     def ended(self) -> bool:
         return bool(self.document.get("complete"))
 

@@ -60,6 +60,11 @@ class Build:
         return round(float(self.document.get("startTime") or 0.0), 3)
 
     @property
+    def number(self) -> int:
+        """Numbers of a project's builds grow with each start."""
+        return int(self.document.get("buildNumber") or 0)
+
+    @property
     def environment(self) -> Mapping[str, Any]:
         return self.document.get("environment") or {}
 
