@@ -12,6 +12,7 @@ from botocore.exceptions import ClientError
 
 from remediator.core.codebuild.build import Build
 from remediator.core.codebuild.failure import BuildArn
+from remediator.core.guards.history import NEW, History
 from remediator.core.outcome import Outcome
 from remediator.records.journal import Entry
 from remediator.services import Services
@@ -51,9 +52,13 @@ class FakeExecutions:
 @dataclass
 class FakeJournal:
     known: dict[str, Entry] = field(default_factory=dict)
+    histories: dict[str, History] = field(default_factory=dict)
 
     def entry(self, build: BuildArn) -> Entry | None:
         return self.known.get(build.id)
+
+    def history(self, project: str) -> History:
+        return self.histories.get(project, NEW)
 
 
 @dataclass
@@ -67,6 +72,16 @@ class FakeSwitch:
 
     def stopped(self) -> str:
         return f"everything was stopped: {self.turned[-1][0]}" if self.turned and self.turned[-1][2] else ""
+
+
+@dataclass
+class FakeSecretRecord:
+    """Until when the secret's version, which Docker Hub refused, is not tried again."""
+
+    refused: float = 0.0
+
+    def refused_until(self, _now: float) -> float:
+        return self.refused
 
 
 @dataclass
@@ -125,6 +140,7 @@ class FakeServices(Services):
         self.report_fake = FakeReport()
         self.logs_fake = FakeLogs()
         self.switch_fake = FakeSwitch()
+        self.secret_record_fake = FakeSecretRecord()
         self.paused: list[float] = []
         self._settings = settings
         self.__dict__.update(
@@ -134,6 +150,7 @@ class FakeServices(Services):
             report=self.report_fake,
             logs=self.logs_fake,
             switch=self.switch_fake,
+            secret_record=self.secret_record_fake,
             settings=self._read_settings(),
             log=logging.getLogger("tests"),
         )

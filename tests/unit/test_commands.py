@@ -139,7 +139,7 @@ def test_remediate_passes_a_persons_word_on_the_retry_on(services: FakeServices,
 def test_remediate_needs_a_build_that_failed(services: FakeServices) -> None:
     services.codebuild_fake.builds = [given.build(buildStatus="SUCCEEDED")]
 
-    with pytest.raises(BadInput, match="a failed build"):
+    with pytest.raises(BadInput, match="orders-api has no failed build among its newest hundred"):
         commands.run({"command": "remediate", "project": given.PROJECT}, services)
 
     assert services.executions_fake.started == []

@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+import json
+from dataclasses import replace
 from typing import Any
 
 import pytest
 
-from tests.workflow.account import Account, Json, outcome_of
+from local.simulator import PullAnswer
+from local.simulator.world import CommandsAnswer
+from tests.workflow.account import SECRET, Account, Json, outcome_of
 from tests.workflow.test_no_loop import dies_after_its_retry
+from tests.workflow.watched import once
 
 
 def test_plan_shows_what_the_remediation_then_changes_and_writes_nothing(account: Account) -> None:
@@ -17,7 +22,8 @@ def test_plan_shows_what_the_remediation_then_changes_and_writes_nothing(account
     answer = account.ask({"command": "plan", "project": "orders"})
     assert answer["outcome"] == "planned"
     assert (answer["project"], answer["cause"]) == ("orders", "anonymous-limit")
-    assert account.calls == ["BatchGetProjects", "ListBuildsForProject", "BatchGetBuilds"]
+    read = {"BatchGetProjects", "ListBuildsForProject", "BatchGetBuilds", "GetItem"}
+    assert set(account.calls) == read
     assert account.project() == before
     assert account.journal() == {}
     assert account.lambda_.started == {}
@@ -86,8 +92,9 @@ def test_remediate_after_an_execution_has_died_is_a_new_attempt_which_starts_not
     dies_after_its_retry(account, build)
     account.world.finish()
     answer = account.ask({"command": "remediate", "project": "orders"})
-    assert list(account.lambda_.started) == [first, answer["execution"]]
-    outcome = outcome_of(account.execute(answer["execution"], account.lambda_.started[answer["execution"]]))
+    assert list(account.lambda_.started) == [first]
+    assert "its newest build passed: nothing to do" in answer["reason"]
+    outcome = account.remediate(build, attempt=2)
     assert outcome["outcome"] == "patched", outcome
     assert "superseded by" in outcome["reason"]
     assert account.entry(build)["attempt"] == "2"
@@ -156,7 +163,7 @@ def test_bad_input_names_the_field_the_value_and_what_is_allowed(account: Accoun
     assert answer["field"] == field
     assert value in answer["value"]
     assert answer["allowed"]
-    assert field in answer["error"]
+    assert field in answer["error"] or value in answer["error"]
     assert account.writes() == []
     assert account.lambda_.started == {}
     assert account.journal() == {}
@@ -192,3 +199,129 @@ def test_a_wrong_setting_fails_intake_instead_of_swallowing_events(account: Acco
     event = account.event_of(account.failed_build())
     with pytest.raises(ValueError, match="SETTLE_SECONDS"):
         account.ask(event, SETTLE_SECONDS="soon")
+
+
+# What a person learns without anything being done
+
+
+def repaired(account: Account) -> Json:
+    account.create_project()
+    build = account.failed_build()
+    assert account.remediate(build)["outcome"] == "remediated"
+    account.calls.clear()
+    return build
+
+
+@pytest.mark.parametrize("command", ["plan", "remediate"])
+def test_a_healthy_project_is_left_alone(account: Account, command: str) -> None:
+    build = repaired(account)
+    report = account.entry(build)["report"]
+    answer = account.ask({"command": command, "project": "orders"})
+    assert answer["outcome"] == "skipped"
+    assert answer["reason"].startswith("the project has been signed in since 2026-")
+    assert answer["reason"].endswith("its newest build passed: nothing to do")
+    assert (account.lambda_.started, account.writes()) == ({}, [])
+    assert account.entry(build)["report"] == report
+
+
+def test_remediate_starts_for_a_project_that_is_signed_in_and_fails(account: Account) -> None:
+    repaired(account)
+    account.throttle(PullAnswer(429))
+    build = account.failed_build()
+    answer = account.ask({"command": "remediate", "project": "orders"})
+    assert answer["build"] == build["arn"]
+
+
+def test_remediate_starts_for_a_project_that_passes_by_luck_and_is_not_signed_in(account: Account) -> None:
+    account.create_project()
+    build = account.failed_build()
+    account.failed_build(imageOverride="verified/python:3.12")
+    assert account.ask({"command": "remediate", "project": "orders"})["build"] == build["arn"]
+
+
+def test_plan_of_a_signed_in_project_plans_no_attachment_that_is_there(account: Account) -> None:
+    repaired(account)
+    account.failed_build(imageOverride="python:3.13")
+    account.simulator._builds.find(account.builds()[-1]["id"]).document["buildStatus"] = "FAILED"
+    answer = account.ask({"command": "plan", "project": "orders"})
+    assert not any("attach" in change for change in answer["changes"]), answer
+    assert "signed in since" in answer["reason"] or answer["outcome"] != "planned"
+
+
+def test_plan_says_that_everything_is_stopped(account: Account) -> None:
+    account.create_project()
+    account.failed_build()
+    account.ask({"command": "stop", "reason": "a release"})
+    answer = account.ask({"command": "plan", "project": "orders"})
+    assert answer["outcome"] == "planned"
+    assert "right now it would not: everything was stopped at" in answer["reason"]
+    assert "a release" in answer["reason"]
+
+
+def test_plan_says_that_the_credentials_were_refused_a_moment_ago(account: Account) -> None:
+    account.put_secret(json.dumps({**SECRET, "password": "wrong"}))
+    account.create_project()
+    account.remediate(account.failed_build())
+    answer = account.ask({"command": "plan", "project": "orders"})
+    assert "Docker Hub has refused the credentials of the secret" in answer["reason"]
+
+
+def test_plan_says_which_rule_holds_a_project_back(account: Account) -> None:
+    account.create_project()
+    account.failed_build()
+    item = {"pk": {"S": "project#orders"}, "undone": {"N": "1"}, "left_alone_until": {"N": "32000000000"}}
+    item |= {"tries": {"SS": ["a", "b", "c"]}, "window_ends": {"N": "32000000000"}}
+    account.boto("dynamodb").put_item(TableName="journal", Item=item)
+    reason = account.ask({"command": "plan", "project": "orders"})["reason"]
+    assert "it is left alone until" in reason
+    assert "3 of its builds were acted on within 60 minutes" in reason
+    assert "undone once already" in reason
+
+
+@pytest.mark.parametrize("command", ["plan", "remediate"])
+def test_a_slip_of_the_pen_is_told_in_one_reading(account: Account, command: str) -> None:
+    account.create_project("fresh")
+    said = [account.ask({"command": command, **more})["error"] for more in ({}, {"project": "frehs"})]
+    assert said[0].startswith("`project` is missing")
+    assert said[1].startswith("there is no project frehs in eu-west-1")
+    answer = account.ask({"command": "remediate", "project": "fresh"})
+    assert answer["error"].startswith("fresh has no failed build among its newest hundred")
+
+
+def test_plan_refuses_a_secret_of_another_region_before_anything_has_failed(account: Account) -> None:
+    account.create_project()
+    elsewhere = account.secret_arn.replace("eu-west-1", "us-east-1")
+    answer = account.ask({"command": "plan", "project": "orders"}, SECRET_ARN=elsewhere)
+    assert answer["outcome"] == "advised"
+    assert "not of this account and region" in answer["reason"]
+
+
+def test_what_an_earlier_attempt_changed_and_said_is_kept(account: Account) -> None:
+    account.create_project()
+    build = account.failed_build()
+    account.remediate(build)
+    first = account.entry(build)
+    assert "registryCredential" in first["repair"]
+    account.failed_build()
+    account.remediate(build, attempt=2)
+    account.remediate(build, attempt=3)
+    journal = account.journal()
+    kept = journal[f"build#{build['id']}#1"]
+    assert (kept["repair"], kept["report"]) == (first["repair"], first["report"])
+    assert "superseded" in journal[f"build#{build['id']}#2"]["report"]
+    assert journal[f"build#{build['id']}"]["attempt"] == "3"
+
+
+def test_a_retry_that_failed_by_itself_is_told_apart_from_one_that_passed(account: Account) -> None:
+    account.create_project()
+    build = account.failed_build()
+    account.before.append(once("StartBuild", lambda: fails_by_itself(account)))
+    outcome = account.remediate(build)
+    assert (outcome["outcome"], outcome["retry_result"]) == ("remediated", "failed by itself")
+    assert "it then failed in BUILD by itself" in outcome["reason"]
+
+
+def fails_by_itself(account: Account) -> None:
+    why = CommandsAnswer("COMMAND_EXECUTION_ERROR", "Error while executing command: make. Reason: exit status 2")
+    run = lambda _build, phase, _variables: why if phase == "BUILD" else CommandsAnswer()  # noqa: E731
+    account.simulator._conditions = replace(account.simulator._conditions, run_commands=run)

@@ -352,6 +352,13 @@ def test_the_event_of_a_build_before_the_repair_that_comes_after_that_of_a_later
 # Attempts
 
 
+def build_without_credential(account: Account) -> Json:
+    """A failed build of a repaired project that is run again with the credential, in vain."""
+    build = account.failed_build(imageOverride="python:3.11")
+    account.simulator._builds.find(build["id"]).document["environment"].pop("registryCredential")
+    return build
+
+
 def test_a_project_that_keeps_failing_gets_one_notice_and_is_quiet_until_its_window_ends(
     account: Account, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -359,7 +366,8 @@ def test_a_project_that_keeps_failing_gets_one_notice_and_is_quiet_until_its_win
     repaired_project(account)
     account.world.sleep(3700)
     for _ in range(2):
-        assert "carried" in account.remediate(account.failed_build())["reason"]
+        assert "run again and throttled again" in account.remediate(build_without_credential(account))["reason"]
+    assert account.writes() == ["StartBuild"] * 2
     capsys.readouterr()
     notice = account.remediate(account.failed_build())
     assert (notice["outcome"], notice["quiet"]) == ("gave-up", False)
@@ -372,31 +380,43 @@ def test_a_project_that_keeps_failing_gets_one_notice_and_is_quiet_until_its_win
         assert account.entry(build)["outcome"] == "skipped"
     outcomes, counted = told(capsys.readouterr().out)
     assert (len(outcomes), counted) == (3, 0)
+    assert account.writes() == ["StartBuild"] * 2
     account.world.sleep(30 * 60)
-    assert "carried" in account.remediate(account.failed_build())["reason"]
+    assert "run again and throttled again" in account.remediate(build_without_credential(account))["reason"]
     assert told(capsys.readouterr().out)[1] == 1
-    assert account.writes() == []
+    assert account.writes() == ["StartBuild"] * 3
 
 
-def test_a_project_whose_repair_fails_again_and_again_is_acted_on_max_attempts_times(account: Account) -> None:
-    """Nothing is repaired, so that every build counts."""
+def test_what_changed_and_started_nothing_is_no_attempt(account: Account) -> None:
     account.put_secret(json.dumps({**SECRET, "password": "wrong"}))
     account.create_project()
     account.registry.log.clear()
-    outcomes = [account.remediate(account.failed_build()) for _ in range(6)]
-    assert [outcome["outcome"] for outcome in outcomes] == ["rejected"] * 3 + ["gave-up"] + ["skipped"] * 2
+    outcomes = [account.remediate(account.failed_build()) for _ in range(5)]
+    assert [outcome["outcome"] for outcome in outcomes] == ["rejected"] * 5
     assert len(account.registry.log) == 1, "the wrong password is tried once"
+    outcomes = [account.remediate(account.failed_build(), MODE="plan") for _ in range(5)]
+    account.plant(projectVisibility="PUBLIC_READ")
+    outcomes += [account.remediate(account.failed_build()) for _ in range(5)]
+    assert [outcome["outcome"] for outcome in outcomes] == ["rejected"] * 5 + ["advised"] * 5
+    assert "tries" not in account.journal()["project#orders"]
+
+
+def test_a_plan_is_no_attempt_however_often_it_is_made(account: Account) -> None:
+    account.create_project()
+    outcomes = [account.remediate(account.failed_build(), MODE="plan")["outcome"] for _ in range(5)]
+    assert outcomes == ["planned"] * 5
+    assert account.remediate(account.failed_build())["outcome"] == "remediated"
 
 
 def test_a_quiet_project_is_acted_on_all_the_same_when_a_person_asks(account: Account) -> None:
-    account.put_secret(json.dumps({**SECRET, "password": "wrong"}))
-    account.create_project()
+    repaired_project(account)
     for _ in range(4):
-        account.remediate(account.failed_build())
-    build = account.failed_build()
+        account.remediate(build_without_credential(account))
+    build = build_without_credential(account)
     assert account.remediate(build)["quiet"]
-    account.put_secret(json.dumps(SECRET))
-    assert account.remediate(build, attempt=2)["outcome"] == "remediated"
+    started = account.calls.count("StartBuild")
+    assert account.remediate(build, attempt=2)["outcome"] == "gave-up"
+    assert account.calls.count("StartBuild") == started + 1
 
 
 def test_builds_that_started_before_the_repair_do_not_count(account: Account) -> None:

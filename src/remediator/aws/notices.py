@@ -10,7 +10,7 @@ import json
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from remediator.core.outcome import Ending
+from remediator.core.outcome import FAILED_BY_ITSELF, Ending
 from remediator.core.value import value
 
 _NO_NEWS = (Ending.SKIPPED, Ending.PLANNED)
@@ -26,6 +26,7 @@ _MEANS = {
     Ending.GAVE_UP: "The repair did not help, or did not become possible.",
     Ending.FAILED: "A step broke off; the journal lists what was changed until then.",
 }
+_FAILED_AGAIN = "The build then failed by itself, for another reason: it is still red."
 
 
 @value
@@ -42,19 +43,23 @@ def notice_of(entry: Mapping[str, Any], table: str) -> Notice | None:
     if entry["quiet"] or ending in _NO_NEWS:
         return None
     key = json.dumps({"pk": {"S": f"build#{entry['build'].rpartition('/')[2]}"}})
+    failed_again = entry.get("retry_result") == FAILED_BY_ITSELF
+    means = f"{_MEANS[ending]} {_FAILED_AGAIN}" if failed_again else _MEANS[ending]
     message = f"""\
-{_MEANS[ending]}
+{means}
 
 project: {entry["project"]}
 build: {entry["build"]}
 outcome: {ending.value}
+retried build: {entry.get("retry_result") or "none"}
 cause: {entry["cause"] or "none"}
 changes: {len(entry["changes"])}
 advice: {len(entry["advice"])}
 
 Reason, changes and advice:
 aws dynamodb get-item --table-name {table} --key '{key}' --query Item.report.S --output text"""
-    return Notice(f"{ending.value}: {entry['project']}"[:_SUBJECT], message)
+    subject = f"{ending.value}, build failed by itself" if failed_again else ending.value
+    return Notice(f"{subject}: {entry['project']}"[:_SUBJECT], message)
 
 
 class Notices:

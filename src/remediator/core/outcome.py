@@ -10,6 +10,9 @@ from typing import Any
 from remediator.core.value import value
 from remediator.core.wording import harmless
 
+PASSED, FAILED_BY_ITSELF = "passed", "failed by itself"
+"""What becomes of a build that was run again, once its pull is through."""
+
 LINE_LENGTH = 2_000
 """Characters of a reason, and of a change."""
 ADVICE_LENGTH = 8_000
@@ -37,6 +40,8 @@ class Ending(StrEnum):
 class Outcome:
     """An ending and its reason, with what was changed, what a person has to do, and the build that was run again.
 
+    `retry_result` is what became of that build after its pull: `passed`, or `failed by itself`; None where it did not
+    get so far.
     `quiet`: written down, but no news; the same was told before.
     """
 
@@ -47,6 +52,7 @@ class Outcome:
     advice: tuple[str, ...] = ()
     retried_build: str | None = None
     quiet: bool = False
+    retry_result: str | None = None
 
     def __post_init__(self) -> None:
         """Any part of the texts may come from a build, an image, a buildspec or AWS. So a reason and a change are one
@@ -69,7 +75,7 @@ class Outcome:
 
     @classmethod
     def from_json(cls, document: Mapping[str, Any]) -> Outcome:
-        facts = {field.name: document[field.name] for field in fields(cls) if field.name != "ending"}
+        facts = {field.name: document[field.name] for field in fields(cls) if field.name in document}
         lists = {name: tuple(facts[name]) for name in ("changes", "advice")}
         return cls(Ending(document["outcome"]), **{**facts, **lists})
 
@@ -110,13 +116,14 @@ SHOWN = 120
 
 class BadInput(ValueError):
     """A field of an event, command or setting has a value that is not allowed; nothing was changed. Whoever sent it may
-    have named the field too."""
+    have named the field too. `wrong` says what is wrong with the value, where that is more than not being allowed."""
 
-    def __init__(self, field: str, value: object, allowed: str) -> None:
+    def __init__(self, field: str, value: object, allowed: str, wrong: str = "") -> None:
         self.field = _short(harmless(field))
         self.value = shown(value)
         self.allowed = allowed
-        super().__init__(f"{self.field}: {self.value} is not allowed; {allowed}. Nothing was changed.")
+        is_wrong = f"`{self.field}` is missing" if value is None else f"{self.field}: {self.value} is not allowed"
+        super().__init__(f"{harmless(wrong) or is_wrong}; {allowed}. Nothing was changed.")
 
     def to_json(self) -> dict[str, Any]:
         return {"error": str(self), "field": self.field, "value": self.value, "allowed": self.allowed}

@@ -3,6 +3,7 @@
 Its items expire:
 
 - `build#<project>:<uuid>`, a failed build: the execution that has it, its attempt, the repair, the outcome;
+- `build#<project>:<uuid>#<attempt>`, what an earlier attempt at it left there;
 - `batch#…`, `stage#…`, `chain#…`, a retry unit: the execution that runs it again, and when that ended;
 - `project#<name>`: the execution that works on the project, its lease, its history.
 
@@ -141,9 +142,10 @@ class Journal:
         """Take the build for this execution, and its retry `unit`, by its key, where there is one. The change that is
         about to be made is written down with it, old and new.
 
-        A later attempt may take a build that an earlier one had. `evict` is an execution that has ended and whose
-        unit may be taken over. While the stop switch is on nothing is taken.
+        A later attempt may take a build that an earlier one had, whose repair and outcome are kept apart. `evict` is an
+        execution that has ended and whose unit may be taken over. While the stop switch is on nothing is taken.
         """
+        self._keep_earlier(build, attempt)
         mine = "attribute_not_exists(execution) OR execution = :me OR attempt < :attempt"
         taken = {"execution": execution, "attempt": attempt, "claimed_at": now, "expires_at": now + self._keep_seconds}
         values = {**taken, **_repair(repair)} if repair else taken
@@ -191,6 +193,7 @@ class Journal:
     ) -> bool:
         """Keep the outcome, and the attempt for a build that was never claimed; False where another execution, as
         that of a later attempt, has the build: its outcome stays."""
+        self._keep_earlier(build, attempt)
         values = {"attempt": attempt, **self._outcome(outcome, now)}
         return self._table.update(_build_key(build), values, _MINE_OR_FREE, me=execution)
 
@@ -203,6 +206,14 @@ class Journal:
         if item is None:
             return None
         return Entry(item.get("attempt", 0), item.get("outcome"), item.get("execution", ""))
+
+    def _keep_earlier(self, build: BuildArn, attempt: int) -> None:
+        """Nothing that tells what was changed is overwritten. Only a person's attempt is a later one."""
+        item = self._table.get(_build_key(build)) if attempt > 1 else None
+        if item is None or item.get("attempt", 0) >= attempt or not item.keys() & {"repair", "report"}:
+            return
+        kept = {name: value for name, value in item.items() if name != "pk"}
+        self._table.put_new(f"{_build_key(build)}#{item.get('attempt', 0)}", kept)
 
     # Values
 
@@ -227,6 +238,7 @@ def _history(item: Item) -> History:
         tries=tuple(item.get("tries", [])),
         window_ends=float(item.get("window_ends", 0)),
         noticed=item.get("noticed", False),
+        left_alone_until=float(item.get("left_alone_until", 0)),
     )
 
 

@@ -43,13 +43,18 @@ class Report:
         return entry
 
     def _tell(self, entry: dict[str, Any]) -> None:
-        """One line; and a count, on which people set alarms, and a notice, unless the outcome is quiet."""
+        """One line; and counts, on which people set alarms, and a notice, unless the outcome is quiet. A build that was
+        run again and failed by itself is counted apart from one that passed."""
         self._logger.info("outcome", extra=entry)
         if entry["quiet"]:
             return
         self._metrics.add_dimension(name="outcome", value=entry["outcome"])
         self._metrics.add_metric(name="Outcomes", unit="Count", value=1)
         self._metrics.flush_metrics()
+        if entry["retry_result"]:
+            self._metrics.add_dimension(name="result", value=entry["retry_result"])
+            self._metrics.add_metric(name="RetriedBuilds", unit="Count", value=1)
+            self._metrics.flush_metrics()
         try:
             self._notices.publish(entry)
         except (ClientError, BotoCoreError) as error:

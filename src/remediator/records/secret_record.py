@@ -99,6 +99,13 @@ class SecretRecord:
         """Until when nobody signs in with the secret (seconds since 1970); 0 where anybody may at `now`."""
         return _locked_until(self._table.get(self._secret) or {}, now)
 
+    def refused_until(self, now: float) -> float:
+        """Until when the version that Docker Hub refused is not tried again (seconds since 1970); 0 where it was not
+        refused."""
+        item = self._table.get(self._secret) or {}
+        until = float(item.get("fresh_until", 0)) if item.get("accepted") is False else 0.0
+        return until if until >= int(now) else 0.0
+
     def _asked(self, execution: str, values: Item) -> None:
         """Unless somebody else asks by now, because this execution took too long."""
         over = ("asked_by", "asked_until")

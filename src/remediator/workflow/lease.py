@@ -66,11 +66,14 @@ class Lease:
         return gave_up(f"another execution held the project for an hour: {claim.by}")
 
     def count(self, case: Case) -> None:
-        """Note in the history that this case is one of the project's attempts, or the last news for a while."""
+        """Note in the history that this case is one of the project's attempts: something was changed for it, or is
+        about to be started."""
         if case.standing.attempt:
             self.history = self.history.with_try(self._job.build.uuid, case.times.made_at, self._limits)
-        if case.standing.last_news:
-            self.history = self.history.with_notice()
+
+    def note_last_news(self) -> None:
+        """Note that the project's owner was told that it is quiet for a while."""
+        self.history = self.history.with_notice()
 
     def give_back(self) -> None:
         """Others may repair the project while its build runs; they find nothing to change."""

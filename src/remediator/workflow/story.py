@@ -95,6 +95,8 @@ class Story:
         if case.refusal:
             return self._after_repair(case.refusal, subject)
         ready = self._sit_out(case, subject) if case.waits else self._repair.repair(case)
+        if self._repair.changes:
+            self._lease.count(case)
         if isinstance(ready, Outcome):
             return self._after_repair(ready, subject)
         ready = replace(ready, case=keep_retry_way(ready.case, way))
@@ -112,7 +114,8 @@ class Story:
             raise DuplicateBuild(case.standing.duplicate_of)
         self._cause = self._cause or case.cause
         self._units += tuple(filter(None, (case.failed.unit,)))
-        self._lease.count(case)
+        if case.standing.last_news:
+            self._lease.note_last_news()
         return case
 
     def _sit_out(self, case: Case, subject: BuildArn) -> Repaired | Outcome:
@@ -121,6 +124,7 @@ class Story:
         if against or not self._retry_wanted:
             outcome = advised("the cause passes with time, and nothing is changed for it", *filter(None, (against,)))
             return self._with_advice(outcome, untouched)
+        self._lease.count(case)
         self._lease.give_back()
         self._retries.turns.leave()
         made = self._retries.made
@@ -158,6 +162,7 @@ class Story:
             if isinstance(started, Outcome):
                 return started
             self._units += tuple(filter(None, (started.unit,)))
+            self._lease.count(case)
             self._lease.give_back()
             seen = self._retries.watch(started, case)
             early = _too_early(seen, repaired.readable_since) and chances < SECOND_CHANCES and self._may_retry
@@ -180,6 +185,7 @@ class Story:
         """Builds that failed together waited for the lease one after the other: they are not run again at once. Where
         all of one project come back, they take turns instead."""
         if self._settings.retry_superseded:
+            self._lease.count(case)
             self._lease.give_back()  # who is older needs it before its own turn
         elif self._lease.waited and not case.plan.project_changes:
             self._lease.give_back()

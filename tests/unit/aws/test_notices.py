@@ -10,7 +10,7 @@ from botocore.exceptions import ClientError
 from botocore.stub import Stubber
 
 from remediator.aws.notices import Notice, Notices, notice_of
-from remediator.core.outcome import Ending, Outcome
+from remediator.core.outcome import FAILED_BY_ITSELF, Ending, Outcome
 from tests.unit import given
 from tests.unit.repairs import HOSTILE
 
@@ -32,7 +32,7 @@ def notice(outcome: Outcome, project: str = given.PROJECT) -> Notice:
 def test_a_notice_in_full() -> None:
     outcome = Outcome(
         Ending.REMEDIATED, "the build passed", "anonymous-limit", ("a change", "another"), ("an advice",), "arn:x"
-    )
+    ).with_facts(retry_result="passed")
 
     assert notice(outcome) == Notice(
         "remediated: orders-api",
@@ -42,6 +42,7 @@ The project was repaired, and its build got past the pull with the credentials.
 project: orders-api
 build: {given.BUILD_ARN}
 outcome: remediated
+retried build: passed
 cause: anonymous-limit
 changes: 2
 advice: 1
@@ -50,6 +51,13 @@ Reason, changes and advice:
 aws dynamodb get-item --table-name {TABLE} --key '{{"pk": {{"S": "build#orders-api:{given.UUID}"}}}}' \
 --query Item.report.S --output text""",
     )
+
+
+def test_a_build_that_failed_by_itself_reads_in_no_place_like_a_green_one() -> None:
+    red = notice(Outcome(Ending.REMEDIATED, "x", retry_result=FAILED_BY_ITSELF))
+    assert red.subject == "remediated, build failed by itself: orders-api"
+    assert "it is still red" in red.message
+    assert "\nretried build: failed by itself\n" in red.message
 
 
 def test_without_a_cause_none_is_told() -> None:

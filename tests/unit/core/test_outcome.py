@@ -28,6 +28,7 @@ def test_an_outcomes_json_has_the_words_that_the_journal_keeps() -> None:
         "advice": ["c"],
         "retried_build": "arn:build",
         "quiet": False,
+        "retry_result": None,
     }
 
 

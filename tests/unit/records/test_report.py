@@ -89,16 +89,19 @@ def told(capsys: pytest.CaptureFixture[str], request: pytest.FixtureRequest) -> 
     return Told(Report(journal_like, logger, metrics, notices_like), journal, notices, stream, capsys)
 
 
-def test_an_outcome_is_one_entry_one_line_and_one_metric(told: Told) -> None:
-    told.report.outcome(ORDER, OUTCOME, NOW)
+@pytest.mark.parametrize("result", ["passed", "failed by itself"])
+def test_an_outcome_is_one_entry_one_line_and_a_metric_with_what_became_of_the_build(told: Told, result: str) -> None:
+    outcome = OUTCOME.with_facts(retry_result=result)
+    told.report.outcome(ORDER, outcome, NOW)
 
-    entry = {"project": given.PROJECT, "build": str(given.BUILD_ARN), **OUTCOME.to_json()}
+    entry = {"project": given.PROJECT, "build": str(given.BUILD_ARN), **outcome.to_json()}
     assert told.journal.outcomes == [(given.BUILD_ARN, entry, NOW)]
     [line] = told.lines()
     assert line["message"] == "outcome"
     assert {name: line[name] for name in entry} == entry
-    [metric] = told.metrics()
+    metric, retried = told.metrics()
     assert (metric["Outcomes"], metric["outcome"]) == ([1.0], "remediated")
+    assert (retried["RetriedBuilds"], retried["result"]) == ([1.0], result)
     assert told.notices.published == [entry]
 
 

@@ -28,6 +28,7 @@ class History:
     `repaired_by` is the execution that made it, `members` what it set, `edited_at` the last edit of others before it.
     `undone` counts repairs that somebody took away. `tries` are the failed builds that were acted on in the window that
     ends at `window_ends`. `noticed`: was the owner told that the project is quiet for the rest of it?
+    `left_alone_until`: after a repair was taken back.
     """
 
     repaired_at: float | None = None
@@ -38,6 +39,7 @@ class History:
     tries: tuple[str, ...] = ()
     window_ends: float = 0.0
     noticed: bool = False
+    left_alone_until: float = 0.0
 
     def precedes(self, build: Build) -> bool:
         """Did the build start after the project was repaired? Both times are by CodeBuild's own clock."""

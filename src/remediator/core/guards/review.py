@@ -27,7 +27,7 @@ def objection(reading: Reading, sign_in: SignIn, untrusted: Untrusted, edited_at
     return (
         _another_role(build, snapshot)
         or _foreign_role(build)
-        or _foreign_secret(build, sign_in)
+        or foreign_secret(build.failure.build.region, build.failure.build.account, sign_in)
         or of_its_kind
         or stranger_objection(snapshot, untrusted)
     )
@@ -92,14 +92,13 @@ def _foreign_role(build: Build) -> Outcome | None:
     )
 
 
-def _foreign_secret(build: Build, sign_in: SignIn) -> Outcome | None:
-    """Another account decides whether a service role may read its secret, and nobody here can look there."""
-    region, account = sign_in.secret_arn.split(":")[3:5]
-    own = build.failure.build
-    if (region, account) == (own.region, own.account):
+def foreign_secret(region: str, account: str, sign_in: SignIn) -> Outcome | None:
+    """Another account decides whether a service role may read its secret, and nobody here can look there. `region` and
+    `account` are the project's."""
+    if sign_in.secret_arn.split(":")[3:5] == [region, account]:
         return None
     return advised(
-        f"the secret {sign_in.secret_arn} is not of this account and region, {own.account} in {own.region}: whether "
+        f"the secret {sign_in.secret_arn} is not of this account and region, {account} in {region}: whether "
         "the project's builds could read it can't be told from here",
         "keep the credentials in a secret of this account and region, and deploy with its ARN",
     )

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 from remediator.core.advice.owner import owner_of
 from remediator.core.codebuild.project import Snapshot
 from remediator.core.outcome import Outcome, skipped
@@ -29,7 +31,10 @@ def out_of_scope(snapshot: Snapshot, scope: Scope) -> Outcome | None:
     sets it mostly means that."""
     says = {value.strip().lower() for key, value in snapshot.tags.items() if key.lower() == TAG.lower()}
     if says - {"on"}:
-        return skipped(f"the project's tag {TAG} is not `on`, so it is left alone")
+        plain = sorted(value for value in says if re.fullmatch(r"[a-z0-9_-]{1,32}", value) and value != "on")
+        has = f" has the value {plain[0]}, which" if plain else ""
+        told = f"the project's tag {TAG}{has} is not `on`: by that its owner keeps the project out, so it is left alone"
+        return skipped(told, f"set the tag {TAG} to on, or take it off, if the project is to be repaired")
     if scope.tagged_only and not says:
         return skipped(f"the project lacks the tag {TAG}=on, which TaggedProjectsOnly asks for")
     if _is_own(snapshot, scope):

@@ -11,7 +11,7 @@ from remediator.core.codebuild.failure import COMMAND_PHASES
 from remediator.core.diagnosis.diagnosis import NOT_INSPECTED
 from remediator.core.diagnosis.failed_command import Finding
 from remediator.core.diagnosis.throttle import Cause, find_throttle
-from remediator.core.outcome import Ending, Outcome, gave_up, patched
+from remediator.core.outcome import FAILED_BY_ITSELF, PASSED, Ending, Outcome, gave_up, patched
 from remediator.core.repair.sign_in import SignIn
 from remediator.core.value import value
 
@@ -115,13 +115,15 @@ def judge(seen: Watched, case: Case, sign_in: SignIn) -> Judgement:
 
 def _through(verdict: Verdict, phase: str, proof: str) -> Outcome:
     """A pass proves little by itself: another address may have had anonymous pulls left."""
-    far = "passed" if verdict is Verdict.PASSED else f"got past the pull; it then failed in {phase} by itself"
+    passed = verdict is Verdict.PASSED
+    far = "passed" if passed else f"got past the pull; it then failed in {phase} by itself"
     lucky = (
         "nothing in its record or log shows that the credentials were used, so it may have been lucky with the address "
         "that it pulled from"
     )
     ending = Ending.REMEDIATED if proof else Ending.UNPROVEN
-    return Outcome(ending, f"the build was run again and {far}; {proof or lucky}")
+    result = PASSED if passed else FAILED_BY_ITSELF
+    return Outcome(ending, f"the build was run again and {far}; {proof or lucky}", retry_result=result)
 
 
 def _not_through(seen: Watched) -> Outcome:

@@ -70,7 +70,7 @@ def test_what_is_no_arn_of_a_build_is_refused_with_the_name_of_its_field(text: o
 
 @pytest.mark.parametrize("event", [None, [], "text", 7, True, [{"source": "aws.codebuild"}]])
 def test_an_event_that_is_no_object_is_refused(event: object) -> None:
-    with pytest.raises(BadInput, match=r"event: .* it must be an object"):
+    with pytest.raises(BadInput, match=r"`?event`?.* it must be an object"):
         BuildFailure.from_event(event)
 
 
@@ -210,7 +210,7 @@ def test_bad_input_names_field_value_and_what_is_allowed_in_one_line() -> None:
 
 
 def test_a_missing_value_is_told_as_nothing() -> None:
-    assert str(BadInput("command", None, "say one")).startswith("command: nothing is not allowed")
+    assert str(BadInput("command", None, "say one")).startswith("`command` is missing; say one")
 
 
 def test_a_huge_value_is_cut() -> None:

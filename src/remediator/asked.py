@@ -1,0 +1,124 @@
+"""What is known of a project that a person asks about, by what Intake may read, and the plan for it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from functools import cached_property
+from typing import Any
+
+from remediator.core.case import Case, ProjectFacts
+from remediator.core.case_advice import advice_on
+from remediator.core.codebuild.build import Build
+from remediator.core.codebuild.failure import FAILED_STATUSES
+from remediator.core.codebuild.project import Snapshot
+from remediator.core.decide import make_case, read, refuse_build
+from remediator.core.diagnosis.diagnosis import diagnose
+from remediator.core.guards.history import History, started_by
+from remediator.core.guards.own_commands import pull_request_objection
+from remediator.core.guards.review import foreign_secret
+from remediator.core.guards.scope import out_of_scope
+from remediator.core.guards.standing import held_back, nothing_to_do, signed_in_since
+from remediator.core.guards.strangers import stranger_objection
+from remediator.core.outcome import Ending, Outcome, skipped
+from remediator.core.reading import Reading
+from remediator.core.repair.plan import Plan, kept_variables, make_plan
+from remediator.core.repair.sign_in import takes_registry_credential
+from remediator.core.value import value
+from remediator.services import Services
+from remediator.steps.read_log import inspect_build, pushes_by_itself
+
+_KEY_NOT_READ = (
+    "the secret is not read from here: without its key docker_auth_config there is advice instead of a change"
+)
+_NOT_READ = "the service role is not read from here: whether it has the policy already, and who may assume it"
+_GRANT_NOT_READ = "the service role is not read from here: whether it still has the policy, and who may assume it"
+
+
+@value
+class Asked:
+    """What is known of a project that a person asks about: `builds` are its newest, `failed` the newest of them that
+    failed, None for none."""
+
+    name: str
+    snapshot: Snapshot
+    builds: list[Build]
+    failed: Build | None
+    history: History
+    services: Services
+
+    @classmethod
+    def about(cls, name: str, project: dict[str, Any], services: Services) -> Asked:
+        builds = services.codebuild.latest_builds(name)
+        failed = _newest_failure(builds, services.settings.remediator_name)
+        return cls(name, Snapshot(project), builds, failed, services.journal.history(name), services)
+
+    @cached_property
+    def reading(self) -> Reading | None:
+        terms = self.services.settings.terms
+        return read(self.failed, self.snapshot, terms.sign_in) if self.failed else None
+
+    @cached_property
+    def case(self) -> Case:
+        return _case_of(self)
+
+    @property
+    def signed_in(self) -> bool:
+        """Does the project carry what a repair would set, or did its failed build?"""
+        if self.reading and self.reading.signed_in:
+            return True
+        return self.case.refusal is None and not self.case.plan.project_changes
+
+    def nothing_to_do(self) -> Outcome | None:
+        return nothing_to_do(self.builds, self.history, signed_in=self.signed_in)
+
+    def planned(self) -> Outcome:
+        """The plan, and what would hold it back right now; or why there would be none."""
+        case = self.case
+        if case.refusal:
+            return case.refusal.with_facts(cause=case.refusal.cause or case.cause)
+        what = "nothing was written; this is what a remediation would change"
+        plan, not_read = case.plan, (_NOT_READ, *((_KEY_NOT_READ,) if case.auth_config else ()))
+        if self.signed_in:
+            what = f"nothing was written; {signed_in_since(self.history)}, so the project itself would not be changed"
+        if self.signed_in and self.history.repaired_at is not None:  # the grant was made before that
+            plan, not_read = Plan(tuple(plan.project_changes)), (_GRANT_NOT_READ,)
+        reason = "; ".join([what, *(f"right now it would not: {why}" for why in self._held_back())])
+        advice = (*advice_on(case), *not_read)
+        return Outcome(Ending.PLANNED, reason, cause=case.cause, changes=plan.show(), advice=advice)
+
+    def _held_back(self) -> Iterator[str]:
+        services, now = self.services, self.services.now()
+        refused = services.secret_record.refused_until(now)
+        limits = services.settings.limits
+        return held_back(services.switch.stopped(), refused, self.history, self.failed, limits, now)
+
+
+def _case_of(asked: Asked) -> Case:
+    services, snapshot, build = asked.services, asked.snapshot, asked.failed
+    terms = services.settings.terms
+    region, account = services.settings.remediator.split(":")[3:5]
+    foreign = foreign_secret(region, account, terms.sign_in)
+    if foreign:
+        return Case(foreign)
+    if build is None or asked.reading is None:
+        if not takes_registry_credential(snapshot.environment):
+            return Case(skipped("the project's image does not come from Docker Hub"))
+        refusal = out_of_scope(snapshot, terms.scope) or stranger_objection(snapshot, terms.untrusted)
+        facts = ProjectFacts(snapshot.name, kept_variables=kept_variables(snapshot, terms.sign_in))
+        return Case(refusal, plan=make_plan(snapshot, terms.sign_in), facts=facts)
+    diagnosis = diagnose(build.failure, inspect_build(build, services))
+    refused = refuse_build(build, diagnosis)
+    if refused:
+        return refused
+    of_pull_request = pull_request_objection(build)
+    if of_pull_request:
+        return Case(of_pull_request, diagnosis.cause)
+    pushes = pushes_by_itself(build, snapshot.project, services)
+    case = make_case(asked.reading, diagnosis, terms, pushes=pushes)
+    # A person who asks what would be changed learns what there is to do instead.
+    return Case(diagnosis.refusal, case.cause) if case.waits else case
+
+
+def _newest_failure(builds: Sequence[Build], own_name: str) -> Build | None:
+    """The newest failed build. Those that Remediator started are verdicts, not failures."""
+    return next((b for b in builds if b.status in FAILED_STATUSES and not started_by(b.initiator, own_name)), None)
