@@ -12,6 +12,7 @@ from botocore.exceptions import ClientError
 
 from remediator.core.codebuild.build import Build
 from remediator.core.codebuild.failure import BuildArn
+from remediator.core.guards.history import NEW, History
 from remediator.core.outcome import Outcome
 from remediator.records.journal import Entry
 from remediator.services import Services
@@ -51,9 +52,13 @@ class FakeExecutions:
 @dataclass
 class FakeJournal:
     known: dict[str, Entry] = field(default_factory=dict)
+    histories: dict[str, History] = field(default_factory=dict)
 
     def entry(self, build: BuildArn) -> Entry | None:
         return self.known.get(build.id)
+
+    def history(self, project: str) -> History:
+        return self.histories.get(project, NEW)
 
 
 @dataclass

@@ -114,7 +114,7 @@ class Journal:
     def release(self, project: str, execution: str, history: History) -> None:
         """Release the project's lease, unless another execution has it by now; keep the attempts of its window."""
         tries = {"tries": history.tries} if history.tries else {}
-        values = {"window_ends": history.window_ends, "noticed": history.noticed, **tries}
+        values = {"window_ends": history.window_ends, "noticed": history.noticed, **tries, **_grant(history)}
         self._give_back(project, execution, values)
 
     def leave_alone(self, project: str, execution: str, until: float) -> None:
@@ -216,6 +216,14 @@ def _repair(repair: Mapping[str, Any]) -> Item:
     return {"repair": json.dumps(repair, sort_keys=True)}
 
 
+def _grant(history: History) -> Item:
+    """Of a grant that was made again; nothing where none was."""
+    if not history.regranted:
+        return {}
+    at = _milliseconds(history.granted_at)
+    return {"regranted": history.regranted, "granted_at": at, "granted_by": history.granted_by}
+
+
 def _history(item: Item) -> History:
     repaired = item.get("repaired_at")
     return History(
@@ -227,6 +235,10 @@ def _history(item: Item) -> History:
         tries=tuple(item.get("tries", [])),
         window_ends=float(item.get("window_ends", 0)),
         noticed=item.get("noticed", False),
+        regranted=item.get("regranted", 0),
+        granted_at=item.get("granted_at", 0) / 1000,
+        granted_by=item.get("granted_by", ""),
+        taken_back="left_alone_until" in item,
     )
 
 

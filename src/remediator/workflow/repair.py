@@ -10,6 +10,7 @@ from aws_durable_execution_sdk_python import DurableOperationError
 
 from remediator.core.case import Case
 from remediator.core.case_advice import RepairFacts, advice_on
+from remediator.core.diagnosis.unreadable import SecretCause
 from remediator.core.job import Job
 from remediator.core.outcome import Ending, Outcome, failed, gave_up
 from remediator.core.repair.plan import Plan
@@ -69,6 +70,8 @@ class Repair:
         granted = self._grant(case.plan)
         if isinstance(granted, Outcome):
             return granted
+        if granted and case.cause is SecretCause.GRANT_GONE:
+            self._lease.granted_again(granted.at)
         self.at = case.times.made_at
         patched = self._patch(case)
         if isinstance(patched, Outcome):

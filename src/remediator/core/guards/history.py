@@ -6,6 +6,7 @@ from dataclasses import replace
 
 from remediator.core.codebuild.build import Build
 from remediator.core.codebuild.project import Snapshot
+from remediator.core.names import PATIENCE_AFTER_GRANT
 from remediator.core.outcome import Ending, Outcome, advised, gave_up, skipped
 from remediator.core.repair.plan import Plan
 from remediator.core.value import value
@@ -28,6 +29,9 @@ class History:
     `repaired_by` is the execution that made it, `members` what it set, `edited_at` the last edit of others before it.
     `undone` counts repairs that somebody took away. `tries` are the failed builds that were acted on in the window that
     ends at `window_ends`. `noticed`: was the owner told that the project is quiet for the rest of it?
+
+    `regranted` counts grants that the project's role had lost and was given again, the last one at `granted_at`, by our
+    clock, by the execution `granted_by`. `taken_back`: was its repair taken back, and nobody has come since?
     """
 
     repaired_at: float | None = None
@@ -38,15 +42,33 @@ class History:
     tries: tuple[str, ...] = ()
     window_ends: float = 0.0
     noticed: bool = False
+    regranted: int = 0
+    granted_at: float = 0.0
+    granted_by: str = ""
+    taken_back: bool = False
 
     def precedes(self, build: Build) -> bool:
         """Did the build start after the project was repaired? Both times are by CodeBuild's own clock."""
         return self.repaired_at is not None and build.started_at > self.repaired_at
 
     def counts(self, build: Build) -> bool:
-        """Is acting on this build one of the project's attempts? A build that started before the repair is none: it had
-        to fail, finds nothing to change, and is run again once."""
-        return self.repaired_at is None or self.precedes(build)
+        """Is acting on this build one of the project's attempts? A build that started before the repair, or before the
+        role was granted the secret again, is none: it had to fail, finds nothing to change, and is run again once."""
+        return self.repaired_at is None or (self.precedes(build) and build.started_at > self.granted_at)
+
+    @property
+    def was_repaired(self) -> bool:
+        """Has this stack repaired the project, be it that the repair was taken back?"""
+        return self.repaired_at is not None or self.taken_back
+
+    def watchers_of(self, build: Build) -> tuple[str, ...]:
+        """The executions whose repair, or whose grant, this build tells about, as it started after that."""
+        made = ((self.repaired_at, self.repaired_by), (self.granted_at or None, self.granted_by))
+        return tuple(by for at, by in made if at is not None and build.started_at > at)
+
+    def grant_may_be_late(self, build: Build) -> bool:
+        """Did the build start before a grant of ours has surely arrived? Then it may have failed for that alone."""
+        return build.started_at < max(self.granted_at, self.repaired_at or 0.0) + PATIENCE_AFTER_GRANT
 
     def edited_before(self, snapshot: Snapshot) -> float:
         """When somebody else than us last edited the project."""
@@ -61,6 +83,10 @@ class History:
         if now < self.window_ends:
             return replace(self, tries=tuple(dict.fromkeys((*self.tries, build))))
         return replace(self, tries=(build,), window_ends=now + limits.minutes * 60, noticed=False)
+
+    def with_grant(self, at: float, execution: str) -> History:
+        """The history after the role, which had lost its grant, was given it again."""
+        return replace(self, regranted=self.regranted + 1, granted_at=at, granted_by=execution)
 
     def with_notice(self) -> History:
         """The history after its owner was told that the project is quiet for the rest of the window."""
@@ -101,10 +127,10 @@ def locked_out(until: float) -> Outcome:
     return gave_up(reason, "use the remediate command after that")
 
 
-def belongs_to_watcher(history: History) -> Outcome:
+def belongs_to_watcher(watcher: str) -> Outcome:
     """Outcome for a build that started after a repair whose execution still runs."""
     told = "the build started after its project was repaired, so it tells about that repair"
-    return skipped(f"{told}, which execution {history.repaired_by} still follows")
+    return skipped(f"{told}, which execution {watcher} still follows")
 
 
 def too_often(history: History, build: Build, limits: Limits, now: float) -> Outcome | None:

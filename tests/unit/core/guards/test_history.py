@@ -68,7 +68,7 @@ def test_a_build_that_failed_before_the_repair_is_none_of_the_projects_attempts(
 
 
 def test_of_a_build_that_a_running_execution_still_follows_nothing_is_made() -> None:
-    outcome = belongs_to_watcher(REPAIRED)
+    outcome = belongs_to_watcher(REPAIRED.repaired_by)
 
     assert outcome.ending is Ending.SKIPPED
     assert given.EXECUTION in outcome.reason
