@@ -291,6 +291,27 @@ def test_a_project_whose_repair_was_taken_back_is_repaired_no_more(journal: Jour
     assert told.undone == 1
 
 
+def test_a_grant_that_was_made_again_is_kept_with_the_release_and_only_then(journal: Journal, stored: Stored) -> None:
+    claimed = journal.claim(BUILD, ONE, NOW).history
+    journal.release(BUILD.project, ONE, claimed)
+    assert "regranted" not in stored.items()[PROJECT_KEY]
+
+    claimed = journal.claim(BUILD, TWO, NOW).history.with_grant(NOW, TWO)
+    journal.release(BUILD.project, TWO, claimed)
+
+    known = journal.history(BUILD.project)
+    assert (known.regranted, known.granted_at, known.granted_by) == (1, NOW, TWO)
+    assert journal.claim(BUILD, THREE, NOW).history.regranted == 1
+
+
+def test_a_repair_that_was_taken_back_is_known_until_somebody_takes_the_project(journal: Journal) -> None:
+    journal.claim(BUILD, ONE, NOW)
+    assert not journal.history(BUILD.project).taken_back
+    journal.leave_alone(BUILD.project, ONE, NOW + DAY)
+    assert journal.history(BUILD.project).taken_back
+    assert not journal.claim(BUILD, TWO, NOW + 2 * DAY).history.taken_back
+
+
 def test_only_the_holder_lets_a_project_alone(journal: Journal, stored: Stored) -> None:
     journal.claim(BUILD, ONE, NOW)
     journal.claim(OTHER_BUILD, TWO, NOW, evict=ONE)
