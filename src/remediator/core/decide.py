@@ -155,7 +155,7 @@ def _of_grant(reading: Reading, diagnosis: Diagnosis, terms: Terms, history: His
     """The secret could not be read: the one change is the grant, and only if the role lacks it (see `with_role`)."""
     from remediator.core.guards.lost_grant import grant_objection
 
-    refusal = grant_objection(reading, terms)
+    refusal = grant_objection(reading, terms.sign_in, terms.scope, terms.untrusted)
     if refusal:
         return Case(refusal, diagnosis.cause)
     grant = terms.sign_in.grant(str(reading.snapshot.project.get("serviceRole", "")))

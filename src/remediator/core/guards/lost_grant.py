@@ -4,13 +4,12 @@ from __future__ import annotations
 
 from remediator.core.advice.sign_in import attach_policy
 from remediator.core.guards.review import role_objection
-from remediator.core.guards.scope import out_of_scope, tag_objection
-from remediator.core.guards.strangers import stranger_objection
+from remediator.core.guards.scope import Scope, out_of_scope, tag_objection
+from remediator.core.guards.strangers import Untrusted, stranger_objection
 from remediator.core.outcome import Ending, Outcome, advised, skipped
 from remediator.core.reading import Reading
 from remediator.core.repair.change import GrantSecretAccess
 from remediator.core.repair.sign_in import SignIn
-from remediator.core.terms import Terms
 
 ANOTHER_SECRET = Outcome(
     Ending.SKIPPED, "the secret that the build could not read is not the one of this stack", quiet=True
@@ -24,22 +23,18 @@ TAKEN_BACK = "the project's repair was taken back"
 TAKEN_TWICE = "the grant was taken away again after it had been made a second time, so it is left alone"
 
 
-def grant_objection(reading: Reading, terms: Terms) -> Outcome | None:
+def grant_objection(reading: Reading, sign_in: SignIn, scope: Scope, untrusted: Untrusted) -> Outcome | None:
     """Outcome of the first guard that objects to the grant, as far as the project tells. The owner's tag goes first:
     the grant may be gone because the owner wants that, so the owner is told what to do by hand."""
-    build, snapshot, sign_in = reading.build, reading.snapshot, terms.sign_in
+    build, snapshot = reading.build, reading.snapshot
     if build.failure.names_other_secret(sign_in.secret_arn):
         return ANOTHER_SECRET
     if not sign_in.named_in(snapshot.environment):
         return skipped(f"the project no longer names the secret {sign_in.secret_arn}, so there is nothing to grant")
-    tagged = tag_objection(snapshot, terms.scope)
+    tagged = tag_objection(snapshot, scope)
     if tagged:
         return left_to_owner(reading, sign_in, tagged.reason)
-    return (
-        out_of_scope(snapshot, terms.scope)
-        or role_objection(reading, sign_in)
-        or stranger_objection(snapshot, terms.untrusted)
-    )
+    return out_of_scope(snapshot, scope) or role_objection(reading, sign_in) or stranger_objection(snapshot, untrusted)
 
 
 def left_to_owner(reading: Reading, sign_in: SignIn, why: str) -> Outcome:
