@@ -10,8 +10,10 @@ from collections.abc import Callable
 
 import pytest
 
-from local.simulator.testing import simulate
+from local.simulator.testing import pipelines_of, simulate
 from tests.workflow.account import OURS, Account, Json, outcome_of
+from tests.workflow.test_pipelines import failed_in_pipeline
+from tests.workflow.watched import once
 
 POLICY_MODES = ("managed", "secret", "inline")
 PHASES = ("DOWNLOAD_SOURCE", "PROVISIONING")
@@ -102,6 +104,44 @@ def test_the_build_comes_back_in_the_way_of_its_initiator(account: Account) -> N
     assert account.writes() == ["AttachRolePolicy", "RetryBuild"]
 
 
+def test_a_pipelines_build_comes_back_with_its_stage(account: Account) -> None:
+    account.simulator, _ = simulate(account.world, unreadable_credential="DOWNLOAD_SOURCE")
+    account.pipelines = pipelines_of(account.simulator, account.world)
+    assert account.remediate(failed_in_pipeline(account))["outcome"] == "remediated"
+    account.world.sleep(3600)
+    take_grant_away(account)
+    account.pipelines.start("release")
+    build = account.builds()[-1]
+    account.world.finish(build["id"])
+    account.calls.clear()
+    assert by_event(account, account.build(build["id"]))["outcome"] == "remediated"
+    assert account.writes() == ["AttachRolePolicy", "RetryStageExecution"]
+
+
+@pytest.mark.parametrize("initiator", ["maria", "GitHub-Hookshot/1"])
+def test_while_the_execution_that_granted_again_runs_a_later_build_belongs_to_that(
+    account: Account, initiator: str
+) -> None:
+    build = lost(account)
+    account.lambda_.patience = 0.05
+    outcomes: list[Json] = []
+
+    def meanwhile() -> None:
+        account.world._allowed.clear()
+        account.world.late_reads = 1
+        later = account.failed_build_of(initiator)
+        account.world.late_reads = 0
+        assert later["buildStatus"] == "FAILED"
+        outcomes.append(account.remediate(later))
+
+    # The first look of the watch, when the lease is free again.
+    account.after.append(once("StartBuild", lambda: account.before.append(once("BatchGetBuilds", meanwhile))))
+    assert account.remediate(build)["outcome"] == "remediated"
+    assert outcomes[0]["outcome"] == "skipped", outcomes
+    assert "still follows" in outcomes[0]["reason"]
+    assert account.writes() == ["AttachRolePolicy", "StartBuild"]
+
+
 def test_a_retry_that_asks_before_the_grant_has_arrived_is_run_again_by_its_own_execution_alone(
     account: Account,
 ) -> None:
@@ -157,7 +197,7 @@ def test_a_build_that_the_new_grant_may_have_reached_too_late_is_run_again_witho
     assert account.writes() == ["StartBuild"]
 
 
-def test_a_role_that_another_project_took_over_is_given_the_grant(account: Account) -> None:
+def test_a_project_that_was_given_another_role_is_granted_for_that(account: Account) -> None:
     repaired(account)
     account.edit(serviceRole=account.make_role("orders-build-2"))
     build = failed_on_secret(account)
@@ -377,10 +417,28 @@ def test_a_project_that_no_longer_names_the_secret_needs_no_grant(account: Accou
 # Guards
 
 
+def test_a_role_that_is_the_projects_no_more_is_granted_nothing(account: Account) -> None:
+    build = lost(account)
+    account.edit(serviceRole=account.make_role("orders-build-2"))
+    outcome = by_event(account, build)
+    assert outcome["outcome"] == "advised"
+    assert "the build ran with the service role" in outcome["reason"]
+    assert account.writes() == []
+
+
+def test_the_stacks_own_project_is_granted_nothing(account: Account) -> None:
+    outcome = by_event(account, lost(account), OWN_ROLE=account.role_arn)
+    assert outcome["outcome"] == "skipped"
+    assert "never acts on itself" in outcome["reason"]
+    assert account.writes() == []
+
+
 def test_a_project_that_strangers_can_read_by_now_is_granted_nothing(account: Account) -> None:
     build = lost(account)
     account.plant(projectVisibility="PUBLIC_READ")
+    plan = account.ask({"command": "plan", "project": "orders"})
     outcome = by_event(account, build)
+    assert (plan["outcome"], plan["reason"]) == ("advised", outcome["reason"])
     assert outcome["outcome"] == "advised"
     assert "strangers" in outcome["reason"]
     assert account.writes() == []
