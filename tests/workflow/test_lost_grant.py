@@ -104,7 +104,8 @@ def test_the_build_comes_back_in_the_way_of_its_initiator(account: Account) -> N
     assert account.writes() == ["AttachRolePolicy", "RetryBuild"]
 
 
-def test_a_pipelines_build_comes_back_with_its_stage(account: Account) -> None:
+def lost_in_pipeline(account: Account) -> Json:
+    """The same for a build that a pipeline has started."""
     account.simulator, _ = simulate(account.world, unreadable_credential="DOWNLOAD_SOURCE")
     account.pipelines = pipelines_of(account.simulator, account.world)
     assert account.remediate(failed_in_pipeline(account))["outcome"] == "remediated"
@@ -114,8 +115,26 @@ def test_a_pipelines_build_comes_back_with_its_stage(account: Account) -> None:
     build = account.builds()[-1]
     account.world.finish(build["id"])
     account.calls.clear()
-    assert by_event(account, account.build(build["id"]))["outcome"] == "remediated"
+    return account.build(build["id"])
+
+
+def test_a_pipelines_build_comes_back_with_its_stage(account: Account) -> None:
+    assert by_event(account, lost_in_pipeline(account))["outcome"] == "remediated"
     assert account.writes() == ["AttachRolePolicy", "RetryStageExecution"]
+
+
+def test_a_retry_of_a_stage_that_asks_too_early_is_left_to_the_execution_that_has_the_stage(account: Account) -> None:
+    """Its initiator is the pipeline, so only the journal tells whose it is."""
+    build = lost_in_pipeline(account)
+    account.world._allowed.clear()
+    account.world.late_reads = 1
+    assert account.remediate(build, SETTLE_SECONDS="0")["outcome"] == "remediated"
+    early = account.builds()[-2]
+    assert (early["buildStatus"], early["initiator"]) == ("FAILED", "codepipeline/release")
+    writes = account.writes()
+    assert writes == ["AttachRolePolicy", "RetryStageExecution", "RetryStageExecution"]
+    assert by_event(account, early)["outcome"] == "skipped"
+    assert account.writes() == writes
 
 
 @pytest.mark.parametrize("initiator", ["maria", "GitHub-Hookshot/1"])
@@ -357,7 +376,7 @@ def test_the_docker_clis_own_key_is_named_where_the_project_uses_it(account: Acc
     build = failed_on_secret(account)
     account.calls.clear()
     outcome = by_event(account, build)
-    assert "no key docker_auth_config" in outcome["reason"]
+    assert "no key docker_auth_config, which the project names" in outcome["reason"]
     assert account.writes() == []
 
 

@@ -28,7 +28,6 @@ from remediator.core.guards.history import (
     stopped,
     too_often,
 )
-from remediator.core.guards.lost_grant import TAKEN_BACK, granted_all_the_same, left_to_owner
 from remediator.core.guards.own_commands import pull_request_objection
 from remediator.core.guards.review import other_images
 from remediator.core.job import Job
@@ -114,6 +113,8 @@ class Examination:
         if case.refusal and not carried:
             return case
         if isinstance(case.cause, SecretCause) and history.repaired_at is None and self.job.attempt == 1:
+            from remediator.core.guards.lost_grant import TAKEN_BACK, left_to_owner
+
             return Case(left_to_owner(reading, terms.sign_in, TAKEN_BACK), case.cause)
         grants = Grants(self.services)
         try:
@@ -156,6 +157,8 @@ class Examination:
 
     def _unreadable(self, reading: Reading, diagnosis: Diagnosis, refused: Outcome | None) -> Outcome:
         """Why a build could not read the secret although its role holds the grant, as far as that can be seen."""
+        from remediator.core.guards.lost_grant import granted_all_the_same
+
         sign_in, snapshot = self.services.settings.sign_in, reading.snapshot
         check = CredentialCheck(self.services, self.job.execution)
         named = sign_in.named_in(snapshot.environment)
