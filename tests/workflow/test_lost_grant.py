@@ -128,12 +128,19 @@ def test_a_retry_of_a_stage_that_asks_too_early_is_left_to_the_execution_that_ha
     build = lost_in_pipeline(account)
     account.world._allowed.clear()
     account.world.late_reads = 1
+    account.lambda_.patience = 0.05
+    meanwhile: list[Json] = []
+    second = once("RetryStageExecution", lambda: meanwhile.append(by_event(account, account.builds()[-1])), at=2)
+    account.before.append(second)
     assert account.remediate(build, SETTLE_SECONDS="0")["outcome"] == "remediated"
     early = account.builds()[-2]
     assert (early["buildStatus"], early["initiator"]) == ("FAILED", "codepipeline/release")
+    assert meanwhile[0]["outcome"] == "skipped", meanwhile
     writes = account.writes()
     assert writes == ["AttachRolePolicy", "RetryStageExecution", "RetryStageExecution"]
-    assert by_event(account, early)["outcome"] == "skipped"
+    # Who asks for it when all is over learns that the stage has gone on.
+    after = account.remediate(early, attempt=2)
+    assert (after["outcome"], after["retried_build"]) == ("patched", None), after
     assert account.writes() == writes
 
 
