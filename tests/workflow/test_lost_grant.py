@@ -202,6 +202,35 @@ def test_builds_that_failed_together_cost_one_grant_in_whatever_order_their_even
     assert [len(outcome["changes"]) for outcome in outcomes] == [1, 0, 0, 0]
 
 
+def two_projects_lost(account: Account) -> tuple[Json, Json]:
+    """Builds of two repaired projects that share a role, which has lost the grant since."""
+    repaired(account)
+    account.create_project("invoices")
+    assert account.remediate(account.failed_build("invoices"))["outcome"] == "remediated"
+    account.world.sleep(3600)
+    take_grant_away(account)
+    builds = account.failed_build("orders"), account.failed_build("invoices")
+    account.calls.clear()
+    return builds
+
+
+def test_projects_that_share_the_role_come_back_with_one_grant(account: Account) -> None:
+    for build in two_projects_lost(account):
+        assert by_event(account, build)["outcome"] == "remediated"
+    assert account.writes() == ["AttachRolePolicy", "StartBuild", "StartBuild"]
+
+
+def test_a_grant_that_is_taken_away_again_is_left_alone_for_every_project_of_the_role(account: Account) -> None:
+    by_event(account, two_projects_lost(account)[0])
+    account.world.sleep(7200)
+    take_grant_away(account)
+    build = account.failed_build("invoices")
+    account.calls.clear()
+    outcome = by_event(account, build)
+    assert (outcome["outcome"], outcome["cause"]) == ("advised", "grant-gone")
+    assert account.writes() == []
+
+
 def test_an_event_that_comes_twice_is_answered_once(account: Account) -> None:
     build = lost(account)
     event = account.event_of(build)
@@ -293,7 +322,7 @@ def test_a_grant_that_is_taken_away_again_is_left_alone_until_a_person_says_so(a
     assert account.writes() == []
     assert account.remediate(second, attempt=2)["outcome"] == "remediated"
     assert account.writes() == ["AttachRolePolicy", "StartBuild"]
-    assert account.journal()["project#orders"]["regranted"] == "2"
+    assert account.journal()["role#orders-build"]["regranted"] == "2"
 
 
 def leave_alone(account: Account, until: float) -> None:

@@ -98,7 +98,7 @@ def with_role(case: Case, role: Role, reading: Reading, terms: Terms, history: H
     grant = case.plan.grant
     if grant and grant.by == "none":
         return Case(_left_to_a_person(grant), case.cause)
-    if case.cause is SecretCause.GRANT_GONE and history.regranted:
+    if case.cause is SecretCause.GRANT_GONE and history.regrant.times:
         from remediator.core.guards.lost_grant import TAKEN_TWICE, left_to_owner
 
         return Case(left_to_owner(reading, terms.sign_in, TAKEN_TWICE), case.cause)

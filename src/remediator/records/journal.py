@@ -4,7 +4,8 @@ Its items expire:
 
 - `build#<project>:<uuid>`, a failed build: the execution that has it, its attempt, the repair, the outcome;
 - `batch#…`, `stage#…`, `chain#…`, a retry unit: the execution that runs it again, and when that ended;
-- `project#<name>`: the execution that works on the project, its lease, its history.
+- `project#<name>`: the execution that works on the project, its lease, its history;
+- `role#<name>`, a service role that was given the grant again: how often, and when last.
 
 The same table holds the records of the secret (`secret_record`), of roles (`role_index`), and the stop `switch`.
 """
@@ -16,7 +17,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from remediator.core.codebuild.failure import BuildArn
-from remediator.core.guards.history import NEW, History
+from remediator.core.guards.history import NEW, History, Regrant
 from remediator.core.value import value
 from remediator.records import switch
 from remediator.records.table import Item, Table
@@ -114,7 +115,7 @@ class Journal:
     def release(self, project: str, execution: str, history: History) -> None:
         """Release the project's lease, unless another execution has it by now; keep the attempts of its window."""
         tries = {"tries": history.tries} if history.tries else {}
-        values = {"window_ends": history.window_ends, "noticed": history.noticed, **tries, **_grant(history)}
+        values = {"window_ends": history.window_ends, "noticed": history.noticed, **tries}
         self._give_back(project, execution, values)
 
     def leave_alone(self, project: str, execution: str, until: float) -> None:
@@ -124,6 +125,22 @@ class Journal:
     def _give_back(self, project: str, execution: str, values: Item, *removed: str) -> None:
         gone = ("execution", "build", *removed)
         self._table.update(_project_key(project), values, _MINE, removed=gone, me=execution)
+
+    # A role
+
+    def regrant(self, role: str) -> Regrant:
+        """How often the role of this name was given the grant again."""
+        item = self._table.get(_role_key(role)) or {}
+        return Regrant(item.get("regranted", 0), item.get("granted_at", 0) / 1000, item.get("execution", ""))
+
+    def count_regrant(self, role: str, execution: str, now: float) -> None:
+        """Count the grant that this execution has made again, once. Two projects of one role that do it at the same
+        moment make one grant, and mostly count as one."""
+        known = self.regrant(role)
+        if known.by != execution:
+            at, until = _milliseconds(now), now + self._keep_seconds
+            values = {"regranted": known.times + 1, "granted_at": at, "execution": execution, "expires_at": until}
+            self._table.update(_role_key(role), values)
 
     # A failed build
 
@@ -216,14 +233,6 @@ def _repair(repair: Mapping[str, Any]) -> Item:
     return {"repair": json.dumps(repair, sort_keys=True)}
 
 
-def _grant(history: History) -> Item:
-    """Of a grant that was made again; nothing where none was."""
-    if not history.regranted:
-        return {}
-    at = _milliseconds(history.granted_at)
-    return {"regranted": history.regranted, "granted_at": at, "granted_by": history.granted_by}
-
-
 def _history(item: Item) -> History:
     repaired = item.get("repaired_at")
     return History(
@@ -235,9 +244,6 @@ def _history(item: Item) -> History:
         tries=tuple(item.get("tries", [])),
         window_ends=float(item.get("window_ends", 0)),
         noticed=item.get("noticed", False),
-        regranted=item.get("regranted", 0),
-        granted_at=item.get("granted_at", 0) / 1000,
-        granted_by=item.get("granted_by", ""),
         taken_back="left_alone_until" in item,
     )
 
@@ -248,6 +254,10 @@ def _build_key(build: BuildArn) -> str:
 
 def _project_key(project: str) -> str:
     return f"project#{project}"
+
+
+def _role_key(role: str) -> str:
+    return f"role#{role}"
 
 
 def _milliseconds(seconds: float) -> int:

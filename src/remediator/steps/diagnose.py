@@ -64,6 +64,9 @@ class Examination:
             if case.refusal is None:
                 self.services.journal.record_repair(self.job.build, {**repaired, **case.plan.record()})
             return case
+        if isinstance(diagnosis.cause, SecretCause):
+            role = build.service_role.rpartition("/")[2]
+            history = replace(history, regrant=self.services.journal.regrant(role))
         foreign = pull_request_objection(build)
         if foreign:
             return Case(foreign, diagnosis.cause)
@@ -74,7 +77,7 @@ class Examination:
                 standing = Standing(last_news=ruled_out.ending is Ending.GAVE_UP)
                 return Case(ruled_out, diagnosis.cause, standing=standing)
         else:  # a person's word goes before these rules, but not before an execution that still works on it
-            history = replace(history, undone=0, regranted=0)
+            history = replace(history, undone=0, regrant=replace(history.regrant, times=0))
             earlier = self.services.journal.entry(self.job.build)
             if earlier and self._is_watched(earlier.execution):
                 return Case(None, diagnosis.cause, standing=Standing(duplicate_of=earlier.execution))

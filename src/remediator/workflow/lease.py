@@ -72,10 +72,6 @@ class Lease:
         if case.standing.last_news:
             self.history = self.history.with_notice()
 
-    def granted_again(self, at: float) -> None:
-        """Note in the history that the role had lost the grant, and has it again since then."""
-        self.history = self.history.with_grant(at, self._job.execution)
-
     def give_back(self) -> None:
         """Others may repair the project while its build runs; they find nothing to change."""
         if self.held:

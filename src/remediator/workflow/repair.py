@@ -67,11 +67,9 @@ class Repair:
         self._checked = not case.auth_config
         if self._settings.mode == "plan":
             return self._planned(case, earlier_proof)
-        granted = self._grant(case.plan)
+        granted = self._grant(case)
         if isinstance(granted, Outcome):
             return granted
-        if granted and case.cause is SecretCause.GRANT_GONE:
-            self._lease.granted_again(granted.at)
         self.at = case.times.made_at
         patched = self._patch(case)
         if isinstance(patched, Outcome):
@@ -91,13 +89,14 @@ class Repair:
         advice = advice_on(case, RepairFacts(shared, earlier_proof))
         return Outcome(Ending.PLANNED, "Mode is plan: nothing was written", changes=case.plan.show(), advice=advice)
 
-    def _grant(self, plan: Plan) -> Granted | Outcome | None:
+    def _grant(self, case: Case) -> Granted | Outcome | None:
         """Grant, then wait: nobody can ask IAM whether a grant has arrived, and a variable that the role can't read yet
         fails every build. None where the role may read the secret already."""
-        grant, job, services = plan.grant, self._job, self._services
+        grant, job, services = case.plan.grant, self._job, self._services
         if grant is None:
             return None
-        granted: Granted | Outcome = self._one_at_a_time("grant", lambda: Grants(services).make(grant, job))
+        again = case.cause is SecretCause.GRANT_GONE
+        granted: Granted | Outcome = self._one_at_a_time("grant", lambda: Grants(services).make(grant, job, again))
         if isinstance(granted, Granted):
             self.changes += (grant.show(),)
             self._durable.pause("settle", self._settings.settle_seconds)

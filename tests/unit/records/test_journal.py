@@ -13,7 +13,7 @@ from botocore.stub import Stubber
 
 from remediator.aws.client import is_transient
 from remediator.core.codebuild.failure import BuildArn
-from remediator.core.guards.history import NEW, History
+from remediator.core.guards.history import NEW, History, Regrant
 from remediator.records.journal import Claim, Entrance, Entry, Journal, UnitOwner
 from remediator.records.switch import StopSwitch
 from remediator.records.table import Table
@@ -291,17 +291,15 @@ def test_a_project_whose_repair_was_taken_back_is_repaired_no_more(journal: Jour
     assert told.undone == 1
 
 
-def test_a_grant_that_was_made_again_is_kept_with_the_release_and_only_then(journal: Journal, stored: Stored) -> None:
-    claimed = journal.claim(BUILD, ONE, NOW).history
-    journal.release(BUILD.project, ONE, claimed)
-    assert "regranted" not in stored.items()[PROJECT_KEY]
+def test_a_grant_that_is_made_again_is_counted_once_for_each_execution(journal: Journal, stored: Stored) -> None:
+    assert journal.regrant("role") == Regrant()
 
-    claimed = journal.claim(BUILD, TWO, NOW).history.with_grant(NOW, TWO)
-    journal.release(BUILD.project, TWO, claimed)
+    for execution in (ONE, ONE, TWO):
+        journal.count_regrant("role", execution, NOW)
 
-    known = journal.history(BUILD.project)
-    assert (known.regranted, known.granted_at, known.granted_by) == (1, NOW, TWO)
-    assert journal.claim(BUILD, THREE, NOW).history.regranted == 1
+    assert journal.regrant("role") == Regrant(2, NOW, TWO)
+    assert journal.regrant("another") == Regrant()
+    assert stored.items()["role#role"]["expires_at"] == {"N": EXPIRES}
 
 
 def test_a_repair_that_was_taken_back_is_known_until_somebody_takes_the_project(journal: Journal) -> None:

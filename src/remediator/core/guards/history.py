@@ -22,6 +22,16 @@ class Limits:
 
 
 @value
+class Regrant:
+    """How many `times` a role was given the grant again that it had lost, whichever project asked; when the last time
+    was, `at` (by our clock), and `by` which execution."""
+
+    times: int = 0
+    at: float = 0.0
+    by: str = ""
+
+
+@value
 class History:
     """A project's past, as the journal keeps it. Times are seconds since 1970.
 
@@ -30,8 +40,8 @@ class History:
     `undone` counts repairs that somebody took away. `tries` are the failed builds that were acted on in the window that
     ends at `window_ends`. `noticed`: was the owner told that the project is quiet for the rest of it?
 
-    `regranted` counts grants that the project's role had lost and was given again, the last one at `granted_at`, by our
-    clock, by the execution `granted_by`. `taken_back`: was its repair taken back, and nobody has come since?
+    `taken_back`: was its repair taken back, and has nobody come since? `regrant` is its role's; who asks about it reads
+    it apart.
     """
 
     repaired_at: float | None = None
@@ -42,10 +52,8 @@ class History:
     tries: tuple[str, ...] = ()
     window_ends: float = 0.0
     noticed: bool = False
-    regranted: int = 0
-    granted_at: float = 0.0
-    granted_by: str = ""
     taken_back: bool = False
+    regrant: Regrant = Regrant()
 
     def precedes(self, build: Build) -> bool:
         """Did the build start after the project was repaired? Both times are by CodeBuild's own clock."""
@@ -54,7 +62,7 @@ class History:
     def counts(self, build: Build) -> bool:
         """Is acting on this build one of the project's attempts? A build that started before the repair, or before the
         role was granted the secret again, is none: it had to fail, finds nothing to change, and is run again once."""
-        return self.repaired_at is None or (self.precedes(build) and build.started_at > self.granted_at)
+        return self.repaired_at is None or (self.precedes(build) and build.started_at > self.regrant.at)
 
     @property
     def was_repaired(self) -> bool:
@@ -63,12 +71,12 @@ class History:
 
     def watchers_of(self, build: Build) -> tuple[str, ...]:
         """The executions whose repair, or whose grant, this build tells about, as it started after that."""
-        made = ((self.repaired_at, self.repaired_by), (self.granted_at or None, self.granted_by))
+        made = ((self.repaired_at, self.repaired_by), (self.regrant.at or None, self.regrant.by))
         return tuple(by for at, by in made if at is not None and build.started_at > at)
 
     def grant_may_be_late(self, build: Build) -> bool:
         """Did the build start before a grant of ours has surely arrived? Then it may have failed for that alone."""
-        return build.started_at < max(self.granted_at, self.repaired_at or 0.0) + PATIENCE_AFTER_GRANT
+        return build.started_at < max(self.regrant.at, self.repaired_at or 0.0) + PATIENCE_AFTER_GRANT
 
     def edited_before(self, snapshot: Snapshot) -> float:
         """When somebody else than us last edited the project."""
@@ -83,10 +91,6 @@ class History:
         if now < self.window_ends:
             return replace(self, tries=tuple(dict.fromkeys((*self.tries, build))))
         return replace(self, tries=(build,), window_ends=now + limits.minutes * 60, noticed=False)
-
-    def with_grant(self, at: float, execution: str) -> History:
-        """The history after the role, which had lost its grant, was given it again."""
-        return replace(self, regranted=self.regranted + 1, granted_at=at, granted_by=execution)
 
     def with_notice(self) -> History:
         """The history after its owner was told that the project is quiet for the rest of the window."""

@@ -15,6 +15,7 @@ from remediator.core.guards.history import (
     NEW,
     History,
     Limits,
+    Regrant,
     belongs_to_watcher,
     retry_of_ours,
     started_by,
@@ -76,7 +77,11 @@ def test_of_a_build_that_a_running_execution_still_follows_nothing_is_made() -> 
 
 # A grant that was made again
 
-GRANTED = replace(REPAIRED, granted_at=STARTED - 5, granted_by="another")
+GRANTED = replace(REPAIRED, regrant=Regrant(1, STARTED - 5, "another"))
+
+
+def granted(at: float) -> Regrant:
+    return Regrant(1, at, "another")
 
 
 @pytest.mark.parametrize(
@@ -85,7 +90,7 @@ GRANTED = replace(REPAIRED, granted_at=STARTED - 5, granted_by="another")
         (NEW, ()),
         (REPAIRED, (given.EXECUTION,)),
         (GRANTED, (given.EXECUTION, "another")),
-        (replace(GRANTED, granted_at=STARTED), (given.EXECUTION,)),
+        (replace(GRANTED, regrant=granted(STARTED)), (given.EXECUTION,)),
         (replace(GRANTED, repaired_at=STARTED + 1), ("another",)),
         (replace(GRANTED, repaired_at=None), ("another",)),
     ],
@@ -100,7 +105,7 @@ def test_a_build_tells_about_the_repair_and_the_grant_that_were_made_before_it(
 def test_a_build_that_failed_before_the_grant_was_made_again_is_none_of_the_projects_attempts(
     granted_at: float, counts: bool
 ) -> None:
-    assert replace(REPAIRED, granted_at=granted_at).counts(build()) is counts
+    assert replace(REPAIRED, regrant=granted(granted_at)).counts(build()) is counts
 
 
 @pytest.mark.parametrize(
@@ -109,22 +114,15 @@ def test_a_build_that_failed_before_the_grant_was_made_again_is_none_of_the_proj
         (NEW, False),
         (replace(NEW, repaired_at=STARTED - 599), True),
         (replace(NEW, repaired_at=STARTED - 600), False),
-        (replace(NEW, repaired_at=STARTED - HOUR, granted_at=STARTED - 599), True),
-        (replace(NEW, repaired_at=STARTED - HOUR, granted_at=STARTED + HOUR), True),
-        (replace(NEW, repaired_at=STARTED - HOUR, granted_at=STARTED - 600), False),
+        (replace(NEW, repaired_at=STARTED - HOUR, regrant=granted(STARTED - 599)), True),
+        (replace(NEW, repaired_at=STARTED - HOUR, regrant=granted(STARTED + HOUR)), True),
+        (replace(NEW, repaired_at=STARTED - HOUR, regrant=granted(STARTED - 600)), False),
     ],
 )
 def test_a_build_that_started_within_ten_minutes_of_a_grant_or_before_it_proves_nothing(
     history: History, late: bool
 ) -> None:
     assert history.grant_may_be_late(build()) is late
-
-
-def test_each_grant_that_is_made_again_is_counted_with_when_and_by_whom() -> None:
-    history = REPAIRED.with_grant(NOW, "first").with_grant(NOW + 1, "second")
-
-    assert (history.regranted, history.granted_at, history.granted_by) == (2, NOW + 1, "second")
-    assert history.repaired_by == REPAIRED.repaired_by
 
 
 @pytest.mark.parametrize(("history", "was"), [(NEW, False), (REPAIRED, True), (replace(NEW, taken_back=True), True)])
