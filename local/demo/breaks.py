@@ -28,8 +28,8 @@ BREAKS: dict[str, tuple[Edit, ...]] = {
     "patch-first": (
         Edit(
             "workflow/repair.py",
-            "        granted = self._grant(case.plan)\n",
-            "        self._patch(case)\n        granted = self._grant(case.plan)\n",
+            "        granted = self._grant(case)\n",
+            "        self._patch(case)\n        granted = self._grant(case)\n",
         ),
     ),
     "no-grant": (Edit("steps/grant.py", "self.services.iam.attach(change.role_name, change.policy_arn)", "pass"),),

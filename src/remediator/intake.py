@@ -9,6 +9,7 @@ from remediator import commands
 from remediator.aws.executions import AlreadyStarted
 from remediator.core.codebuild.failure import BuildFailure
 from remediator.core.diagnosis.diagnosis import NOT_INSPECTED, WAITED_FOR, diagnose
+from remediator.core.diagnosis.unreadable import SecretCause
 from remediator.core.guards.history import retry_of_ours
 from remediator.core.outcome import BadInput, Ending, Outcome
 from remediator.services import Services
@@ -48,14 +49,26 @@ def triage(failure: BuildFailure, services: Services) -> dict[str, Any]:
     covered = settings.covers(failure.build.project)
     diagnosis = diagnose(failure, inspect(failure, services) if covered and failure.of_command else NOT_INSPECTED)
     refusal = diagnosis.refusal
+    if covered and isinstance(diagnosis.cause, SecretCause):
+        refusal = _foreign_secret(failure, services)
     if diagnosis.cause in WAITED_FOR and settings.mode == "auto" and settings.retry_build:
         refusal = None  # whose limit it is, only Remediator may find out
     ours = retry_of_ours(failure.initiator, settings.remediator_name)
     refusal = refusal or (ours.with_facts(cause=diagnosis.cause) if ours else None)
     if not covered:
         reason = f"the project does not match ProjectNamePattern, {settings.project_name_pattern}"
-        refusal = Outcome(Ending.SKIPPED, reason, diagnosis.cause)
+        foreign = isinstance(diagnosis.cause, SecretCause)  # nobody has asked whose secret it is
+        refusal = Outcome(Ending.SKIPPED, reason, None if foreign else diagnosis.cause, quiet=foreign)
     if refusal:
         return services.report.triage(failure.build, refusal, services.now())
     execution = services.executions.start(settings.remediator, failure.build, attempt=1)
     return {"project": failure.build.project, "build": str(failure.build), "started": execution}
+
+
+def _foreign_secret(failure: BuildFailure, services: Services) -> Outcome | None:
+    """Builds fail on all kinds of secrets: the journal is asked only where the message names no other one."""
+    from remediator.core.guards.lost_grant import ANOTHER_SECRET, NEVER_REPAIRED
+
+    if failure.names_other_secret(services.settings.sign_in.secret_arn):
+        return ANOTHER_SECRET
+    return None if services.journal.history(failure.build.project).was_repaired else NEVER_REPAIRED

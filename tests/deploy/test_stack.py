@@ -362,6 +362,24 @@ def test_a_build_that_asked_for_the_secret_too_early_is_no_verdict(hasty: Deploy
     assert len(hasty.record().writes(case, "StartBuild")) == 2
 
 
+def test_a_role_that_lost_its_grant_is_given_it_again_after_an_event_of_its_own_rule(stack: Deployed) -> None:
+    case = stack.case("robbed")
+    stack.fail(case)
+    assert stack.outcome(case)["outcome"] == "remediated"
+    policy = stack.outputs["GrantPolicyArn"]
+    stack.boto("iam").detach_role_policy(RoleName=case.role, PolicyArn=policy)
+    stack.aws.order("unreadable-credential", phase="DOWNLOAD_SOURCE")
+    again = replace(case)
+    stack.fail(again)
+    failed = [p["phaseType"] for p in stack.build(again.build)["phases"] if p.get("phaseStatus") == "FAILED"]
+    outcome = stack.outcome(again)
+    stack.aws.order("unreadable-credential", phase="PROVISIONING")
+    assert failed == ["DOWNLOAD_SOURCE"]
+    assert (outcome["outcome"], outcome["cause"]) == ("remediated", "grant-gone"), outcome
+    operations = [line["operation"] for line in stack.record().writes(case)]
+    assert operations == ["AttachRolePolicy", "UpdateProject", "StartBuild", "AttachRolePolicy", "StartBuild"]
+
+
 def test_a_role_is_granted_in_the_secrets_own_policy_and_reads_with_a_customer_key(
     keyed: Deployed, begun: Begun
 ) -> None:

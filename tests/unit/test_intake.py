@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from remediator import intake
+from remediator.core.guards.history import NEW, History
 from remediator.core.outcome import BadInput, Ending
 from tests.unit import given
 from tests.unit.fakes import NOW, FakeServices
@@ -177,3 +178,75 @@ def test_an_intake_that_knows_no_remediator_fails_loudly_so_that_no_event_is_los
     services = FakeServices(REMEDIATOR="")
     with pytest.raises(BadInput, match="REMEDIATOR"):
         intake.answer(given.event(), services)
+
+
+ON_SECRET = json.loads((Path(__file__).parents[2] / "events" / "secret-unreadable.json").read_text())
+REPAIRED = History(repaired_at=NOW - 86_400)
+
+
+def on_secret(message: str = "", initiator: str = "maria") -> given.Document:
+    """The event of a build that could not read the stack's secret, or of one that failed with this message."""
+    event: given.Document = json.loads(json.dumps(ON_SECRET))
+    more = event["detail"]["additional-information"]
+    more["initiator"] = initiator
+    if message:
+        (failed,) = (phase for phase in more["phases"] if phase.get("phase-status") == "FAILED")
+        failed["phase-context"] = [f"Secrets Manager Error: {message}"]
+    return event
+
+
+@pytest.mark.parametrize("history", [REPAIRED, History(left_alone_until=1.0)])
+@pytest.mark.parametrize("message", ["", "AccessDeniedException: Access to KMS is not allowed"])
+def test_a_repaired_project_that_cannot_read_the_secret_is_looked_at(
+    services: FakeServices, history: History, message: str
+) -> None:
+    services.journal_fake.histories[given.PROJECT] = history
+
+    assert "started" in intake.answer(on_secret(message), services)
+    assert services.report_fake.told == []
+
+
+OTHER = (
+    f"AccessDeniedException: not authorized to perform: secretsmanager:GetSecretValue on resource: {given.OTHER_SECRET}"
+)
+
+
+@pytest.mark.parametrize(
+    ("history", "message", "reason"),
+    [
+        (NEW, "", "this stack has not repaired its project"),
+        (NEW, OTHER, "not the one of this stack"),
+        (REPAIRED, OTHER, "not the one of this stack"),
+        (REPAIRED, OTHER.replace(given.OTHER_SECRET, "my-token"), "not the one of this stack"),
+    ],
+)
+def test_anybody_elses_secret_is_no_news_and_not_kept(
+    services: FakeServices, history: History, message: str, reason: str
+) -> None:
+    services.journal_fake.histories[given.PROJECT] = history
+
+    answer = intake.answer(on_secret(message), services)
+
+    # Without a cause it is logged and not kept (see `Report.triage`); quiet, it is not counted either.
+    assert (answer["outcome"], answer["cause"], answer["quiet"]) == ("skipped", None, True)
+    assert reason in answer["reason"]
+    assert services.executions_fake.started == []
+
+
+def test_a_secret_of_a_project_out_of_scope_is_no_news_either() -> None:
+    services = FakeServices(PROJECT_NAME_PATTERN="team-*")
+    services.journal_fake.histories[given.PROJECT] = REPAIRED
+
+    answer = intake.answer(on_secret(), services)
+
+    assert (answer["outcome"], answer["cause"], answer["quiet"]) == ("skipped", None, True)
+    assert services.executions_fake.started == []
+
+
+def test_a_retry_of_this_stacks_own_that_cannot_read_the_secret_starts_nothing(services: FakeServices) -> None:
+    services.journal_fake.histories[given.PROJECT] = REPAIRED
+
+    answer = intake.answer(on_secret(initiator=OWN), services)
+
+    assert (answer["outcome"], services.executions_fake.started) == ("skipped", [])
+    assert "a retry that this stack made" in answer["reason"]

@@ -34,6 +34,7 @@ GRANTS = {
 }
 """What each PolicyMode may write."""
 EVERY_GRANT = {action for written in GRANTS.values() for action in written}
+RULES = ("ThrottledPull", "FailedCommand", "UnreadableSecret")
 KEY = "arn:aws:kms:eu-west-1:123456789012:key/0f8e7d6c-0000-4000-8000-a1b2c3d4e5f6"
 
 NEVER_SENT = {
@@ -372,7 +373,9 @@ def test_only_intake_may_invoke_remediator_and_only_its_alias() -> None:
     assert allowed in list(Stack().statements("IntakeRole"))
     assert allowed["Resource"] == {"Ref": "RemediatorAliaslive"}
     permissions = [each for each in Stack().resources.values() if each["Type"] == "AWS::Lambda::Permission"]
-    assert [each["Properties"]["FunctionName"] for each in permissions] == [{"Fn::GetAtt": ["Intake", "Arn"]}] * 2
+    assert [each["Properties"]["FunctionName"] for each in permissions] == [{"Fn::GetAtt": ["Intake", "Arn"]}] * len(
+        RULES
+    )
 
 
 def test_remediator_reads_only_its_own_executions() -> None:
@@ -550,9 +553,9 @@ def test_functions_and_rule_have_a_dead_letter_queue_each_encrypted_and_kept_for
 
 def test_the_rules_dead_letters_come_from_those_rules_alone() -> None:
     (statement,) = Stack().resources["RuleDeadLettersPolicy"]["Properties"]["PolicyDocument"]["Statement"]
-    rules = [{"Fn::GetAtt": [rule, "Arn"]} for rule in ("ThrottledPull", "FailedCommand")]
+    rules = [{"Fn::GetAtt": [rule, "Arn"]} for rule in RULES]
     assert statement["Condition"] == {"ArnEquals": {"aws:SourceArn": rules}}
-    for rule in ("ThrottledPull", "FailedCommand"):
+    for rule in RULES:
         (target,) = Stack().resources[rule]["Properties"]["Targets"]
         assert target["DeadLetterConfig"] == {"Arn": {"Fn::GetAtt": ["RuleDeadLetters", "Arn"]}}
         assert target["RetryPolicy"].keys() == {"MaximumEventAgeInSeconds", "MaximumRetryAttempts"}
@@ -567,7 +570,15 @@ def test_the_rule_on_failed_commands_is_there_only_where_logs_are_inspected() ->
     without = Stack(InspectBuildLogs="false")
     assert not {"FailedCommand", "FailedCommandMayInvokeIntake"} & without.resources.keys()
     (statement,) = without.resources["RuleDeadLettersPolicy"]["Properties"]["PolicyDocument"]["Statement"]
-    assert statement["Condition"]["ArnEquals"]["aws:SourceArn"] == [{"Fn::GetAtt": ["ThrottledPull", "Arn"]}]
+    others = [{"Fn::GetAtt": [rule, "Arn"]} for rule in RULES if rule != "FailedCommand"]
+    assert statement["Condition"]["ArnEquals"]["aws:SourceArn"] == others
+
+
+def test_the_rule_on_secrets_matches_a_phase_that_ended_with_an_error_of_secrets_manager() -> None:
+    pattern = Stack().resources["UnreadableSecret"]["Properties"]["EventPattern"]
+    wanted = json.loads(json.dumps(Stack().resources["ThrottledPull"]["Properties"]["EventPattern"]))
+    wanted["detail"]["additional-information"]["phases"]["phase-context"] = [{"prefix": "Secrets Manager Error"}]
+    assert pattern == wanted
 
 
 def test_the_rule_matches_a_phase_whose_context_tells_a_pull_that_failed() -> None:
@@ -588,7 +599,7 @@ def test_the_rule_matches_a_phase_whose_context_tells_a_pull_that_failed() -> No
     }
 
 
-@pytest.mark.parametrize("rule", ["ThrottledPull", "FailedCommand"])
+@pytest.mark.parametrize("rule", RULES)
 def test_the_rules_may_invoke_intake(rule: str) -> None:
     permission = Stack().resources[f"{rule}MayInvokeIntake"]["Properties"]
     assert permission["Principal"] == "events.amazonaws.com"
@@ -626,6 +637,7 @@ def test_the_outputs_name_what_people_and_programs_look_for() -> None:
         "NoticesTopic",
         "ThrottledPullRule",
         "FailedCommandRule",
+        "UnreadableSecretRule",
         "IntakeDeadLetters",
         "RemediatorDeadLetters",
         "RuleDeadLetters",

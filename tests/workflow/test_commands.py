@@ -269,7 +269,7 @@ def test_plan_says_that_the_credentials_were_refused_a_moment_ago(account: Accou
 def test_plan_says_which_rule_holds_a_project_back(account: Account) -> None:
     account.create_project()
     account.failed_build()
-    item = {"pk": {"S": "project#orders"}, "undone": {"N": "1"}, "left_alone_until": {"N": "32000000000"}}
+    item: Json = {"pk": {"S": "project#orders"}, "undone": {"N": "1"}, "left_alone_until": {"N": "32000000000"}}
     item |= {"tries": {"SS": ["a", "b", "c"]}, "window_ends": {"N": "32000000000"}}
     account.boto("dynamodb").put_item(TableName="journal", Item=item)
     reason = account.ask({"command": "plan", "project": "orders"})["reason"]

@@ -9,6 +9,7 @@ from remediator.core.advice.owner import Owner
 from remediator.core.buildspec.phases import Shell
 from remediator.core.codebuild.pipeline import Place
 from remediator.core.diagnosis.throttle import Cause
+from remediator.core.diagnosis.unreadable import SecretCause
 from remediator.core.outcome import Outcome
 from remediator.core.repair.plan import Plan
 from remediator.core.retry.way import Retry, Way
@@ -93,7 +94,7 @@ class Case:
     """
 
     refusal: Outcome | None
-    cause: Cause | None = None
+    cause: Cause | SecretCause | None = None
     plan: Plan = NO_PLAN
     auth_config: bool = False
     waits: bool = False

@@ -5,10 +5,17 @@ from __future__ import annotations
 from remediator.core.case import Case
 from remediator.core.codebuild.failure import BuildArn
 from remediator.core.diagnosis.diagnosis import mirrors_of, no_cure
+from remediator.core.diagnosis.throttle import Cause
+from remediator.core.diagnosis.unreadable import SecretCause
 from remediator.core.repair.sign_in import SignIn
 from remediator.core.value import value
 
 EARLIER = "Docker Hub could not be asked about the credentials; it has accepted this version of the secret before"
+
+_KEEP_GRANT = (
+    "find what took the grant away, most likely a deployment of the definition of the role or of the secret's policy, "
+    "and add the grant to that: taken away once more it is left alone"
+)
 
 
 @value
@@ -27,7 +34,7 @@ def advice_on(case: Case, known: RepairFacts = NOTHING_KNOWN) -> tuple[str, ...]
     """Advice for every outcome of this case once its plan was made, in the order: the project's own variables, its own
     login, its definition, its role, the credentials."""
     if case.waits:
-        refusal = no_cure(case.cause) if case.cause else None
+        refusal = no_cure(case.cause) if isinstance(case.cause, Cause) else None
         return (*refusal.advice, *mirrors_for(case)) if refusal else ()
     facts, plan = case.facts, case.plan
     told: list[str] = []
@@ -50,6 +57,8 @@ def advice_on(case: Case, known: RepairFacts = NOTHING_KNOWN) -> tuple[str, ...]
 
         grant = plan.grant
         told += take_grant_before_delete(grant.by, grant.role_name, grant.policy_arn, grant.secret_arn, owner.name)
+    if plan.grant and case.cause is SecretCause.GRANT_GONE:
+        told.append(_KEEP_GRANT)
     told += [known.shared_with] * bool(known.shared_with)
     told += [EARLIER] * known.earlier_proof
     return tuple(told)

@@ -13,6 +13,7 @@ from remediator.core.codebuild.failure import FAILED_STATUSES
 from remediator.core.codebuild.project import Role, Snapshot
 from remediator.core.diagnosis.diagnosis import WAITED_FOR, Diagnosis
 from remediator.core.diagnosis.throttle import Cause
+from remediator.core.diagnosis.unreadable import SecretCause
 from remediator.core.guards.history import NEW, History, undone_again
 from remediator.core.guards.review import objection
 from remediator.core.guards.scope import out_of_scope
@@ -58,6 +59,8 @@ def make_case(
 
     `pushes`: do the project's builds sign in or push by themselves, as far as their logs tell (see `Observed`)?
     """
+    if isinstance(diagnosis.cause, SecretCause):
+        return _of_grant(reading, diagnosis, terms, history)
     outside = out_of_scope(reading.snapshot, terms.scope)
     if outside:
         return Case(outside, diagnosis.cause)
@@ -90,9 +93,15 @@ def with_role(case: Case, role: Role, reading: Reading, terms: Terms, history: H
         return Case(stranger, case.cause)
     if role.granted:
         case = replace(case, plan=Plan(tuple(case.plan.project_changes)))
+    elif isinstance(case.cause, SecretCause):
+        case = replace(case, cause=SecretCause.GRANT_GONE)
     grant = case.plan.grant
     if grant and grant.by == "none":
         return Case(_left_to_a_person(grant), case.cause)
+    if case.cause is SecretCause.GRANT_GONE and history.regrant.times:
+        from remediator.core.guards.lost_grant import TAKEN_TWICE, left_to_owner
+
+        return Case(left_to_owner(reading, terms.sign_in, TAKEN_TWICE), case.cause)
     case = case.changed("facts", role_owner=owner_of(role.tags), granted=role.granted)
     return case.changed("standing", undone=history.was_undone(case.plan))
 
@@ -140,6 +149,17 @@ def _case(reading: Reading, diagnosis: Diagnosis, history: History) -> Case:
             shell=shell_of(snapshot.environment),
         ),
     )
+
+
+def _of_grant(reading: Reading, diagnosis: Diagnosis, terms: Terms, history: History) -> Case:
+    """The secret could not be read: the one change is the grant, and only if the role lacks it (see `with_role`)."""
+    from remediator.core.guards.lost_grant import grant_objection
+
+    refusal = grant_objection(reading, terms.sign_in, terms.scope, terms.untrusted)
+    if refusal:
+        return Case(refusal, diagnosis.cause)
+    grant = terms.sign_in.grant(str(reading.snapshot.project.get("serviceRole", "")))
+    return replace(_case(reading, diagnosis, history), plan=Plan((grant,)))
 
 
 def _waiting(reading: Reading, diagnosis: Diagnosis, history: History) -> Case:

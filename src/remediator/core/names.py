@@ -23,6 +23,9 @@ PASSWORD_VARIABLE = "DOCKERHUB_PASSWORD"  # noqa: S105 - the name of a variable
 
 AWS_SUFFIXES = {"aws-cn": "amazonaws.com.cn"}
 
+PATIENCE_AFTER_GRANT = 600
+"""Seconds after a grant in which a build that can't read the secret proves nothing: IAM promises no time."""
+
 CLOCK_SKEW = 60
 """Seconds by which this function's clock may differ from CodeBuild's."""
 

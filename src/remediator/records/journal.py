@@ -5,7 +5,8 @@ Its items expire:
 - `build#<project>:<uuid>`, a failed build: the execution that has it, its attempt, the repair, the outcome;
 - `build#<project>:<uuid>#<attempt>`, what an earlier attempt at it left there;
 - `batch#…`, `stage#…`, `chain#…`, a retry unit: the execution that runs it again, and when that ended;
-- `project#<name>`: the execution that works on the project, its lease, its history.
+- `project#<name>`: the execution that works on the project, its lease, its history;
+- `role#<name>`, a service role that was given the grant again: how often, and when last.
 
 The same table holds the records of the secret (`secret_record`), of roles (`role_index`), and the stop `switch`.
 """
@@ -17,7 +18,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from remediator.core.codebuild.failure import BuildArn
-from remediator.core.guards.history import NEW, History
+from remediator.core.guards.history import NEW, History, Regrant
 from remediator.core.value import value
 from remediator.records import switch
 from remediator.records.table import Item, Table
@@ -125,6 +126,22 @@ class Journal:
     def _give_back(self, project: str, execution: str, values: Item, *removed: str) -> None:
         gone = ("execution", "build", *removed)
         self._table.update(_project_key(project), values, _MINE, removed=gone, me=execution)
+
+    # A role
+
+    def regrant(self, role: str) -> Regrant:
+        """How often the role of this name was given the grant again."""
+        item = self._table.get(_role_key(role)) or {}
+        return Regrant(item.get("regranted", 0), item.get("granted_at", 0) / 1000, item.get("execution", ""))
+
+    def count_regrant(self, role: str, execution: str, now: float) -> None:
+        """Count the grant that this execution has made again, once. Two projects of one role that do it at the same
+        moment make one grant, and mostly count as one."""
+        known = self.regrant(role)
+        if known.by != execution:
+            at, until = _milliseconds(now), now + self._keep_seconds
+            values = {"regranted": known.times + 1, "granted_at": at, "execution": execution, "expires_at": until}
+            self._table.update(_role_key(role), values)
 
     # A failed build
 
@@ -248,6 +265,10 @@ def _build_key(build: BuildArn) -> str:
 
 def _project_key(project: str) -> str:
     return f"project#{project}"
+
+
+def _role_key(role: str) -> str:
+    return f"role#{role}"
 
 
 def _milliseconds(seconds: float) -> int:

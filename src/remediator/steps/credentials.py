@@ -95,6 +95,18 @@ class CredentialCheck:
             return _limited(seen)
         return seen
 
+    def unreadable(self, *, auth_config: bool) -> Outcome | None:
+        """What keeps every build from reading the secret, whatever is granted: it is gone or malformed, lacks the key
+        docker_auth_config (where the project names that), or is encrypted with a key on which nothing is granted.
+        Docker Hub is not asked."""
+        credentials = self._read()
+        if isinstance(credentials, Outcome):
+            return credentials
+        if auth_config and credentials.auth_config is None:
+            reason = "the secret has no key docker_auth_config, which the project names"
+            return rejected(reason, "put the key back into the secret")
+        return self._unknown_key()
+
     def allowance(self) -> AccountAllowance | Asking | Unreachable | Outcome:
         """What the account may pull and has left right now. To find out is to sign in."""
         credentials = self._read()

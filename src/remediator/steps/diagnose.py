@@ -19,6 +19,7 @@ from remediator.core.codebuild.project import Snapshot
 from remediator.core.decide import make_case, read, refuse_build, with_role
 from remediator.core.diagnosis.diagnosis import Diagnosis, diagnose
 from remediator.core.diagnosis.throttle import Cause
+from remediator.core.diagnosis.unreadable import SecretCause
 from remediator.core.guards.history import (
     History,
     belongs_to_watcher,
@@ -63,6 +64,9 @@ class Examination:
             if case.refusal is None:
                 self.services.journal.record_repair(self.job.build, {**repaired, **case.plan.record()})
             return case
+        if isinstance(diagnosis.cause, SecretCause):
+            role = build.service_role.rpartition("/")[2]
+            history = replace(history, regrant=self.services.journal.regrant(role))
         foreign = pull_request_objection(build)
         if foreign:
             return Case(foreign, diagnosis.cause)
@@ -73,7 +77,7 @@ class Examination:
                 standing = Standing(last_news=ruled_out.ending is Ending.GAVE_UP)
                 return Case(ruled_out, diagnosis.cause, standing=standing)
         else:  # a person's word goes before these rules, but not before an execution that still works on it
-            history = replace(history, undone=0)
+            history = replace(history, undone=0, regrant=replace(history.regrant, times=0))
             earlier = self.services.journal.entry(self.job.build)
             if earlier and self._is_watched(earlier.execution):
                 return Case(None, diagnosis.cause, standing=Standing(duplicate_of=earlier.execution))
@@ -91,8 +95,9 @@ class Examination:
             return ours
         if unit.held_by and not unit.is_free_for(build):
             return owned_by_another(unit.name, unit.held_by, runs=unit.runs)
-        if history.precedes(build) and self._is_watched(history.repaired_by):
-            return belongs_to_watcher(history)
+        watcher = next(filter(self._is_watched, history.watchers_of(build)), None)
+        if watcher:
+            return belongs_to_watcher(watcher)
         return too_often(history, build, self.services.settings.limits, self.services.now())
 
     def _is_watched(self, watcher: str) -> bool:
@@ -110,6 +115,10 @@ class Examination:
         carried = diagnosis.cause is Cause.ANONYMOUS_LIMIT and reading.signed_in
         if case.refusal and not carried:
             return case
+        if isinstance(case.cause, SecretCause) and history.repaired_at is None and self.job.attempt == 1:
+            from remediator.core.guards.lost_grant import TAKEN_BACK, left_to_owner
+
+            return Case(left_to_owner(reading, terms.sign_in, TAKEN_BACK), case.cause)
         grants = Grants(self.services)
         try:
             role = grants.role(str(project.get("serviceRole", "")))
@@ -120,13 +129,16 @@ class Examination:
         if carried:
             return Case(self._unused(reading, diagnosis), diagnosis.cause)
         case = with_role(case, role, reading, terms, history)
+        held = case.cause is SecretCause.UNREADABLE and not case.refusal  # the role holds the grant
         refused = self._other_images(reading, case)
         if not (refused or case.refusal or case.waits):  # then something refers to the secret, or is about to
             refused = grants.objection(role)
+        if held and (refused or not history.grant_may_be_late(build)):
+            return Case(self._unreadable(reading, diagnosis, refused), case.cause)
         if refused:
             return Case(refused, case.cause)
         changes_nothing = not case.plan.changes and not case.retry.overrides and not case.waits
-        if case.refusal is None and history.precedes(build) and changes_nothing:
+        if case.refusal is None and not held and history.precedes(build) and changes_nothing:
             return Case(self._unused(reading, diagnosis), case.cause)
         return case
 
@@ -145,6 +157,16 @@ class Examination:
         outcome = why_unused(reading, diagnosis, self.services.settings.sign_in, self._secret_fault())
         evidence = f": {diagnosis.excerpt}" if diagnosis.excerpt else ""
         return outcome.with_facts(reason=f"{outcome.reason}{evidence}")
+
+    def _unreadable(self, reading: Reading, diagnosis: Diagnosis, refused: Outcome | None) -> Outcome:
+        """Why a build could not read the secret although its role holds the grant, as far as that can be seen."""
+        from remediator.core.guards.lost_grant import granted_all_the_same
+
+        sign_in, snapshot = self.services.settings.sign_in, reading.snapshot
+        check = CredentialCheck(self.services, self.job.execution)
+        named = sign_in.named_in(snapshot.environment)
+        found = refused or check.unreadable(auth_config=sign_in.auth_config_variable in named)
+        return granted_all_the_same(str(snapshot.project["serviceRole"]), diagnosis.excerpt, found)
 
     def _secret_fault(self) -> str:
         """What is wrong with the secret, as far as that can be told; empty when nothing is."""

@@ -97,9 +97,9 @@ class Grants:
             index.keep(users, execution, now)
         return shared_with(users, role, project, settings.untrusted_projects)
 
-    def make(self, change: GrantSecretAccess, job: Job) -> Granted | Busy | Outcome:
+    def make(self, change: GrantSecretAccess, job: Job, again: bool = False) -> Granted | Busy | Outcome:
         """Let the project's role read the secret, unless everything was stopped; the outcome when AWS refuses. The role
-        is read again: proving the secret may have taken long."""
+        is read again: proving the secret may have taken long. `again`: had the role lost the grant? That is counted."""
         stop = self.services.switch.stopped()
         if stop:
             return stopped(stop)
@@ -114,7 +114,12 @@ class Grants:
             if is_transient(error) or code_of(error) not in _REFUSED:
                 raise
             return _refused(change, message_of(error), code_of(error))
-        return refused or Granted(self.services.now(), shared)
+        if refused:
+            return refused
+        now = self.services.now()
+        if again:
+            self.services.journal.count_regrant(change.role_name, job.execution, now)
+        return Granted(now, shared)
 
     def _write(self, change: GrantSecretAccess, execution: str) -> Busy | Outcome | None:
         match change.by:

@@ -16,6 +16,7 @@ from remediator.core.codebuild.failure import COMMAND_PHASES, FAILED_STATUSES, B
 from remediator.core.codebuild.project import Snapshot
 from remediator.core.diagnosis.diagnosis import NOT_INSPECTED
 from remediator.core.diagnosis.throttle import find_throttle
+from remediator.core.diagnosis.unreadable import SecretCause
 from remediator.core.guards.history import started_by
 from remediator.core.job import Job
 from remediator.core.names import CLOCK_SKEW
@@ -172,9 +173,11 @@ class Rerun:
         )
 
     def _proof(self, build: Build, case: Case) -> str:
-        from remediator.core.verdict.proof import proof
+        from remediator.core.verdict.proof import proof, secret_read
 
         phase = case.failed.phase
+        if isinstance(case.cause, SecretCause):
+            return secret_read(build, self.services.settings.sign_in)
         shown = phase in COMMAND_PHASES and login_shown(build, self.services)
         return proof(build, phase, self.services.settings.sign_in, shown)
 
@@ -213,7 +216,8 @@ class Rerun:
 
     def _is_old(self, build: Build, case: Case) -> bool:
         """Does it run with the settings that the first one failed with? Not where nothing was changed."""
-        return not case.waits and not signed_in(build, case.failed.phase, self.services.settings.sign_in)
+        unchanged = case.waits or isinstance(case.cause, SecretCause)
+        return not unchanged and not signed_in(build, case.failed.phase, self.services.settings.sign_in)
 
 
 def not_shown(seen: Watched) -> Watched:

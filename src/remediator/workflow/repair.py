@@ -10,6 +10,7 @@ from aws_durable_execution_sdk_python import DurableOperationError
 
 from remediator.core.case import Case
 from remediator.core.case_advice import RepairFacts, advice_on
+from remediator.core.diagnosis.unreadable import SecretCause
 from remediator.core.job import Job
 from remediator.core.outcome import Ending, Outcome, failed, gave_up
 from remediator.core.repair.plan import Plan
@@ -66,7 +67,7 @@ class Repair:
         self._checked = not case.auth_config
         if self._settings.mode == "plan":
             return self._planned(case, earlier_proof)
-        granted = self._grant(case.plan)
+        granted = self._grant(case)
         if isinstance(granted, Outcome):
             return granted
         self.at = case.times.made_at
@@ -88,13 +89,14 @@ class Repair:
         advice = advice_on(case, RepairFacts(shared, earlier_proof))
         return Outcome(Ending.PLANNED, "Mode is plan: nothing was written", changes=case.plan.show(), advice=advice)
 
-    def _grant(self, plan: Plan) -> Granted | Outcome | None:
+    def _grant(self, case: Case) -> Granted | Outcome | None:
         """Grant, then wait: nobody can ask IAM whether a grant has arrived, and a variable that the role can't read yet
         fails every build. None where the role may read the secret already."""
-        grant, job, services = plan.grant, self._job, self._services
+        grant, job, services = case.plan.grant, self._job, self._services
         if grant is None:
             return None
-        granted: Granted | Outcome = self._one_at_a_time("grant", lambda: Grants(services).make(grant, job))
+        again = case.cause is SecretCause.GRANT_GONE
+        granted: Granted | Outcome = self._one_at_a_time("grant", lambda: Grants(services).make(grant, job, again))
         if isinstance(granted, Granted):
             self.changes += (grant.show(),)
             self._durable.pause("settle", self._settings.settle_seconds)

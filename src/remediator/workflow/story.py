@@ -16,7 +16,9 @@ from remediator.core.case import Case
 from remediator.core.case_advice import NOTHING_KNOWN, advice_on
 from remediator.core.codebuild.failure import BuildArn
 from remediator.core.diagnosis.throttle import Cause
+from remediator.core.diagnosis.unreadable import SecretCause
 from remediator.core.job import Job
+from remediator.core.names import PATIENCE_AFTER_GRANT
 from remediator.core.outcome import Ending, Outcome, advised, failed, patched, skipped
 from remediator.core.retry.way import Retry, Way
 from remediator.core.verdict.verdict import Verdict, Watched, judge
@@ -28,8 +30,6 @@ from remediator.workflow.repair import Repair, Repaired
 from remediator.workflow.retries import Retries
 from remediator.workflow.wait_out import WaitOut
 
-PATIENCE_AFTER_GRANT = 600
-"""Seconds after a grant in which a build that can't read the secret proves nothing: IAM promises no time."""
 SECOND_CHANCES = 2
 SPREAD = 300
 """Seconds over which the retries of builds that failed together are spread."""
@@ -52,7 +52,7 @@ class Story:
         self._repair = Repair(job, services, durable, self._lease)
         self._wait_out = WaitOut(job, services, durable)
         self._retries = Retries(job, services, durable)
-        self._cause: Cause | None = None
+        self._cause: Cause | SecretCause | None = None
         self._units: tuple[str, ...] = ()
 
     def run(self) -> Outcome:

@@ -13,7 +13,7 @@ from botocore.stub import Stubber
 
 from remediator.aws.client import is_transient
 from remediator.core.codebuild.failure import BuildArn
-from remediator.core.guards.history import NEW, History
+from remediator.core.guards.history import NEW, History, Regrant
 from remediator.records.journal import Claim, Entrance, Entry, Journal, UnitOwner
 from remediator.records.switch import StopSwitch
 from remediator.records.table import Table
@@ -289,6 +289,25 @@ def test_a_project_whose_repair_was_taken_back_is_repaired_no_more(journal: Jour
 
     assert (told.repaired_at, told.members) == (None, ())
     assert told.undone == 1
+
+
+def test_a_grant_that_is_made_again_is_counted_once_for_each_execution(journal: Journal, stored: Stored) -> None:
+    assert journal.regrant("role") == Regrant()
+
+    for execution in (ONE, ONE, TWO):
+        journal.count_regrant("role", execution, NOW)
+
+    assert journal.regrant("role") == Regrant(2, NOW, TWO)
+    assert journal.regrant("another") == Regrant()
+    assert stored.items()["role#role"]["expires_at"] == {"N": EXPIRES}
+
+
+def test_a_repair_that_was_taken_back_is_known_until_somebody_takes_the_project(journal: Journal) -> None:
+    journal.claim(BUILD, ONE, NOW)
+    assert not journal.history(BUILD.project).taken_back
+    journal.leave_alone(BUILD.project, ONE, NOW + DAY)
+    assert journal.history(BUILD.project).taken_back
+    assert not journal.claim(BUILD, TWO, NOW + 2 * DAY).history.taken_back
 
 
 def test_only_the_holder_lets_a_project_alone(journal: Journal, stored: Stored) -> None:

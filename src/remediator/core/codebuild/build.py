@@ -121,24 +121,6 @@ class Build:
         )
 
     @property
-    def cannot_read_secret(self) -> bool:
-        """Did it fail because its role could not read a secret that the project refers to?
-
-        An environment variable fails in DOWNLOAD_SOURCE with the status code "Secrets Manager Error"
-        (aws/aws-codebuild-docker-images#475); a registry credential fails in PROVISIONING.
-        """
-        phase, context = self.failure.phase, self.failure.context
-        if phase == "DOWNLOAD_SOURCE":
-            return context.startswith("Secrets Manager Error")
-        named = "secretsmanager:GetSecretValue" in context or "Secrets Manager" in context
-        return phase == "PROVISIONING" and named
-
-    def names_other_secret(self, secret_arn: str) -> bool:
-        """Does its failure name a secret that is not this one? The refusal says on which resource it was."""
-        named = re.findall(r"arn:aws[a-z-]*:secretsmanager:[^\s\"']+:secret:[^\s\"':]+", self.failure.context)
-        return bool(named) and secret_arn not in [arn.rstrip(".,;)") for arn in named]
-
-    @property
     def cannot_read_buildspec(self) -> bool:
         """Did it fail because CodeBuild could not read its buildspec? That fails in DOWNLOAD_SOURCE.
         https://docs.aws.amazon.com/codebuild/latest/userguide/troubleshooting.html"""

@@ -15,6 +15,12 @@ COMMAND_PHASES = ("INSTALL", "PRE_BUILD", "BUILD", "POST_BUILD")
 
 FAILED_STATUSES = ("FAILED", "FAULT", "TIMED_OUT")
 
+_RESOURCE = (
+    r"arn:aws[a-z-]*:secretsmanager:[^\s\"']+:secret:[^\s\"':]+"
+    r"|(?<=secretsmanager:GetSecretValue on resource: )(?!arn:)[^\s\"':]+"
+)
+"""A secret in a refusal: its ARN, or the name by which a variable asked for it."""
+
 _BUILD_ARN = (
     r"arn:(?P<partition>aws[a-z-]*):codebuild:(?P<region>[a-z0-9-]+):(?P<account>\d{12}):build/"
     r"(?P<project>[A-Za-z0-9][A-Za-z0-9_-]{1,254}):(?P<uuid>[A-Za-z0-9-]{1,50})"
@@ -71,6 +77,26 @@ class BuildFailure:
         """Did a command of the buildspec fail? Then the context names the command and its exit status only.
         https://docs.aws.amazon.com/codebuild/latest/userguide/troubleshooting.html"""
         return self.phase in COMMAND_PHASES and self.context.startswith("COMMAND_EXECUTION_ERROR")
+
+    @property
+    def cannot_read_secret(self) -> bool:
+        """Did the build fail because its role could not read a secret that the project refers to?
+
+        An environment variable fails in DOWNLOAD_SOURCE with the status code "Secrets Manager Error"
+        (aws/aws-codebuild-docker-images#475); a registry credential fails in PROVISIONING.
+        """
+        if self.phase == "DOWNLOAD_SOURCE":
+            return self.context.startswith("Secrets Manager Error")
+        named = "secretsmanager:GetSecretValue" in self.context or "Secrets Manager" in self.context
+        return self.phase == "PROVISIONING" and named
+
+    def names_other_secret(self, secret_arn: str) -> bool:
+        """Does the message name a secret that is not this one? A refusal says on which resource it was: an ARN, or the
+        secret's name where the variable has only that. Other messages name none."""
+        named = {text.rstrip(".,;)") for text in re.findall(_RESOURCE, self.context)}
+        # An ARN ends in a hyphen and six characters of Secrets Manager's own; requests may leave these out.
+        partial = secret_arn[:-7]
+        return bool(named) and named.isdisjoint((secret_arn, partial, partial.rpartition(":secret:")[2]))
 
     @classmethod
     def from_event(cls, event: Any) -> BuildFailure:

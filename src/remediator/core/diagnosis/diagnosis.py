@@ -9,6 +9,7 @@ from remediator.core.codebuild.failure import COMMAND_PHASES, BuildArn, BuildFai
 from remediator.core.codebuild.image import CURATED, ImageReference
 from remediator.core.diagnosis.failed_command import Finding
 from remediator.core.diagnosis.throttle import Cause, find_throttle, is_pull_failure
+from remediator.core.diagnosis.unreadable import SecretCause, find_unreadable_secret
 from remediator.core.names import DOCKER_HUB
 from remediator.core.outcome import Ending, Outcome, advised, skipped
 from remediator.core.value import value
@@ -47,10 +48,10 @@ WAITED_FOR = (Cause.ACCOUNT_LIMIT, Cause.LOGIN_LOCKOUT, Cause.ABUSE_LIMIT)
 
 @value
 class Diagnosis:
-    """What throttled, in which phase, of which registry. `refusal`: why credentials can't help, None where they can.
-    `excerpt` holds the decisive lines, redacted."""
+    """What throttled, in which phase, of which registry, or that a secret could not be read. `refusal`: why neither
+    credentials nor a grant can help, None where one can. `excerpt` holds the decisive lines, redacted."""
 
-    cause: Cause | None
+    cause: Cause | SecretCause | None
     registry: str | None
     phase: str
     excerpt: str
@@ -63,6 +64,9 @@ NOT_INSPECTED = Finding(unread="InspectBuildLogs is off")
 def diagnose(failure: BuildFailure, finding: Finding = NOT_INSPECTED) -> Diagnosis:
     """Decide before any project is read: from the failing phase's context and the image, or from a command's log.
     `finding` is what the log says. It counts where a command failed, because the context does not quote its output."""
+    said = find_unreadable_secret(failure)
+    if said is not None:  # whose secret it is, the event alone does not tell
+        return Diagnosis(SecretCause.UNREADABLE, None, failure.phase, said, refusal=None)
     diagnosis = _of_command(failure, finding) if failure.of_command else _of_image(failure)
     return replace(diagnosis, refusal=_with_mirrors(diagnosis, failure))
 

@@ -6,6 +6,7 @@ from dataclasses import replace
 
 from remediator.core.codebuild.build import Build
 from remediator.core.codebuild.project import Snapshot
+from remediator.core.names import PATIENCE_AFTER_GRANT
 from remediator.core.outcome import Ending, Outcome, advised, gave_up, skipped
 from remediator.core.repair.plan import Plan
 from remediator.core.value import value
@@ -21,6 +22,16 @@ class Limits:
 
 
 @value
+class Regrant:
+    """How many `times` a role was given the grant again that it had lost, whichever project asked; when the last time
+    was, `at` (by our clock), and `by` which execution."""
+
+    times: int = 0
+    at: float = 0.0
+    by: str = ""
+
+
+@value
 class History:
     """A project's past, as the journal keeps it. Times are seconds since 1970.
 
@@ -28,7 +39,8 @@ class History:
     `repaired_by` is the execution that made it, `members` what it set, `edited_at` the last edit of others before it.
     `undone` counts repairs that somebody took away. `tries` are the failed builds that were acted on in the window that
     ends at `window_ends`. `noticed`: was the owner told that the project is quiet for the rest of it?
-    `left_alone_until`: after a repair was taken back.
+    `left_alone_until`: after a repair was taken back, and 0 when somebody has come since. `regrant` is the role's; who
+    asks about it reads it apart.
     """
 
     repaired_at: float | None = None
@@ -40,15 +52,35 @@ class History:
     window_ends: float = 0.0
     noticed: bool = False
     left_alone_until: float = 0.0
+    regrant: Regrant = Regrant()
+
+    @property
+    def taken_back(self) -> bool:
+        """Was its repair taken back, and has nobody come since?"""
+        return self.left_alone_until > 0
 
     def precedes(self, build: Build) -> bool:
         """Did the build start after the project was repaired? Both times are by CodeBuild's own clock."""
         return self.repaired_at is not None and build.started_at > self.repaired_at
 
     def counts(self, build: Build) -> bool:
-        """Is acting on this build one of the project's attempts? A build that started before the repair is none: it had
-        to fail, finds nothing to change, and is run again once."""
-        return self.repaired_at is None or self.precedes(build)
+        """Is acting on this build one of the project's attempts? A build that started before the repair, or before the
+        role was granted the secret again, is none: it had to fail, finds nothing to change, and is run again once."""
+        return self.repaired_at is None or (self.precedes(build) and build.started_at > self.regrant.at)
+
+    @property
+    def was_repaired(self) -> bool:
+        """Has this stack repaired the project, be it that the repair was taken back?"""
+        return self.repaired_at is not None or self.taken_back
+
+    def watchers_of(self, build: Build) -> tuple[str, ...]:
+        """The executions whose repair, or whose grant, this build tells about, as it started after that."""
+        made = ((self.repaired_at, self.repaired_by), (self.regrant.at or None, self.regrant.by))
+        return tuple(by for at, by in made if at is not None and build.started_at > at)
+
+    def grant_may_be_late(self, build: Build) -> bool:
+        """Did the build start before a grant of ours has surely arrived? Then it may have failed for that alone."""
+        return build.started_at < max(self.regrant.at, self.repaired_at or 0.0) + PATIENCE_AFTER_GRANT
 
     def edited_before(self, snapshot: Snapshot) -> float:
         """When somebody else than us last edited the project."""
@@ -103,10 +135,10 @@ def locked_out(until: float) -> Outcome:
     return gave_up(reason, "use the remediate command after that")
 
 
-def belongs_to_watcher(history: History) -> Outcome:
+def belongs_to_watcher(watcher: str) -> Outcome:
     """Outcome for a build that started after a repair whose execution still runs."""
     told = "the build started after its project was repaired, so it tells about that repair"
-    return skipped(f"{told}, which execution {history.repaired_by} still follows")
+    return skipped(f"{told}, which execution {watcher} still follows")
 
 
 def too_often(history: History, build: Build, limits: Limits, now: float) -> Outcome | None:

@@ -24,13 +24,14 @@ def objection(reading: Reading, sign_in: SignIn, untrusted: Untrusted, edited_at
         of_its_kind = other_commands(reading, sign_in)
     else:
         of_its_kind = _image_not_ours(reading, edited_at) or _image_signed_in(build, snapshot, sign_in)
-    return (
-        _another_role(build, snapshot)
-        or _foreign_role(build)
-        or foreign_secret(build.failure.build.region, build.failure.build.account, sign_in)
-        or of_its_kind
-        or stranger_objection(snapshot, untrusted)
-    )
+    return role_objection(reading, sign_in) or of_its_kind or stranger_objection(snapshot, untrusted)
+
+
+def role_objection(reading: Reading, sign_in: SignIn) -> Outcome | None:
+    """Is the role that would be granted the secret the build's own, and are both of this account?"""
+    build, own = reading.build, reading.build.failure.build
+    elsewhere = foreign_secret(own.region, own.account, sign_in)
+    return _another_role(build, reading.snapshot) or _foreign_role(build) or elsewhere
 
 
 def _another_role(build: Build, snapshot: Snapshot) -> Outcome | None:

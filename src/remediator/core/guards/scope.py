@@ -27,8 +27,17 @@ EVERYTHING = Scope()
 
 
 def out_of_scope(snapshot: Snapshot, scope: Scope) -> Outcome | None:
-    """Outcome for a project that is out of scope, None for any other. A mistyped tag keeps the project out: whoever
-    sets it mostly means that."""
+    """Outcome for a project that is out of scope, None for any other."""
+    if tagged := tag_objection(snapshot, scope):
+        return tagged
+    if _is_own(snapshot, scope):
+        return skipped("the project belongs to this stack, which never acts on itself")
+    return None
+
+
+def tag_objection(snapshot: Snapshot, scope: Scope) -> Outcome | None:
+    """Outcome for a project that its owner's tag, or the lack of one, keeps out. A mistyped tag keeps the project out:
+    whoever sets it mostly means that."""
     says = {value.strip().lower() for key, value in snapshot.tags.items() if key.lower() == TAG.lower()}
     if says - {"on"}:
         plain = sorted(value for value in says if re.fullmatch(r"[a-z0-9_-]{1,32}", value) and value != "on")
@@ -37,8 +46,6 @@ def out_of_scope(snapshot: Snapshot, scope: Scope) -> Outcome | None:
         return skipped(told, f"set the tag {TAG} to on, or take it off, if the project is to be repaired")
     if scope.tagged_only and not says:
         return skipped(f"the project lacks the tag {TAG}=on, which TaggedProjectsOnly asks for")
-    if _is_own(snapshot, scope):
-        return skipped("the project belongs to this stack, which never acts on itself")
     return None
 
 

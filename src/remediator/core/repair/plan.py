@@ -94,8 +94,8 @@ def make_plan(
     grant = None if granted else sign_in.grant(str(snapshot.project.get("serviceRole", "")))
     credential = _registry_credential(snapshot, sign_in)
     variables = _environment_variables(snapshot, sign_in, buildspec, login is not None, auth_config)
-    if not (credential or variables or for_build) and _uses_nothing(snapshot, sign_in):
-        return Plan()
+    if not (credential or variables or for_build or sign_in.named_in(snapshot.environment)):
+        return Plan()  # nothing refers to the secret, so its role does not need to read it either
     changes = (grant, credential, variables, login)
     return Plan(tuple(change for change in changes if change))
 
@@ -153,10 +153,3 @@ def _useful_variables(snapshot: Snapshot, sign_in: SignIn, login: bool) -> dict[
     useful = login or sign_in.variables == "always" or snapshot.environment.get("privilegedMode")
     named = any(name in snapshot.buildspec for name in sign_in.references)
     return sign_in.references if useful or named else {}
-
-
-def _uses_nothing(snapshot: Snapshot, sign_in: SignIn) -> bool:
-    """Does nothing in the project refer to the secret? Then its role does not need to read it either."""
-    values = [str(v.get("value", "")) for v in snapshot.environment.get("environmentVariables") or []]
-    named = any(value.startswith(sign_in.secret_arn) for value in values)
-    return not (named or sign_in.signs_in_image(snapshot.environment))

@@ -42,6 +42,12 @@ class SignIn:
         """Is a build environment's own image pulled with this secret?"""
         return (environment.get("registryCredential") or {}).get("credential") == self.secret_arn
 
+    def named_in(self, environment: Mapping[str, Any]) -> tuple[str, ...]:
+        """What of a build environment refers to the secret: the names of variables, and `registryCredential`."""
+        variables = environment.get("environmentVariables") or []
+        named = [str(v.get("name")) for v in variables if str(v.get("value", "")).startswith(self.secret_arn)]
+        return (*named, *["registryCredential"] * self.signs_in_image(environment))
+
     @property
     def references(self) -> dict[str, str]:
         """Variable name to what CodeBuild resolves it from, `<secret ARN>:<JSON key>`; no value of the secret."""

@@ -59,7 +59,7 @@ def decide_retry(reading: Reading, edited_at: float) -> Retry:
 
 def _not_as_batch(build: Build, snapshot: Snapshot) -> str | None:
     """A batch gives its builds images of their own, but no other credential than the project's."""
-    if build.failure.of_command or takes_registry_credential(snapshot.environment):
+    if build.failure.phase != "PROVISIONING" or takes_registry_credential(snapshot.environment):
         return None
     return (
         f"set the image {build.environment.get('image')} in the project, then retry the failed builds of the batch: "

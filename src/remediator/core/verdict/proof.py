@@ -38,6 +38,13 @@ def proof(build: Build, phase: str, sign_in: SignIn, login_shown: bool) -> str:
     return "its log shows that docker accepted the login of the repair before its pulls"
 
 
+def secret_read(build: Build, sign_in: SignIn) -> str:
+    """The same for a build of a project whose role had lost the grant: a build that can't read a secret which its
+    environment names does not get past DOWNLOAD_SOURCE."""
+    named = sign_in.named_in(build.environment) if build.failure.phase != "DOWNLOAD_SOURCE" else ()
+    return f"its role could read the secret, which {', '.join(named)} of its environment refers to" if named else ""
+
+
 def shows_login(lines: Sequence[LogLine], sign_in: SignIn) -> bool:
     """Does the log show that the login line of a repair ran, and that docker accepted it?
 

@@ -46,7 +46,7 @@ def verdict(
         return Verdict.PASSED
     if build.status == "STOPPED":
         return Verdict.STOPPED
-    if build.cannot_read_secret and not build.names_other_secret(secret_arn):
+    if build.failure.cannot_read_secret and not build.failure.names_other_secret(secret_arn):
         return Verdict.SECRET_UNREADABLE
     if build.cannot_read_buildspec and phase in COMMAND_PHASES:
         return Verdict.BUILDSPEC_UNREADABLE

@@ -81,7 +81,7 @@ def test_a_secret_that_cannot_be_read_is_told_by_phase_and_words(
 ) -> None:
     build = given.build(phases=given.phases(failed=failed, code=code, message=message))
 
-    assert build.cannot_read_secret is cannot
+    assert build.failure.cannot_read_secret is cannot
 
 
 @pytest.mark.parametrize(
@@ -100,7 +100,7 @@ def test_a_secret_that_cannot_be_read_is_told_by_phase_and_words(
 def test_another_secret_is_told_by_the_arn_in_the_refusal(message: str, other: bool) -> None:
     phases = given.phases(failed="DOWNLOAD_SOURCE", code="Secrets Manager Error", message=message)
 
-    assert given.build(phases=phases).names_other_secret(given.SECRET) is other
+    assert given.build(phases=phases).failure.names_other_secret(given.SECRET) is other
 
 
 @pytest.mark.parametrize(

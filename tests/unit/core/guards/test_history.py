@@ -15,6 +15,7 @@ from remediator.core.guards.history import (
     NEW,
     History,
     Limits,
+    Regrant,
     belongs_to_watcher,
     retry_of_ours,
     started_by,
@@ -68,10 +69,65 @@ def test_a_build_that_failed_before_the_repair_is_none_of_the_projects_attempts(
 
 
 def test_of_a_build_that_a_running_execution_still_follows_nothing_is_made() -> None:
-    outcome = belongs_to_watcher(REPAIRED)
+    outcome = belongs_to_watcher(REPAIRED.repaired_by)
 
     assert outcome.ending is Ending.SKIPPED
     assert given.EXECUTION in outcome.reason
+
+
+# A grant that was made again
+
+GRANTED = replace(REPAIRED, regrant=Regrant(1, STARTED - 5, "another"))
+
+
+def granted(at: float) -> Regrant:
+    return Regrant(1, at, "another")
+
+
+@pytest.mark.parametrize(
+    ("history", "watchers"),
+    [
+        (NEW, ()),
+        (REPAIRED, (given.EXECUTION,)),
+        (GRANTED, (given.EXECUTION, "another")),
+        (replace(GRANTED, regrant=granted(STARTED)), (given.EXECUTION,)),
+        (replace(GRANTED, repaired_at=STARTED + 1), ("another",)),
+        (replace(GRANTED, repaired_at=None), ("another",)),
+    ],
+)
+def test_a_build_tells_about_the_repair_and_the_grant_that_were_made_before_it(
+    history: History, watchers: tuple[str, ...]
+) -> None:
+    assert history.watchers_of(build()) == watchers
+
+
+@pytest.mark.parametrize(("granted_at", "counts"), [(0.0, True), (STARTED - 1, True), (STARTED, False)])
+def test_a_build_that_failed_before_the_grant_was_made_again_is_none_of_the_projects_attempts(
+    granted_at: float, counts: bool
+) -> None:
+    assert replace(REPAIRED, regrant=granted(granted_at)).counts(build()) is counts
+
+
+@pytest.mark.parametrize(
+    ("history", "late"),
+    [
+        (NEW, False),
+        (replace(NEW, repaired_at=STARTED - 599), True),
+        (replace(NEW, repaired_at=STARTED - 600), False),
+        (replace(NEW, repaired_at=STARTED - HOUR, regrant=granted(STARTED - 599)), True),
+        (replace(NEW, repaired_at=STARTED - HOUR, regrant=granted(STARTED + HOUR)), True),
+        (replace(NEW, repaired_at=STARTED - HOUR, regrant=granted(STARTED - 600)), False),
+    ],
+)
+def test_a_build_that_started_within_ten_minutes_of_a_grant_or_before_it_proves_nothing(
+    history: History, late: bool
+) -> None:
+    assert history.grant_may_be_late(build()) is late
+
+
+@pytest.mark.parametrize(("history", "was"), [(NEW, False), (REPAIRED, True), (replace(NEW, left_alone_until=1.0), True)])
+def test_a_project_whose_repair_was_taken_back_was_repaired_once(history: History, was: bool) -> None:
+    assert history.was_repaired is was
 
 
 # Edits by others

@@ -74,6 +74,17 @@ def test_a_build_of_a_batch_is_run_again_with_its_batch() -> None:
     assert decide(buildBatchArn=BATCH_ARN) == Retry(Way.RETRY_BATCH)
 
 
+def test_a_batch_whose_build_could_not_read_a_secret_is_run_again_whatever_its_image() -> None:
+    """CodeBuild's own images need no credential, so no image has to be moved first."""
+    image = {"image": "aws/codebuild/standard:7.0", "imagePullCredentialsType": "CODEBUILD"}
+    phases = given.phases(
+        failed="DOWNLOAD_SOURCE", code="Secrets Manager Error", message="Access to KMS is not allowed"
+    )
+    project = {"environment": {**given.project()["environment"], **image}}
+
+    assert decide(buildBatchArn=BATCH_ARN, env=image, project=project, phases=phases) == Retry(Way.RETRY_BATCH)
+
+
 def test_a_batch_that_a_pipeline_started_is_the_pipelines() -> None:
     assert decide(buildBatchArn=BATCH_ARN, initiator="codepipeline/release").way is Way.RETRY_STAGE
 

@@ -11,7 +11,7 @@ from remediator.core.buildspec.login_line import login_command
 from remediator.core.codebuild.build import Build
 from remediator.core.codebuild.log import LogLine
 from remediator.core.diagnosis.failed_command import MARKS
-from remediator.core.verdict.proof import LOGIN_MARKS, proof, shows_login
+from remediator.core.verdict.proof import LOGIN_MARKS, proof, secret_read, shows_login
 from tests.unit import given
 
 LOGIN = login_command("posix", "DOCKERHUB_USERNAME", "DOCKERHUB_PASSWORD")
@@ -172,3 +172,20 @@ def test_an_announcement_in_the_middle_of_a_line_is_none_of_the_agents() -> None
 
 def test_a_login_whose_announcement_is_missing_is_not_shown() -> None:
     assert not shown("Login Succeeded", f"> Running command {LOGIN}")
+
+
+# A secret that its role may read again
+
+
+def test_a_build_that_got_past_the_secret_which_its_environment_names_has_read_it() -> None:
+    told = secret_read(passed(env={"environmentVariables": VARIABLES}), given.SIGN_IN)
+
+    assert "DOCKERHUB_USERNAME, DOCKERHUB_PASSWORD of its environment" in told
+    assert "registryCredential" in secret_read(passed(), given.SIGN_IN)
+
+
+def test_a_build_that_names_no_secret_or_failed_while_it_got_its_source_shows_nothing() -> None:
+    no_source = given.phases(failed="DOWNLOAD_SOURCE", code="CLIENT_ERROR", message="git clone failed")
+
+    assert secret_read(passed(env={"environmentVariables": []}), given.SIGN_IN) == ""
+    assert secret_read(passed(buildStatus="FAILED", phases=no_source), given.SIGN_IN) == ""

@@ -17,7 +17,7 @@ from remediator.core.repair.plan import Plan
 from remediator.core.verdict.verdict import Judgement, Verdict, Watched, judge, verdict
 from tests.unit import given
 
-DENIED = "AccessDeniedException: not authorized to perform: secretsmanager:GetSecretValue on resource: x"
+DENIED = "AccessDeniedException: not authorized to perform: secretsmanager:GetSecretValue"
 
 
 @pytest.mark.parametrize(
@@ -56,6 +56,8 @@ ON = "AccessDeniedException: not authorized to perform: secretsmanager:GetSecret
     [
         ("DOWNLOAD_SOURCE", f"{ON}{given.SECRET} because x", Verdict.SECRET_UNREADABLE),
         ("DOWNLOAD_SOURCE", f"{ON}{given.OTHER_SECRET} because x", Verdict.PAST_PULL),
+        ("DOWNLOAD_SOURCE", f"{ON}my-token because x", Verdict.PAST_PULL),
+        ("DOWNLOAD_SOURCE", f"{ON}docker-hub because x", Verdict.SECRET_UNREADABLE),
         ("DOWNLOAD_SOURCE", "Access to KMS is not allowed", Verdict.SECRET_UNREADABLE),
         ("PROVISIONING", f"{ON}{given.SECRET}", Verdict.SECRET_UNREADABLE),
         ("PROVISIONING", f"{ON}{given.OTHER_SECRET}", Verdict.BEFORE_PULL),
