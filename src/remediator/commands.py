@@ -6,8 +6,9 @@ import re
 from collections.abc import Callable, Mapping
 from typing import Any
 
+from remediator.core.advice.owner import owner_of
 from remediator.core.case import Case, ProjectFacts
-from remediator.core.case_advice import advice_on
+from remediator.core.case_advice import Done, with_advice
 from remediator.core.codebuild.build import Build
 from remediator.core.codebuild.failure import FAILED_STATUSES
 from remediator.core.codebuild.project import Snapshot
@@ -55,9 +56,9 @@ def plan(event: Mapping[str, Any], services: Services) -> Answer:
         "nothing was written; this is what a remediation would change",
         cause=case.cause,
         changes=case.plan.show(),
-        advice=(*advice_on(case), _NOT_READ, *((_KEY_NOT_READ,) if case.auth_config else ())),
+        background=(_NOT_READ, *((_KEY_NOT_READ,) if case.auth_config else ())),
     )
-    return {"project": name, **outcome.to_json()}
+    return {"project": name, **with_advice(outcome, Done((case,)), services.settings.sign_in).to_json()}
 
 
 def remediate(event: Mapping[str, Any], services: Services) -> Answer:
@@ -118,7 +119,8 @@ def _case(build: Build | None, snapshot: Snapshot, services: Services) -> Case:
         if not takes_registry_credential(snapshot.environment):
             return Case(skipped("the project's image does not come from Docker Hub"))
         refusal = out_of_scope(snapshot, terms.scope) or stranger_objection(snapshot, terms.untrusted)
-        facts = ProjectFacts(snapshot.name, kept_variables=kept_variables(snapshot, terms.sign_in))
+        kept = kept_variables(snapshot, terms.sign_in)
+        facts = ProjectFacts(snapshot.name, owner_of(snapshot.tags), kept_variables=kept)
         return Case(refusal, plan=make_plan(snapshot, terms.sign_in), facts=facts)
     diagnosis = diagnose(build.failure, inspect_build(build, services))
     refused = refuse_build(build, diagnosis)

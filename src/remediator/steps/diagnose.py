@@ -108,25 +108,29 @@ class Examination:
         # Whatever its role: a refusal saves reading that.
         case = make_case(reading, diagnosis, terms, history, pushes)
         carried = diagnosis.cause is Cause.ANONYMOUS_LIMIT and reading.signed_in
-        if case.refusal and not carried:
+        if case.refusal and not (carried or case.by_hand.grant):
             return case
         grants = Grants(self.services)
         try:
             role = grants.role(str(project.get("serviceRole", "")))
         except ClientError as error:
             raise_if_transient(error)
+            if case.by_hand.grant:
+                return case
             return Case(advised(f"the project's service role can't be read: {message_of(error)}"), diagnosis.cause)
         reading = reading.with_role(role)
         if carried:
             return Case(self._unused(reading, diagnosis), diagnosis.cause)
         case = with_role(case, role, reading, terms, history)
+        if case.refusal:
+            return case
         refused = self._other_images(reading, case)
-        if not (refused or case.refusal or case.waits):  # then something refers to the secret, or is about to
+        if not (refused or case.waits):  # then something refers to the secret, or is about to
             refused = grants.objection(role)
         if refused:
             return Case(refused, case.cause)
         changes_nothing = not case.plan.changes and not case.retry.overrides and not case.waits
-        if case.refusal is None and history.precedes(build) and changes_nothing:
+        if history.precedes(build) and changes_nothing:
             return Case(self._unused(reading, diagnosis), case.cause)
         return case
 

@@ -190,7 +190,7 @@ class Account(Services):
 
 def with_key(mode: GrantBy = "managed") -> Account:
     """An account whose secret is encrypted with a customer key that the stack was told of."""
-    account = Account(mode, SECRET_HAS_CUSTOMER_KEY="true")
+    account = Account(mode, SECRET_KMS_KEY_ARN=given.KEY)
     account.secret_fake.key = "alias/docker-hub"
     return account
 
