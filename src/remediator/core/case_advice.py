@@ -68,8 +68,8 @@ def _to_do(outcome: Outcome, done: Done, sign_in: SignIn) -> Iterator[Advice]:
         yield Advice(Kind.DO_NOW, _in_definition(done.facts, by_hand, "Make the change", why))
     refusal = no_cure(case.cause) if case and case.waits and case.cause else None
     if refusal:
-        over = outcome.ending in (Ending.REMEDIATED, Ending.UNPROVEN)
-        yield from (Advice(Kind.BACKGROUND if over else Kind.DO_NOW, text) for text in refusal.advice)
+        lasts = outcome.ending in (Ending.ADVISED, Ending.GAVE_UP)
+        yield from (Advice(Kind.DO_NOW if lasts else Kind.BACKGROUND, text) for text in refusal.advice)
 
 
 def _to_keep(outcome: Outcome, done: Done, sign_in: SignIn) -> Iterator[Advice]:

@@ -122,7 +122,7 @@ class CredentialCheck:
         try:
             return self.services.secret.read()
         except MalformedSecret as error:
-            return self._wrong(f"can't be used: {error}")
+            return self._wrong(f"{self._secret} can't be used: {error}")
         except ClientError as error:
             raise_if_transient(error)
             unknown_key = None
@@ -138,12 +138,12 @@ class CredentialCheck:
     def _secret(self) -> str:
         return f"the secret {self.services.settings.sign_in.secret_arn}"
 
-    def _wrong(self, fault: str, *background: str) -> Outcome:
+    def _wrong(self, reason: str, *background: str) -> Outcome:
         """Outcome for a secret that holds the wrong things: which, and how to store the right ones."""
         from remediator.core.advice.secret import store_credentials
 
-        store = store_credentials(self.services.settings.sign_in.secret_arn, f"the secret {fault}")
-        return rejected(f"{self._secret} {fault}", store).with_facts(background=background)
+        store = store_credentials(self.services.settings.sign_in.secret_arn, reason)
+        return rejected(reason, store).with_facts(background=background)
 
     def _proven(self, credentials: Credentials, *, afresh: bool) -> Accepted | Asking | Unreachable | Outcome:
         record, now = self.services.secret_record, self.services.now()
@@ -175,7 +175,7 @@ class CredentialCheck:
         if credentials.auth_config is None:
             return self._without_auth_config(case)
         fault = fault_in(credentials.auth_config, credentials.username, credentials.password)
-        return self._wrong(f"has a key docker_auth_config that can't be used: {fault}") if fault else None
+        return self._wrong(f"{self._secret} can't be used: its key docker_auth_config: {fault}") if fault else None
 
     def _without_auth_config(self, case: Case) -> Outcome:
         """The better way first: with the key every such project can be repaired."""
@@ -216,7 +216,7 @@ class CredentialCheck:
 
     def _not_accepted(self, until: float) -> Outcome:
         return self._wrong(
-            "holds a user name and a password (keys username and password) that Docker Hub does not accept (401)",
+            f"Docker Hub does not accept the user name and password of {self._secret}, keys username and password (401)",
             f"a new version of the secret is tried at once, this one not before {moment(until)}: failed sign-ins add "
             "up to a lockout",
         )

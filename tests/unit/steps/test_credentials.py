@@ -36,8 +36,8 @@ USER, PASSWORD = "hubuser", "dckr_pat_right"
 GOOD = Credentials(USER, PASSWORD, version="version-good")
 WRONG = Credentials(USER, "dckr_pat_4711", version="version-wrong")
 NOT_ACCEPTED = (
-    f"the secret {given.SECRET} holds a user name and a password (keys username and password) that Docker Hub does not "
-    "accept (401)"
+    f"Docker Hub does not accept the user name and password of the secret {given.SECRET}, keys username and password "
+    "(401)"
 )
 UNLIMITED = Accepted()
 LIMITED = Accepted(limit=200, remaining=7, window=21_600)
@@ -204,7 +204,7 @@ def test_a_third_key_that_does_not_sign_in_is_refused_without_a_word_of_it(world
 
     assert refused.ending is Ending.REJECTED
     assert refused.reason == (
-        f"the secret {given.SECRET} has a key docker_auth_config that can't be used: it is no JSON"
+        f"the secret {given.SECRET} can't be used: its key docker_auth_config: it is no JSON"
     )
     assert "put-secret-value" in refused.advice[0]
     assert PASSWORD not in str(refused)
@@ -399,7 +399,7 @@ def test_the_allowance_of_a_malformed_secret_is_refused(world: World) -> None:
     refused = world.allowance()
 
     assert isinstance(refused, Outcome)
-    assert refused.reason == "the secret can't be used: it is binary"
+    assert refused.reason == f"the secret {given.SECRET} can't be used: it is binary"
 
 
 # What comes out
