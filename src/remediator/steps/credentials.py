@@ -216,7 +216,8 @@ class CredentialCheck:
 
     def _not_accepted(self, until: float) -> Outcome:
         return self._wrong(
-            f"Docker Hub does not accept the user name and password of {self._secret}, keys username and password (401)",
+            f"Docker Hub does not accept the user name and password of {self._secret} (401), which are its keys "
+            "username and password",
             f"a new version of the secret is tried at once, this one not before {moment(until)}: failed sign-ins add "
             "up to a lockout",
         )

@@ -36,8 +36,8 @@ USER, PASSWORD = "hubuser", "dckr_pat_right"
 GOOD = Credentials(USER, PASSWORD, version="version-good")
 WRONG = Credentials(USER, "dckr_pat_4711", version="version-wrong")
 NOT_ACCEPTED = (
-    f"Docker Hub does not accept the user name and password of the secret {given.SECRET}, keys username and password "
-    "(401)"
+    f"Docker Hub does not accept the user name and password of the secret {given.SECRET} (401), which are its keys "
+    "username and password"
 )
 UNLIMITED = Accepted()
 LIMITED = Accepted(limit=200, remaining=7, window=21_600)
@@ -203,9 +203,7 @@ def test_a_third_key_that_does_not_sign_in_is_refused_without_a_word_of_it(world
     refused = world.refused(NEEDS_THE_KEY)
 
     assert refused.ending is Ending.REJECTED
-    assert refused.reason == (
-        f"the secret {given.SECRET} can't be used: its key docker_auth_config: it is no JSON"
-    )
+    assert refused.reason == (f"the secret {given.SECRET} can't be used: its key docker_auth_config: it is no JSON")
     assert "put-secret-value" in refused.advice[0]
     assert PASSWORD not in str(refused)
 
