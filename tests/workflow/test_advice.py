@@ -72,6 +72,7 @@ def test_a_first_phase_that_was_repaired_is_kept_where_the_second_is_only_advise
     assert first_lines(outcome)[1].startswith("Keep the change in CloudFormation")
     assert "RegistryCredential:" in outcome["advice"][1]
     assert "docker login" not in outcome["advice"][1]
+    assert first_lines(outcome)[-1].startswith("Pull library/python from ECR Public")
     assert "attach-role-policy" not in json.dumps(outcome["advice"])
 
 

@@ -105,7 +105,7 @@ class Examination:
         terms = self.services.settings.terms
         reading = read(build, Snapshot(project), terms.sign_in)
         pushes = pushes_by_itself(build, project, self.services)
-        # Whatever its role: a refusal saves reading that.
+        # Whatever its role: a refusal saves reading that, unless a person would have to grant it the secret.
         case = make_case(reading, diagnosis, terms, history, pushes)
         carried = diagnosis.cause is Cause.ANONYMOUS_LIMIT and reading.signed_in
         if case.refusal and not (carried or case.by_hand.grant):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import replace
 
 import pytest
@@ -12,7 +13,9 @@ from remediator.core.codebuild.project import Snapshot
 from remediator.core.outcome import ADVICE_LENGTH, ALL_ADVICE, Ending, Outcome, advised, gave_up, patched
 from remediator.core.repair.change import SetEnvironmentVariables
 from remediator.core.repair.plan import Plan
+from remediator.workflow.checkpoint import Checkpoint
 from tests.unit import given
+from tests.unit.checkpoints import CONTEXT, text_of
 
 PASSED = Outcome(Ending.REMEDIATED, "it passed")
 STACK = {"aws:cloudformation:stack-name": "roles"}
@@ -116,3 +119,11 @@ def test_changes_to_take_out_are_named_one_by_one() -> None:
     lines = take_out_by_hand(given.PROJECT, case.plan).partition("\n\n")[2].splitlines()
 
     assert lines == [change.show() for change in case.plan.project_changes]
+
+
+def test_a_case_of_a_checkpoint_that_knows_nothing_of_what_is_made_by_hand_is_read_all_the_same() -> None:
+    case = image_case()
+    document = json.loads(text_of(case))
+    del document["by_hand"]
+
+    assert Checkpoint("diagnose").deserialize(json.dumps(document), CONTEXT) == case
