@@ -51,6 +51,8 @@ def plan(event: Mapping[str, Any], services: Services) -> Answer:
     name, project = _project(event, services)
     case = _case(_newest_failure(name, services), Snapshot(project), services)
     refusal = case.refusal.with_facts(cause=case.refusal.cause or case.cause) if case.refusal else None
+    if refusal and case.by_hand.grant:
+        refusal = refusal.with_facts(background=(_NOT_READ, *refusal.background))
     outcome = refusal or Outcome(
         Ending.PLANNED,
         "nothing was written; this is what a remediation would change",

@@ -267,3 +267,12 @@ def test_a_secret_with_a_wrong_third_key_is_named_with_it(account: Account) -> N
     assert f"the secret {account.secret_arn} can't be used: its key docker_auth_config" in outcome["reason"]
     assert "put-secret-value" in outcome["advice"][0]
     assert "canary-4711" not in json.dumps(outcome)
+
+
+def test_a_plan_that_is_refused_says_that_the_role_was_not_read_where_a_grant_is_advised(account: Account) -> None:
+    account.agent = account.run_commands()
+    inline(account)
+    answer = account.ask({"command": "plan", "project": "orders"}, EDIT_BUILDSPECS="false")
+    assert answer["outcome"] == "advised", answer
+    assert "attach-role-policy" in answer["advice"][0]
+    assert any(text.startswith("the service role is not read from here") for text in answer["advice"][2:])

@@ -7,6 +7,7 @@ from dataclasses import replace
 
 from remediator.core.advice.layout import artefact
 from remediator.core.advice.order import Advice, Kind, in_order
+from remediator.core.advice.owner import Owner
 from remediator.core.case import NO_PLAN, Case, ProjectFacts
 from remediator.core.codebuild.failure import BuildArn
 from remediator.core.diagnosis.diagnosis import mirrors_of, no_cure
@@ -63,9 +64,10 @@ def _to_do(outcome: Outcome, done: Done, sign_in: SignIn) -> Iterator[Advice]:
     if by_hand.grant and by_hand.grant not in done.plan.changes:
         yield Advice(Kind.DO_NOW, sign_in.let_role_read(by_hand.grant.role_arn))
     yield from (Advice(Kind.DO_NOW, text) for text in outcome.advice)
-    if by_hand.project_changes and done.facts.owner:
-        why = f"deployments of the definition of the project {done.facts.name} have undone the repair"
-        yield Advice(Kind.DO_NOW, _in_definition(done.facts, by_hand, "Make the change", why))
+    facts = done.facts
+    if by_hand.project_changes and facts.owner:
+        why = f"deployments of the definition of the project {facts.name} have undone the repair"
+        yield Advice(Kind.DO_NOW, _in_definition(facts.owner, facts.name, by_hand, "Make the change", why))
     refusal = no_cure(case.cause) if case and case.waits and case.cause else None
     if refusal:
         lasts = outcome.ending in (Ending.ADVISED, Ending.GAVE_UP)
@@ -79,7 +81,7 @@ def _to_keep(outcome: Outcome, done: Done, sign_in: SignIn) -> Iterator[Advice]:
         return
     if done.plan.project_changes and facts.owner:
         why = f"the project {facts.name} was changed through CodeBuild's API, {_WOULD_UNDO}"
-        yield Advice(Kind.KEEP, _in_definition(facts, done.plan, "Keep the change", why))
+        yield Advice(Kind.KEEP, _in_definition(facts.owner, facts.name, done.plan, "Keep the change", why))
     owner, grant = facts.role_owner, done.plan.grant
     if grant and owner and owner.certain and owner.tool == "cloudformation":
         from remediator.core.advice.grants import take_grant_before_delete
@@ -95,7 +97,7 @@ def _instead(case: Case, facts: ProjectFacts, sign_in: SignIn) -> Iterator[str]:
         yield sign_in.let_role_read(case.plan.grant.role_arn, first)
     if case.plan.project_changes and facts.owner:
         why = f"a remediation would change the project {facts.name} through CodeBuild's API, {_WOULD_UNDO}"
-        yield _in_definition(facts, case.plan, "To make the change yourself, make it", why)
+        yield _in_definition(facts.owner, facts.name, case.plan, "To make the change yourself, make it", why)
 
 
 def _to_know(outcome: Outcome, done: Done) -> Iterator[Advice]:
@@ -118,11 +120,10 @@ def _to_know(outcome: Outcome, done: Done) -> Iterator[Advice]:
     return (Advice(Kind.BACKGROUND, text) for text in told)
 
 
-def _in_definition(facts: ProjectFacts, plan: Plan, head: str, why: str) -> str:
+def _in_definition(owner: Owner, project: str, plan: Plan, head: str, why: str) -> str:
     from remediator.core.advice.definition import in_definition
 
-    assert facts.owner is not None  # noqa: S101 - asked by every caller
-    return in_definition(facts.owner, facts.name, plan.settings(), head=head, why=why)
+    return in_definition(owner, project, plan.settings(), head=head, why=why)
 
 
 def take_out_by_hand(project: str, plan: Plan) -> str:

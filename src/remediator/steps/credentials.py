@@ -183,12 +183,13 @@ class CredentialCheck:
 
         sign_in, grant = self.services.settings.sign_in, case.plan.grant
         lacks = "has no key docker_auth_config"
-        instead = "Or change the buildspec, as the next text says; but first let the project's builds read the secret."
+        instead = "If you change the buildspec in place of that, first let the project's builds read the credentials."
+        then = "use the remediate command (or change the buildspec in place of that, as the advice below says)"
         why = f"the secret {lacks}, with which builds sign in whose buildspec is in a repository"
         outcome = advised(
-            f"the project's commands can't be signed in from here: its buildspec is in the repository, and "
+            "the project's commands can't be signed in from here: its buildspec is in the repository, and "
             f"{self._secret} {lacks}",
-            store_credentials(sign_in.secret_arn, why),
+            store_credentials(sign_in.secret_arn, why, then),
             *([sign_in.let_role_read(grant.role_arn, instead)] if grant else []),
             sign_in_without_key(case, sign_in, f"the secret {lacks}"),
         )

@@ -57,6 +57,7 @@ class Repair:
         self.at = 0.0
 
     def decided_on(self, case: Case) -> None:
+        """Advice is made of every case, also of one that is not repaired."""
         self.done = replace(self.done, cases=(*self.done.cases, case))
 
     def repair(self, case: Case) -> Repaired | Outcome:

@@ -139,7 +139,7 @@ def _not_through(seen: Watched) -> Outcome:
             return patched(reason, "look at the retried build's log")
         case Verdict.STOPPED:
             reason = f"{again}, and somebody stopped it before its result"
-            return patched(reason, "start the build again if its result is wanted: the project is signed in")
+            return patched(reason, "start the build again if its result is wanted")
         case Verdict.RUNNING:
             return gave_up(f"{again} and had no result within its own time-outs")
     return gave_up(f"{again} and failed in {phase}, before the pull was through")
