@@ -62,12 +62,11 @@ def test_with_secret_the_statement_is_told_that_the_stack_looks_for_and_goes_on_
 @pytest.mark.parametrize("by", ["managed", "inline", "secret"])
 def test_hostile_names_are_arguments_of_the_commands_and_no_more(by: str) -> None:
     lines = pasted(let_role_read(by, HOSTILE, HOSTILE, HOSTILE, HOSTILE)).splitlines()
+    commands = [shlex.split(line) for line in lines if line.startswith("aws ")]
 
-    for line in lines:
-        if line.startswith("aws "):
-            assert shlex.split(line)[0] == "aws"
-            assert "evil.example" not in [word for word in shlex.split(line) if word == "curl"]
-            assert not {"curl", ";", "sh"} & {*shlex.split(line)}
+    assert len(commands) == (2 if by == "secret" else 1)
+    assert all(words[0] == "aws" for words in commands)
+    assert not {"curl", "evil.example", "sh", ";"} & {word for words in commands for word in words}
 
 
 # Before the role's stack is deleted
