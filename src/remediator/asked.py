@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from functools import cached_property
 from typing import Any
 
+from remediator.core.advice.owner import owner_of
 from remediator.core.case import Case, ProjectFacts
-from remediator.core.case_advice import advice_on
+from remediator.core.case_advice import Done, with_advice
 from remediator.core.codebuild.build import Build
 from remediator.core.codebuild.failure import FAILED_STATUSES
 from remediator.core.codebuild.project import Snapshot
 from remediator.core.decide import make_case, read, refuse_build
 from remediator.core.diagnosis.diagnosis import diagnose
+from remediator.core.diagnosis.unreadable import SecretCause
 from remediator.core.guards.history import History, started_by
 from remediator.core.guards.own_commands import pull_request_objection
 from remediator.core.guards.review import foreign_secret
@@ -73,18 +76,34 @@ class Asked:
 
     def planned(self) -> Outcome:
         """The plan, and what would hold it back right now; or why there would be none."""
-        case = self.case
-        if case.refusal:
-            return case.refusal.with_facts(cause=case.refusal.cause or case.cause)
+        case = replace(self.case, plan=self._plan)
+        outcome = self._refused(case, case.refusal) if case.refusal else self._shown(case)
+        return with_advice(outcome, Done((case,)), self.services.settings.sign_in)
+
+    @property
+    def _granted_before(self) -> bool:
+        """By the journal, unless the failed build itself says otherwise."""
+        lost = isinstance(self.case.cause, SecretCause)
+        return self.signed_in and self.history.repaired_at is not None and not lost
+
+    @property
+    def _plan(self) -> Plan:
+        plan = self.case.plan
+        return Plan(tuple(plan.project_changes)) if self._granted_before else plan
+
+    @staticmethod
+    def _refused(case: Case, refusal: Outcome) -> Outcome:
+        unread = (_NOT_READ,) if case.by_hand.grant else ()
+        return refusal.with_facts(cause=refusal.cause or case.cause, background=(*unread, *refusal.background))
+
+    def _shown(self, case: Case) -> Outcome:
         what = "nothing was written; this is what a remediation would change"
-        plan, not_read = case.plan, (_NOT_READ, *((_KEY_NOT_READ,) if case.auth_config else ()))
-        if self.signed_in:
+        if self._granted_before:
             what = f"nothing was written; {signed_in_since(self.history)}, so the project itself would not be changed"
-        if self.signed_in and self.history.repaired_at is not None:  # the grant was made before that
-            plan, not_read = Plan(tuple(plan.project_changes)), (_GRANT_NOT_READ,)
         reason = "; ".join([what, *(f"right now it would not: {why}" for why in self._held_back())])
-        advice = (*advice_on(case), *not_read)
-        return Outcome(Ending.PLANNED, reason, cause=case.cause, changes=plan.show(), advice=advice)
+        role = _GRANT_NOT_READ if self._granted_before else _NOT_READ
+        unread = (role, *((_KEY_NOT_READ,) if case.auth_config else ()))
+        return Outcome(Ending.PLANNED, reason, cause=case.cause, changes=case.plan.show(), background=unread)
 
     def _held_back(self) -> Iterator[str]:
         services, now = self.services, self.services.now()
@@ -104,7 +123,8 @@ def _case_of(asked: Asked) -> Case:
         if not takes_registry_credential(snapshot.environment):
             return Case(skipped("the project's image does not come from Docker Hub"))
         refusal = out_of_scope(snapshot, terms.scope) or stranger_objection(snapshot, terms.untrusted)
-        facts = ProjectFacts(snapshot.name, kept_variables=kept_variables(snapshot, terms.sign_in))
+        kept = kept_variables(snapshot, terms.sign_in)
+        facts = ProjectFacts(snapshot.name, owner_of(snapshot.tags), kept_variables=kept)
         return Case(refusal, plan=make_plan(snapshot, terms.sign_in), facts=facts)
     diagnosis = diagnose(build.failure, inspect_build(build, services))
     refused = refuse_build(build, diagnosis)

@@ -58,7 +58,9 @@ class Settings:
             secret_arn=read.matching("SECRET_ARN", _SECRET_ARN, "the complete ARN of a secret"),
             policy_arn=read.matching("GRANT_POLICY_ARN", r"arn:aws[a-z-]*:iam::.+:policy/.+", "the ARN of a policy"),
             grant_by=read.one_of("POLICY_MODE", ("managed", "secret", "inline", "none")),
-            customer_key=read.switch("SECRET_HAS_CUSTOMER_KEY", on=False),
+            key_arn=read.matching(
+                "SECRET_KMS_KEY_ARN", r"(arn:aws[a-z-]*:kms:.+:key/.+)?", "empty or the ARN of a key"
+            ),
             username_variable=read.matching("USERNAME_VARIABLE", *_VARIABLE, USERNAME_VARIABLE),
             password_variable=read.matching("PASSWORD_VARIABLE", *_VARIABLE, PASSWORD_VARIABLE),
             variables=read.one_of("ENVIRONMENT_VARIABLES", ("always", "when-needed")),

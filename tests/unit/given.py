@@ -7,6 +7,7 @@ from typing import Any
 import boto3
 
 from remediator.core.case import Case
+from remediator.core.case_advice import Done, with_advice
 from remediator.core.codebuild.build import Build
 from remediator.core.codebuild.failure import BuildArn, BuildFailure
 from remediator.core.codebuild.project import Role, Snapshot
@@ -15,6 +16,7 @@ from remediator.core.diagnosis.diagnosis import NOT_INSPECTED, diagnose
 from remediator.core.diagnosis.failed_command import Finding
 from remediator.core.diagnosis.throttle import find_throttle
 from remediator.core.guards.history import NEW, History
+from remediator.core.outcome import Ending, Outcome
 from remediator.core.reading import Reading
 from remediator.core.repair.sign_in import SignIn
 from remediator.core.terms import Terms
@@ -201,6 +203,12 @@ def decided(
     what = reading(build, snapshot, terms.sign_in)
     case = make_case(what, diagnose(build.failure, finding), terms, history, pushes)
     return with_role(case, snapshot.role, what, terms, history) if snapshot.role else case
+
+
+def advice(case: Case, sign_in: SignIn = SIGN_IN) -> tuple[str, ...]:
+    """All advice of the case: of its refusal, or once its plan was made and the build has passed."""
+    outcome = case.refusal or Outcome(Ending.REMEDIATED, "it passed")
+    return with_advice(outcome, Done((case,), case.plan), sign_in).advice
 
 
 def throttled_command(

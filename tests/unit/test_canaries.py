@@ -14,7 +14,6 @@ from urllib.parse import quote
 import pytest
 
 from remediator.aws.secret import Credentials
-from remediator.core.case_advice import advice_on
 from remediator.core.codebuild.build import Build
 from remediator.core.codebuild.project import Snapshot
 from tests import canaries
@@ -72,7 +71,7 @@ def told_of_a_project(snapshot: Snapshot, build: Build) -> str:
     """All that a diagnosis and its plan tell of a project: what a checkpoint keeps, and what a person is shown."""
     found = given.case(build, snapshot, given.throttled(), pushes=False)
     shown = [change.show() for change in found.plan.changes]
-    return json.dumps([text_of(found), shown, advice_on(found)])
+    return json.dumps([text_of(found), shown, given.advice(found)])
 
 
 @pytest.mark.parametrize("image", [given.IMAGE, given.STANDARD_IMAGE])

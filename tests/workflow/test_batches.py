@@ -294,7 +294,7 @@ def test_a_batch_with_an_image_that_its_project_can_not_sign_in_for_is_left_to_i
     account.world.finish()
     outcome = account.remediate(account.builds()[0])
     assert outcome["outcome"] == "patched", outcome
-    assert "set the image" in outcome["advice"][-1]
+    assert "set the image" in outcome["advice"][0]
     assert retries(account) == []
 
 

@@ -133,7 +133,7 @@ def test_an_image_with_an_older_docker_is_advised(account: Account) -> None:
 def test_a_secret_without_the_key_is_advised(account: Account) -> None:
     account.put_secret(json.dumps({"username": USER, "password": PASSWORD}))
     outcome = account.remediate(in_repository(account))
-    left_alone(account, outcome, "advised", "the secret has no key docker_auth_config")
+    left_alone(account, outcome, "advised", f"the secret {account.secret_arn} has no key docker_auth_config")
     assert any("docker login --username" in line for line in outcome["advice"])
 
 

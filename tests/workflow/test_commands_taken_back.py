@@ -145,7 +145,10 @@ def test_what_can_not_be_taken_back_is_told_with_why_it_had_to_be(account: Accou
     outcome = account.remediate(build)
     assert outcome["outcome"] == "gave-up", outcome
     assert "can't read the secret although it was granted; that could not be taken back" in outcome["reason"]
-    assert "by hand" in outcome["advice"][1]
+    by_hand = outcome["advice"][0]
+    assert by_hand.startswith("Take these changes out of the project by hand.")
+    assert "DOCKERHUB_PASSWORD" in by_hand
+    assert "docker login" in by_hand
     assert outcome["retried_build"]
 
 

@@ -178,7 +178,7 @@ def test_a_rotated_secret_is_tried_at_once_and_the_one_before_is_forgotten(accou
     build = account.failed_build()
     refusal = account.remediate(build)
     assert refusal["outcome"] == "rejected"
-    assert "a new version of the secret is tried at once" in refusal["advice"][0]
+    assert "a new version of the secret is tried at once" in refusal["advice"][1]
     account.put_secret(json.dumps(SECRET))
     assert account.remediate(build, attempt=2)["outcome"] == "remediated"
 

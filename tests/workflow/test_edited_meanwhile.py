@@ -25,7 +25,7 @@ def test_an_edit_between_diagnosis_and_patch_is_kept(account: Account) -> None:
     )
     outcome = account.remediate(build)
     assert outcome["outcome"] == "patched", outcome
-    assert "it differs from the project in environment.environmentVariables" in outcome["advice"][-1]
+    assert "it differs from the project in environment.environmentVariables" in outcome["advice"][0]
     after = account.project()
     assert after["description"] == "newer"
     assert after["environment"]["privilegedMode"] is True

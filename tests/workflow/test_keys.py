@@ -7,10 +7,10 @@ from typing import Any
 
 import pytest
 
-from tests.workflow.account import ACCOUNT, SECRET, Account
+from tests.workflow.account import ACCOUNT, REGION, SECRET, Account
 from tests.workflow.watched import refused, refusing
 
-WITH_KEY: Any = {"SECRET_HAS_CUSTOMER_KEY": "true"}
+WITH_KEY: Any = {"SECRET_KMS_KEY_ARN": f"arn:aws:kms:{REGION}:{ACCOUNT}:key/of-the-parameter"}
 ROOT = {"Effect": "Allow", "Principal": {"AWS": f"arn:aws:iam::{ACCOUNT}:root"}, "Action": "kms:*", "Resource": "*"}
 EVERYBODY_HERE = {
     "Effect": "Allow",

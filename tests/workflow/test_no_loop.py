@@ -119,7 +119,7 @@ def test_a_role_that_has_lost_its_grant_is_told(account: Account) -> None:
     ("text", "words"),
     [
         (json.dumps({**SECRET, "password": "rotated-4711"}), "does not accept the user name and password"),
-        ("rotated-4711", "the secret can't be used"),
+        ("rotated-4711", "can't be used: it is no JSON object"),
     ],
 )
 def test_a_secret_that_was_rotated_to_something_wrong_is_told(account: Account, text: str, words: str) -> None:

@@ -57,8 +57,8 @@ def assert_told(account: Account, outcome: Json, *words: str) -> None:
     assert outcome["outcome"] == "patched", outcome
     assert "registryCredential" in account.project()["environment"]
     assert outcome["retried_build"] is None
-    assert outcome["advice"][-1]
-    told = f"{outcome['reason']} {outcome['advice'][-1]}"
+    assert outcome["advice"][0]
+    told = f"{outcome['reason']} {outcome['advice'][0]}"
     for word in ("release", *words):
         assert word in told, told
     assert account.asked("StartBuild", "RetryBuild") == {}

@@ -166,7 +166,7 @@ def test_a_role_with_ten_policies_is_told_with_the_ways_out(account: Account) ->
     outcome = account.remediate(account.failed_build())
     assert outcome["outcome"] == "advised"
     assert "PoliciesPerRole: 10" in outcome["reason"]
-    assert "PolicyMode=secret" in outcome["advice"][1]
+    assert "PolicyMode=secret" in outcome["advice"][0]
     assert "UpdateProject" not in account.calls
 
 

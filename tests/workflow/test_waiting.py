@@ -238,7 +238,7 @@ def test_a_build_whose_commands_meet_the_accounts_limit_waits_for_its_window(acc
 @pytest.mark.parametrize(
     ("text", "word"),
     [
-        ("no JSON", "the secret can't be used"),
+        ("no JSON", "can't be used: it is no JSON object"),
         (json.dumps({**SECRET, "password": "rotated"}), "does not accept"),
     ],
 )

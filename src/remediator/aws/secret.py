@@ -35,7 +35,7 @@ class Secret:
         self._arn = secret_arn
 
     def read(self) -> Credentials:
-        """The secret's current user name and password; MalformedSecret names the key that is wrong."""
+        """The secret's current user name and password; MalformedSecret names the keys that are wrong."""
         answer = self._client.get_secret_value(SecretId=self._arn)
         text = answer.get("SecretString")
         if text is None:
@@ -46,14 +46,12 @@ class Secret:
             content = None
         if not isinstance(content, dict):
             raise MalformedSecret("it is no JSON object; it has to be one, with the keys username and password")
-        for key in KEYS:
-            if not isinstance(content.get(key), str) or not content[key].strip():
-                raise MalformedSecret(f"its key {key} is missing, empty or no string")
-            if content[key] != content[key].strip():
-                raise MalformedSecret(f"its key {key} begins or ends with a blank or a line break")
+        faults = [f"its key {key} {fault}" for key in KEYS if (fault := _fault_in(content.get(key)))]
         auth_config = content.get("docker_auth_config")
         if auth_config is not None and not isinstance(auth_config, str):
-            raise MalformedSecret("its key docker_auth_config is no string; it has to hold JSON as a text")
+            faults.append("its key docker_auth_config is no string; it has to hold JSON as a text")
+        if faults:
+            raise MalformedSecret("; ".join(faults))
         return Credentials(content["username"], content["password"], auth_config, answer["VersionId"])
 
     def customer_key(self) -> str:
@@ -70,3 +68,9 @@ class Secret:
     def put_policy(self, text: str) -> None:
         """Replace the secret's resource policy; Secrets Manager refuses one that lets in everybody."""
         self._client.put_resource_policy(SecretId=self._arn, ResourcePolicy=text, BlockPublicPolicy=True)
+
+
+def _fault_in(credential: object) -> str:
+    if not isinstance(credential, str) or not credential.strip():
+        return "is missing, empty or no string"
+    return "begins or ends with a blank or a line break" if credential != credential.strip() else ""

@@ -89,7 +89,8 @@ class ProjectFacts:
 class Case:
     """A diagnosis and what was decided, small enough for a checkpoint.
 
-    `refusal` ends the remediation with nothing written. `waits`: the cause passes with time, and nothing is changed.
+    `refusal` ends the remediation with nothing written, and `by_hand` is what a person has to change in place of it.
+    `waits`: the cause passes with time, and nothing is changed.
     `auth_config`: does the plan need the secret's key docker_auth_config?
     """
 
@@ -103,6 +104,7 @@ class Case:
     standing: Standing = Standing()
     times: Times = Times()
     facts: ProjectFacts = ProjectFacts()
+    by_hand: Plan = NO_PLAN
 
     def changed(self, part: Literal["failed", "standing", "times", "facts"], **members: Any) -> Case:
         """The same case with other members of one of its parts."""

@@ -1,12 +1,20 @@
-"""Writes the advice on a case: what a person has to do besides what was done, from what was really done."""
+"""Writes the advice of an outcome: what a person has to do besides what was done, from what was really done."""
 
 from __future__ import annotations
 
-from remediator.core.case import Case
+from collections.abc import Iterator
+from dataclasses import replace
+
+from remediator.core.advice.layout import artefact
+from remediator.core.advice.order import Advice, Kind, in_order
+from remediator.core.advice.owner import Owner
+from remediator.core.case import NO_PLAN, Case, ProjectFacts
 from remediator.core.codebuild.failure import BuildArn
 from remediator.core.diagnosis.diagnosis import mirrors_of, no_cure
 from remediator.core.diagnosis.throttle import Cause
 from remediator.core.diagnosis.unreadable import SecretCause
+from remediator.core.outcome import Ending, Outcome
+from remediator.core.repair.plan import Plan
 from remediator.core.repair.sign_in import SignIn
 from remediator.core.value import value
 
@@ -16,64 +24,131 @@ _KEEP_GRANT = (
     "find what took the grant away, most likely a deployment of the definition of the role or of the secret's policy, "
     "and add the grant to that: taken away once more it is left alone"
 )
+_WOULD_UNDO = "and the next deploy of its definition would undo that"
 
 
 @value
-class RepairFacts:
-    """What the steps of a repair found out: with whom the role is shared, as a sentence (empty for nobody), and whether
-    the credentials were trusted on an earlier proof."""
+class Done:
+    """What an execution has really done, and what it found out on the way.
 
+    `cases` are those that it decided on, the last one last: a retry that is throttled again has one of its own. `plan`
+    holds the grants that were made and the changes to the project that are there and are to stay: nothing that was
+    only planned, and nothing that did harm. `shared_with` says who shares the role, in a sentence, empty for nobody.
+    `earlier_proof`: were the credentials trusted because Docker Hub had accepted them before?
+    """
+
+    cases: tuple[Case, ...] = ()
+    plan: Plan = NO_PLAN
     shared_with: str = ""
     earlier_proof: bool = False
 
+    @property
+    def case(self) -> Case | None:
+        """The one that the outcome is about."""
+        return self.cases[-1] if self.cases else None
 
-NOTHING_KNOWN = RepairFacts()
+    @property
+    def facts(self) -> ProjectFacts:
+        """What is known of the project: a case that was refused early knows nothing of it, one that waits little."""
+        known = [case.facts for case in self.cases if case.facts.owner] or [ProjectFacts()]
+        return replace(known[-1], role_owner=next((each.role_owner for each in known if each.role_owner), None))
 
 
-def advice_on(case: Case, known: RepairFacts = NOTHING_KNOWN) -> tuple[str, ...]:
-    """Advice for every outcome of this case once its plan was made, in the order: the project's own variables, its own
-    login, its definition, its role, the credentials."""
-    if case.waits:
-        refusal = no_cure(case.cause) if isinstance(case.cause, Cause) else None
-        return (*refusal.advice, *mirrors_for(case)) if refusal else ()
-    facts, plan = case.facts, case.plan
+def with_advice(outcome: Outcome, done: Done, sign_in: SignIn) -> Outcome:
+    """The outcome with all of its advice, in order: what to do now, what to keep, what to know.
+
+    Its own advice is to be done now.
+    """
+    advice = in_order([*_to_do(outcome, done, sign_in), *_to_keep(outcome, done, sign_in), *_to_know(outcome, done)])
+    return outcome.with_facts(advice=advice, background=())
+
+
+def _to_do(outcome: Outcome, done: Done, sign_in: SignIn) -> Iterator[Advice]:
+    case = done.case
+    by_hand = case.by_hand if case and case.refusal else NO_PLAN
+    # A grant comes before what refers to the secret, also where a person makes both.
+    if by_hand.grant and by_hand.grant not in done.plan.changes:
+        yield Advice(Kind.DO_NOW, sign_in.let_role_read(by_hand.grant.role_arn))
+    yield from (Advice(Kind.DO_NOW, text) for text in outcome.advice)
+    facts = done.facts
+    if by_hand.project_changes and facts.owner:
+        why = f"deployments of the definition of the project {facts.name} have undone the repair"
+        yield Advice(Kind.DO_NOW, _in_definition(facts.owner, facts.name, by_hand, "Make the change", why))
+    refusal = no_cure(case.cause) if case and case.waits and isinstance(case.cause, Cause) else None
+    if refusal:
+        lasts = outcome.ending in (Ending.ADVISED, Ending.GAVE_UP)
+        yield from (Advice(Kind.DO_NOW if lasts else Kind.BACKGROUND, text) for text in refusal.advice)
+
+
+def _to_keep(outcome: Outcome, done: Done, sign_in: SignIn) -> Iterator[Advice]:
+    facts = done.facts
+    if outcome.ending is Ending.PLANNED and done.case:
+        yield from (Advice(Kind.KEEP, text) for text in _instead(done.case, facts, sign_in))
+        return
+    if done.plan.project_changes and facts.owner:
+        why = f"the project {facts.name} was changed through CodeBuild's API, {_WOULD_UNDO}"
+        yield Advice(Kind.KEEP, _in_definition(facts.owner, facts.name, done.plan, "Keep the change", why))
+    owner, grant = facts.role_owner, done.plan.grant
+    if grant and done.case and done.case.cause is SecretCause.GRANT_GONE:
+        yield Advice(Kind.KEEP, _KEEP_GRANT)
+    if grant and owner and owner.certain and owner.tool == "cloudformation":
+        from remediator.core.advice.grants import take_grant_before_delete
+
+        told = take_grant_before_delete(grant.by, grant.role_name, grant.policy_arn, grant.secret_arn, owner.name)
+        yield from (Advice(Kind.KEEP, text) for text in told)
+
+
+def _instead(case: Case, facts: ProjectFacts, sign_in: SignIn) -> Iterator[str]:
+    """How a person makes what is only planned."""
+    if case.plan.grant:
+        first = "To make the change yourself, first let the project's builds read the credentials."
+        yield sign_in.let_role_read(case.plan.grant.role_arn, first)
+    if case.plan.project_changes and facts.owner:
+        why = f"a remediation would change the project {facts.name} through CodeBuild's API, {_WOULD_UNDO}"
+        yield _in_definition(facts.owner, facts.name, case.plan, "To make the change yourself, make it", why)
+
+
+def _to_know(outcome: Outcome, done: Done) -> Iterator[Advice]:
     told: list[str] = []
-    if facts.kept_variables:
-        own = " and ".join(facts.kept_variables)
-        told.append(
-            f"the environment variable {own} is the project's own and was kept, so neither of the two variables was set"
-        )
-    if facts.login_faults:
-        from remediator.core.advice.sign_in import fix_login
+    for case in done.cases:
+        facts = case.facts
+        if facts.kept_variables:
+            own = f"the environment variable {' and '.join(facts.kept_variables)} is the project's own"
+            told.append(f"{own} and is kept, so neither of the two variables is set")
+        if facts.login_faults:
+            from remediator.core.advice.sign_in import fix_login
 
-        told += [fix_login(fault, login.command) for login in plan.logins for fault in facts.login_faults]
-    if plan.project_changes and facts.owner:
-        from remediator.core.advice.definition import keep_in_definition
-
-        told.append(keep_in_definition(facts.owner, facts.name, plan.settings()))
-    owner = facts.role_owner
-    if plan.grant and owner and owner.certain and owner.tool == "cloudformation":
-        from remediator.core.advice.sign_in import take_grant_before_delete
-
-        grant = plan.grant
-        told += take_grant_before_delete(grant.by, grant.role_name, grant.policy_arn, grant.secret_arn, owner.name)
-    if plan.grant and case.cause is SecretCause.GRANT_GONE:
-        told.append(_KEEP_GRANT)
-    told += [known.shared_with] * bool(known.shared_with)
-    told += [EARLIER] * known.earlier_proof
-    return tuple(told)
+            logins = (*case.plan.logins, *case.by_hand.logins)
+            told += [fix_login(fault, login.command) for login in logins for fault in facts.login_faults]
+    told += [done.shared_with] * bool(done.shared_with)
+    told += [EARLIER] * done.earlier_proof
+    told += outcome.background
+    if done.case and done.case.waits:
+        told += mirrors_for(done.case)
+    return (Advice(Kind.BACKGROUND, text) for text in told)
 
 
-def advice_without_key(case: Case, sign_in: SignIn) -> tuple[str, ...]:
-    """How the project's commands can sign in where DOCKER_AUTH_CONFIG can't do that."""
-    from remediator.core.advice.sign_in import attach_policy
+def _in_definition(owner: Owner, project: str, plan: Plan, head: str, why: str) -> str:
+    from remediator.core.advice.definition import in_definition
+
+    return in_definition(owner, project, plan.settings(), head=head, why=why)
+
+
+def take_out_by_hand(project: str, plan: Plan) -> str:
+    """For changes that do harm and could not be taken back from here."""
+    return artefact(
+        "Take these changes out of the project by hand.",
+        where=f"the project {project}",
+        why="they fail builds that would have passed without them, and could not be taken back from here",
+        paste="\n".join(change.show() for change in plan.project_changes),
+    )
+
+
+def sign_in_without_key(case: Case, sign_in: SignIn, reason: str) -> str:
+    """How the project's commands can sign in where DOCKER_AUTH_CONFIG can't do that, for this reason."""
     from remediator.core.repair.command_sign_in import sign_in_by_hand
 
-    facts = case.facts
-    told = [sign_in_by_hand(facts.buildspec_path, facts.shell, sign_in, "the secret has no key docker_auth_config")]
-    if not facts.granted and case.plan.grant:
-        told.append(attach_policy(case.plan.grant.role_name, case.plan.grant.policy_arn))
-    return (*told, *mirrors_for(case))
+    return sign_in_by_hand(case.facts.buildspec_path, case.facts.shell, sign_in, reason)
 
 
 def mirrors_for(case: Case) -> tuple[str, ...]:

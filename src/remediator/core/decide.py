@@ -6,8 +6,8 @@ from dataclasses import replace
 
 from remediator.core.advice.owner import owner_of
 from remediator.core.buildspec.phases import BuildspecText
-from remediator.core.case import Case, FailedBuild, ProjectFacts, Standing, Times
-from remediator.core.case_advice import advice_on, mirrors_for
+from remediator.core.case import NO_PLAN, Case, FailedBuild, ProjectFacts, Standing, Times
+from remediator.core.case_advice import mirrors_for
 from remediator.core.codebuild.build import Build
 from remediator.core.codebuild.failure import FAILED_STATUSES
 from remediator.core.codebuild.project import Role, Snapshot
@@ -81,23 +81,25 @@ def make_case(
         kept = kept_variables(reading.snapshot, terms.sign_in, reading.buildspec)
         case = replace(case, plan=plan).changed("facts", kept_variables=kept)
     left_alone = undone_again(history, case.plan)
-    return Case(left_alone.with_facts(advice=advice_on(case)), case.cause) if left_alone else case
+    return Case(left_alone, case.cause, facts=case.facts, by_hand=case.plan) if left_alone else case
 
 
 def with_role(case: Case, role: Role, reading: Reading, terms: Terms, history: History = NEW) -> Case:
     """The case once the project's role was read: who may assume it, and whether it holds the grant already."""
+    if role.granted and case.by_hand.grant:
+        case = replace(case, by_hand=Plan(case.by_hand.project_changes))
     if case.refusal or case.waits:
         return case
     stranger = stranger_objection(replace(reading.snapshot, role=role), terms.untrusted)
     if stranger:
         return Case(stranger, case.cause)
     if role.granted:
-        case = replace(case, plan=Plan(tuple(case.plan.project_changes)))
+        case = replace(case, plan=Plan(case.plan.project_changes))
     elif isinstance(case.cause, SecretCause):
         case = replace(case, cause=SecretCause.GRANT_GONE)
     grant = case.plan.grant
     if grant and grant.by == "none":
-        return Case(_left_to_a_person(grant), case.cause)
+        return Case(_left_to_a_person(grant), case.cause, by_hand=Plan((grant,)))
     if case.cause is SecretCause.GRANT_GONE and history.regrant.times:
         from remediator.core.guards.lost_grant import TAKEN_TWICE, left_to_owner
 
@@ -178,12 +180,13 @@ def _waiting(reading: Reading, diagnosis: Diagnosis, history: History) -> Case:
 def _with_commands_signed_in(
     case: Case, reading: Reading, diagnosis: Diagnosis, terms: Terms, pushes: bool | None
 ) -> Case:
-    from remediator.core.repair.command_sign_in import Observed, way_to_sign_in
+    from remediator.core.repair.command_sign_in import ByHand, Observed, way_to_sign_in
 
     sign_in, snapshot, buildspec = terms.sign_in, reading.snapshot, reading.buildspec
     way = way_to_sign_in(reading, sign_in, Observed(diagnosis.excerpt, pushes), terms.edit_buildspecs)
-    if isinstance(way, Outcome):
-        return Case(way.with_facts(advice=(*way.advice, *mirrors_for(case))), diagnosis.cause)
+    if isinstance(way, ByHand):
+        grant = Plan((sign_in.grant(str(snapshot.project.get("serviceRole", ""))),)) if way.reads_secret else NO_PLAN
+        return Case(way.outcome.with_facts(background=mirrors_for(case)), diagnosis.cause, by_hand=grant)
     kept = kept_variables(snapshot, sign_in, buildspec, login=way.login is not None)
     plan = make_plan(snapshot, sign_in, buildspec, way.login, way.auth_config)
     case = replace(case, plan=plan, auth_config=way.auth_config)
@@ -191,10 +194,7 @@ def _with_commands_signed_in(
 
 
 def _left_to_a_person(grant: GrantSecretAccess) -> Outcome:
-    from remediator.core.advice.sign_in import attach_policy
-
     return advised(
         f"PolicyMode is none, and the service role {grant.role_name} may not read the secret yet: nothing was written",
-        attach_policy(grant.role_name, grant.policy_arn),
         "then use the remediate command",
     )

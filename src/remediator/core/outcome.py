@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import fields, replace
 from enum import StrEnum
 from typing import Any
@@ -41,8 +41,8 @@ class Outcome:
     """An ending and its reason, with what was changed, what a person has to do, and the build that was run again.
 
     `retry_result` is what became of that build after its pull: `passed`, or `failed by itself`; None where it did not
-    get so far.
-    `quiet`: written down, but no news; the same was told before.
+    get so far. `background` is advice that asks for nothing: it stands behind all other. `quiet`: written down, but no
+    news; the same was told before.
     """
 
     ending: Ending
@@ -53,21 +53,25 @@ class Outcome:
     retried_build: str | None = None
     quiet: bool = False
     retry_result: str | None = None
+    background: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         """Any part of the texts may come from a build, an image, a buildspec or AWS. So a reason and a change are one
         line each, an advice is lines, a terminal obeys nothing in them, and what is too long is cut."""
         object.__setattr__(self, "reason", _line(self.reason))
         object.__setattr__(self, "changes", tuple(map(_line, self.changes)))
-        object.__setattr__(self, "advice", _advice(self.advice))
+        advice, background = _advice(self.advice, self.background)
+        object.__setattr__(self, "advice", advice)
+        object.__setattr__(self, "background", background)
 
     def with_facts(self, **facts: Any) -> Outcome:
         return replace(self, **facts)
 
     def to_json(self) -> dict[str, Any]:
         """For the log, the journal and whoever asked."""
-        facts = {field.name: getattr(self, field.name) for field in fields(self) if field.name != "ending"}
-        return {"outcome": self.ending.value, **facts, "changes": list(self.changes), "advice": list(self.advice)}
+        facts = {name: getattr(self, name) for name in _told()}
+        lists = {"changes": list(self.changes), "advice": [*self.advice, *self.background]}
+        return {"outcome": self.ending.value, **facts, **lists}
 
     def entry(self, project: str, build: str) -> dict[str, Any]:
         """What the journal and the log say of this build (its ARN)."""
@@ -75,9 +79,14 @@ class Outcome:
 
     @classmethod
     def from_json(cls, document: Mapping[str, Any]) -> Outcome:
-        facts = {field.name: document[field.name] for field in fields(cls) if field.name in document}
+        facts = {name: document[name] for name in _told() if name in document}
         lists = {name: tuple(facts[name]) for name in ("changes", "advice")}
         return cls(Ending(document["outcome"]), **{**facts, **lists})
+
+
+def _told() -> list[str]:
+    """The members that JSON has under their own names; `background` is the end of its advice."""
+    return [field.name for field in fields(Outcome) if field.name not in ("ending", "background")]
 
 
 def _ending_in(ending: Ending) -> Callable[..., Outcome]:
@@ -95,15 +104,16 @@ def _line(text: str) -> str:
     return _cut(harmless(text), LINE_LENGTH)
 
 
-def _advice(texts: Iterable[str]) -> tuple[str, ...]:
-    """Lines stay lines: advice is there to be pasted."""
-    kept: list[str] = []
+def _advice(*kinds: Iterable[str]) -> Iterator[tuple[str, ...]]:
+    """Lines stay lines: advice is there to be pasted. What is too long in all is cut from its end."""
     left = ALL_ADVICE
-    for text in texts:
-        cut = _cut("\n".join(map(harmless, text.split("\n"))), min(ADVICE_LENGTH, left))
-        left -= len(cut)
-        kept += [cut] if cut else []
-    return tuple(kept)
+    for texts in kinds:
+        kept: list[str] = []
+        for text in texts:
+            cut = _cut("\n".join(map(harmless, text.split("\n"))), min(ADVICE_LENGTH, left))
+            left -= len(cut)
+            kept += [cut] if cut else []
+        yield tuple(kept)
 
 
 def _cut(text: str, length: int) -> str:

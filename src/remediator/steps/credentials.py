@@ -10,7 +10,7 @@ from remediator.aws.client import message_of, raise_if_transient
 from remediator.aws.dockerhub import Allowance, Answer, ask_docker_hub
 from remediator.aws.secret import Credentials, MalformedSecret
 from remediator.core.case import Case
-from remediator.core.case_advice import advice_without_key
+from remediator.core.case_advice import mirrors_for, sign_in_without_key
 from remediator.core.guards.history import locked_out
 from remediator.core.outcome import Outcome, advised, gave_up, rejected
 from remediator.core.repair.auth_config import fault_in
@@ -18,8 +18,6 @@ from remediator.core.value import value
 from remediator.core.wording import moment
 from remediator.records.secret_record import REFUSED_FOR, Known
 from remediator.services import Services
-
-NOT_ACCEPTED = "Docker Hub does not accept the user name and password of the secret (401)"
 
 
 @value
@@ -136,19 +134,34 @@ class CredentialCheck:
         try:
             return self.services.secret.read()
         except MalformedSecret as error:
-            return rejected(f"the secret can't be used: {error}")
+            return self._wrong(f"{self._secret} can't be used: {error}")
         except ClientError as error:
             raise_if_transient(error)
             unknown_key = None
             with suppress(ClientError):
                 unknown_key = self._unknown_key()
-            return unknown_key or rejected(f"the secret can't be read: {message_of(error)}")
+            advice = (
+                "see that it exists, has a value, and that neither its policy nor its key's keeps this stack out of it"
+            )
+            reason = f"{self._secret} can't be read: {message_of(error)}"
+            return unknown_key or rejected(reason, f"{advice}; then use the remediate command")
+
+    @property
+    def _secret(self) -> str:
+        return f"the secret {self.services.settings.sign_in.secret_arn}"
+
+    def _wrong(self, reason: str, *background: str) -> Outcome:
+        """Outcome for a secret that holds the wrong things: which, and how to store the right ones."""
+        from remediator.core.advice.secret import store_credentials
+
+        store = store_credentials(self.services.settings.sign_in.secret_arn, reason)
+        return rejected(reason, store).with_facts(background=background)
 
     def _proven(self, credentials: Credentials, *, afresh: bool) -> Accepted | Asking | Unreachable | Outcome:
         record, now = self.services.secret_record, self.services.now()
         known = record.ask(credentials.version, self.execution, now, afresh=afresh)
         if not known.may_ask:
-            return _remembered(known)
+            return self._remembered(known)
         unknown_key = self._unknown_key()
         if unknown_key:
             record.not_told(self.execution)
@@ -161,7 +174,7 @@ class CredentialCheck:
                 return Accepted(limit, remaining, window)
             case Answer.REJECTED:
                 record.refused(credentials.version, self.execution, now)
-                return _not_accepted(now + REFUSED_FOR)
+                return self._not_accepted(now + REFUSED_FOR)
             case Answer.NOT_NOW:
                 until = self.lock_out().until
                 record.not_told(self.execution)
@@ -172,12 +185,27 @@ class CredentialCheck:
     def _auth_config_lacking(self, credentials: Credentials, case: Case) -> Outcome | None:
         """Outcome where the secret's third key can't be used; None when it can."""
         if credentials.auth_config is None:
-            reason = "its buildspec is in the repository, and the secret has no key docker_auth_config"
-            by_hand = advice_without_key(case, self.services.settings.sign_in)
-            return advised(f"the project's commands can't be signed in from here: {reason}", *by_hand)
+            return self._without_auth_config(case)
         fault = fault_in(credentials.auth_config, credentials.username, credentials.password)
-        reason = f"the secret's key docker_auth_config can't be used: {fault}"
-        return rejected(reason, "correct the key, then use the remediate command") if fault else None
+        return self._wrong(f"{self._secret} can't be used: its key docker_auth_config: {fault}") if fault else None
+
+    def _without_auth_config(self, case: Case) -> Outcome:
+        """The better way first: with the key every such project can be repaired."""
+        from remediator.core.advice.secret import store_credentials
+
+        sign_in, grant = self.services.settings.sign_in, case.plan.grant
+        lacks = "has no key docker_auth_config"
+        instead = "If you change the buildspec in place of that, first let the project's builds read the credentials."
+        then = "use the remediate command (or change the buildspec in place of that, as the advice below says)"
+        why = f"the secret {lacks}, with which builds sign in whose buildspec is in a repository"
+        outcome = advised(
+            "the project's commands can't be signed in from here: its buildspec is in the repository, and "
+            f"{self._secret} {lacks}",
+            store_credentials(sign_in.secret_arn, why, then),
+            *([sign_in.let_role_read(grant.role_arn, instead)] if grant else []),
+            sign_in_without_key(case, sign_in, f"the secret {lacks}"),
+        )
+        return outcome.with_facts(background=mirrors_for(case))
 
     def _unknown_key(self) -> Outcome | None:
         """A key that this stack grants nothing on fails every build that refers to the secret."""
@@ -185,25 +213,27 @@ class CredentialCheck:
         if not key or self.services.settings.sign_in.customer_key:
             return None
         return rejected(
-            f"the secret is encrypted with the customer key {key}, and the stack was deployed without SecretKmsKeyArn",
+            f"{self._secret} is encrypted with the customer key {key}, and the stack was deployed without "
+            "SecretKmsKeyArn",
             "deploy with the ARN of that key as SecretKmsKeyArn, then use the remediate command",
         )
 
+    def _remembered(self, known: Known) -> Accepted | Asking | Outcome:
+        if known.locked_until:
+            return locked_out(known.locked_until)
+        if known.accepted is None:
+            return Asking()
+        if known.accepted:
+            return Accepted(known.limit, known.remaining, known.window)
+        return self._not_accepted(known.fresh_until)
 
-def _remembered(known: Known) -> Accepted | Asking | Outcome:
-    if known.locked_until:
-        return locked_out(known.locked_until)
-    if known.accepted is None:
-        return Asking()
-    if known.accepted:
-        return Accepted(known.limit, known.remaining, known.window)
-    return _not_accepted(known.fresh_until)
-
-
-def _not_accepted(until: float) -> Outcome:
-    correct = "put a valid user name and access token into the secret, then use the remediate command"
-    why = f"a new version of the secret is tried at once, this one not before {moment(until)}: failed sign-ins add up"
-    return rejected(NOT_ACCEPTED, f"{correct}; {why} to a lockout")
+    def _not_accepted(self, until: float) -> Outcome:
+        return self._wrong(
+            f"Docker Hub does not accept the user name and password of {self._secret} (401), which are its keys "
+            "username and password",
+            f"a new version of the secret is tried at once, this one not before {moment(until)}: failed sign-ins add "
+            "up to a lockout",
+        )
 
 
 def _not_now(until: float) -> Outcome:

@@ -110,10 +110,10 @@ class Examination:
         terms = self.services.settings.terms
         reading = read(build, Snapshot(project), terms.sign_in)
         pushes = pushes_by_itself(build, project, self.services)
-        # Whatever its role: a refusal saves reading that.
+        # Whatever its role: a refusal saves reading that, unless a person would have to grant it the secret.
         case = make_case(reading, diagnosis, terms, history, pushes)
         carried = diagnosis.cause is Cause.ANONYMOUS_LIMIT and reading.signed_in
-        if case.refusal and not carried:
+        if case.refusal and not (carried or case.by_hand.grant):
             return case
         if isinstance(case.cause, SecretCause) and history.repaired_at is None and self.job.attempt == 1:
             from remediator.core.guards.lost_grant import TAKEN_BACK, left_to_owner
@@ -124,21 +124,25 @@ class Examination:
             role = grants.role(str(project.get("serviceRole", "")))
         except ClientError as error:
             raise_if_transient(error)
+            if case.by_hand.grant:
+                return case
             return Case(advised(f"the project's service role can't be read: {message_of(error)}"), diagnosis.cause)
         reading = reading.with_role(role)
         if carried:
             return Case(self._unused(reading, diagnosis), diagnosis.cause)
         case = with_role(case, role, reading, terms, history)
-        held = case.cause is SecretCause.UNREADABLE and not case.refusal  # the role holds the grant
+        if case.refusal:
+            return case
+        held = case.cause is SecretCause.UNREADABLE  # the role holds the grant
         refused = self._other_images(reading, case)
-        if not (refused or case.refusal or case.waits):  # then something refers to the secret, or is about to
+        if not (refused or case.waits):  # then something refers to the secret, or is about to
             refused = grants.objection(role)
         if held and (refused or not history.grant_may_be_late(build)):
             return Case(self._unreadable(reading, diagnosis, refused), case.cause)
         if refused:
             return Case(refused, case.cause)
         changes_nothing = not case.plan.changes and not case.retry.overrides and not case.waits
-        if case.refusal is None and not held and history.precedes(build) and changes_nothing:
+        if not held and history.precedes(build) and changes_nothing:
             return Case(self._unused(reading, diagnosis), case.cause)
         return case
 

@@ -30,6 +30,10 @@ _REFUSED = (
     "PublicPolicyException",
     "UnmodifiableEntity",
 )
+_FULL = (
+    "detach a policy that the role does not need, have the quota of ten raised, or deploy with PolicyMode=secret, "
+    "which needs no policy in the role"
+)
 
 
 @value
@@ -113,7 +117,7 @@ class Grants:
         except ClientError as error:
             if is_transient(error) or code_of(error) not in _REFUSED:
                 raise
-            return _refused(change, message_of(error), code_of(error))
+            return self._refused(change, message_of(error), code_of(error))
         if refused:
             return refused
         now = self.services.now()
@@ -144,10 +148,19 @@ class Grants:
             if wanted != text:
                 secret.put_policy(wanted)
         except SecretPolicyFault as fault:
-            return _refused(change, str(fault))
+            return self._refused(change, str(fault))
         finally:
             record.end_edit(execution)
         return None
+
+    def _refused(self, change: GrantSecretAccess, why: str, code: str = "") -> Outcome:
+        where = {"secret": "named in the secret's policy", "inline": "given an inline policy"}
+        reason = f"the role {change.role_name} could not be {where.get(change.by, 'given the policy')}: {why}"
+        if code == "NoSuchEntity":
+            return advised(reason, "give the project a service role that is there, then use the remediate command")
+        by_hand = self._sign_in.let_role_read(change.role_arn, "Let the project's builds read the credentials by hand.")
+        full = (_FULL,) if code == "LimitExceeded" else ()
+        return advised(reason, *full, by_hand, "then use the remediate command")
 
     @cached_property
     def secret_policy(self) -> str | None:
@@ -168,16 +181,3 @@ class Grants:
 
         secret_arn = self._sign_in.secret_arn
         return inline_policy_name(secret_arn), inline_policy(secret_arn, self.key_arn)
-
-
-_ADVICE = {
-    "LimitExceeded": "detach a policy that the role does not need, have the quota of ten raised, or deploy with "
-    "PolicyMode=secret, which needs no policy in the role",
-    "NoSuchEntity": "give the project a service role that is there",
-}
-
-
-def _refused(change: GrantSecretAccess, why: str, code: str = "") -> Outcome:
-    where = {"secret": "named in the secret's policy", "inline": "given an inline policy"}
-    reason = f"the role {change.role_name} could not be {where.get(change.by, 'given the policy')}: {why}"
-    return advised(reason, f"{change.show()} by hand", *filter(None, (_ADVICE.get(code),)))

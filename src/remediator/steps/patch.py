@@ -9,6 +9,7 @@ from typing import Any
 from botocore.exceptions import ClientError
 
 from remediator.aws.client import code_of, message_of, raise_if_transient
+from remediator.core.advice.owner import owner_of
 from remediator.core.case import Case
 from remediator.core.codebuild.failure import BuildArn
 from remediator.core.codebuild.project import Document, Snapshot
@@ -140,7 +141,7 @@ class Patch:
             updated = self.services.codebuild.update(wanted, with_source=plan.edits_source)
         except ClientError as error:
             raise_if_transient(error)
-            return _update_refused(error)
+            return _update_refused(error, Snapshot(wanted), plan)
         after = self.services.codebuild.project(str(wanted["name"])) or {}
         paths = [path for path in difference(_ordered(wanted), _ordered(after)) if not path.startswith(_CODEBUILDS_OWN)]
         if not paths:
@@ -165,11 +166,16 @@ def _ordered(project: Document) -> Document:
     return {**project, "tags": sorted(project.get("tags") or [], key=lambda tag: str(tag.get("key")))}
 
 
-def _update_refused(error: ClientError) -> Outcome:
+def _update_refused(error: ClientError, wanted: Snapshot, plan: Plan) -> Outcome:
     if "iam:PassRole" in message_of(error):
         return advised(
             "CodeBuild asked for iam:PassRole on the project's service role, which this stack does not hold",
             "deploy with GrantPassRole=true, then use the remediate command",
         )
     # CodeBuild's message may quote a value of the project, and everybody may read an outcome.
-    return advised(f"CodeBuild refused the update ({code_of(error)})", "make the change by hand")
+    from remediator.core.advice.definition import in_definition
+
+    why = f"CodeBuild refused it from here ({code_of(error)}), so the project {wanted.name} is as it was"
+    head, owner = "Make this change by hand, then start the build again. Make it", owner_of(wanted.tags)
+    by_hand = in_definition(owner, wanted.name, plan.settings(), head=head, why=why)
+    return advised(f"CodeBuild refused the update ({code_of(error)})", by_hand)

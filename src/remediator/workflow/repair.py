@@ -4,15 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from contextlib import suppress
+from dataclasses import replace
 from typing import Any, TypeVar
 
 from aws_durable_execution_sdk_python import DurableOperationError
 
 from remediator.core.case import Case
-from remediator.core.case_advice import RepairFacts, advice_on
+from remediator.core.case_advice import Done, take_out_by_hand
 from remediator.core.diagnosis.unreadable import SecretCause
 from remediator.core.job import Job
 from remediator.core.outcome import Ending, Outcome, failed, gave_up
+from remediator.core.repair.change import Change
 from remediator.core.repair.plan import Plan
 from remediator.core.value import value
 from remediator.services import Services
@@ -31,16 +33,15 @@ T = TypeVar("T")
 
 @value
 class Repaired:
-    """The case as it was patched, since when its role may read the secret (seconds since 1970), and what was found."""
+    """The case as it was patched, and since when its role may read the secret (seconds since 1970)."""
 
     case: Case
     readable_since: float
-    facts: RepairFacts
 
 
 class Repair:
-    """`changes` tells people what was changed so far, `record` the same by member, old and new, `plan` all changes to
-    the project. `at` is a time, by our clock, after which nothing more was changed."""
+    """`changes` tells people what was changed so far, `record` the same by member, old and new. `done` is what was
+    done and is to stay, for the advice. `at` is a time, by our clock, after which nothing more was changed."""
 
     def __init__(self, job: Job, services: Services, durable: Durable, lease: Lease) -> None:
         self._job = job
@@ -53,20 +54,23 @@ class Repair:
         self._checked = False
         self.changes: tuple[str, ...] = ()
         self.record: dict[str, Any] = {}
-        self.plan = Plan()
+        self.done = Done()
         self.at = 0.0
+
+    def decided_on(self, case: Case) -> None:
+        """Advice is made of every case, also of one that is not repaired."""
+        self.done = replace(self.done, cases=(*self.done.cases, case))
 
     def repair(self, case: Case) -> Repaired | Outcome:
         """Make the plan's changes, or say how it ends before that."""
-        earlier_proof = False
         if not self._checked:
             checked = self._check.check(case)
             if isinstance(checked, Outcome):
                 return checked
-            earlier_proof = isinstance(checked, Trusted)
+            self.done = replace(self.done, earlier_proof=isinstance(checked, Trusted))
         self._checked = not case.auth_config
         if self._settings.mode == "plan":
-            return self._planned(case, earlier_proof)
+            return self._planned(case)
         granted = self._grant(case)
         if isinstance(granted, Outcome):
             return granted
@@ -75,9 +79,9 @@ class Repair:
         if isinstance(patched, Outcome):
             return patched
         granted = granted or Granted(case.times.made_at)
-        return Repaired(patched, granted.at, RepairFacts(granted.shared_with, earlier_proof))
+        return Repaired(patched, granted.at)
 
-    def _planned(self, case: Case, earlier_proof: bool) -> Outcome:
+    def _planned(self, case: Case) -> Outcome:
         shared: str | Outcome = ""
         if case.plan.grant:
             role, job, services = case.plan.grant.role_name, self._job, self._services
@@ -86,8 +90,8 @@ class Repair:
             )
         if isinstance(shared, Outcome):
             return shared
-        advice = advice_on(case, RepairFacts(shared, earlier_proof))
-        return Outcome(Ending.PLANNED, "Mode is plan: nothing was written", changes=case.plan.show(), advice=advice)
+        self.done = replace(self.done, shared_with=shared)
+        return Outcome(Ending.PLANNED, "Mode is plan: nothing was written", changes=case.plan.show())
 
     def _grant(self, case: Case) -> Granted | Outcome | None:
         """Grant, then wait: nobody can ask IAM whether a grant has arrived, and a variable that the role can't read yet
@@ -99,6 +103,8 @@ class Repair:
         granted: Granted | Outcome = self._one_at_a_time("grant", lambda: Grants(services).make(grant, job, again))
         if isinstance(granted, Granted):
             self.changes += (grant.show(),)
+            self._keep(grant)
+            self.done = replace(self.done, shared_with=granted.shared_with)
             self._durable.pause("settle", self._settings.settle_seconds)
         return granted
 
@@ -123,12 +129,18 @@ class Repair:
         self.at = patched.at
         self._lease.repaired = True
         self.record = {**record, **patched.case.plan.record()}
-        self.plan = Plan((*self.plan.changes, *patched.case.plan.project_changes))
+        self._keep(*patched.case.plan.project_changes)
+        self.done = replace(self.done, cases=(*self.done.cases[:-1], patched.case))
         return patched.case
+
+    def _keep(self, *changes: Change) -> None:
+        self.done = replace(self.done, plan=Plan((*self.done.plan.changes, *changes)))
 
     def take_back(self, outcome: Outcome, plan: Plan) -> Outcome:
         """Take back, with the lease, what fails builds that would have passed without it."""
-        by_hand = ("take the changes that are listed out of the project by hand", *outcome.advice)
+        # Whether or not they can be taken back, these are changes that nobody should keep.
+        self.done = replace(self.done, plan=self.done.plan.without(plan.project_changes))
+        by_hand = (take_out_by_hand(self._job.build.project, plan), *outcome.advice)
         refused = None
         try:
             refused = self._lease.take("claim-again")

@@ -13,7 +13,7 @@ from aws_durable_execution_sdk_python import DurableContext, DurableOperationErr
 
 from remediator.aws.client import NotStarted
 from remediator.core.case import Case
-from remediator.core.case_advice import NOTHING_KNOWN, advice_on
+from remediator.core.case_advice import with_advice
 from remediator.core.codebuild.failure import BuildArn
 from remediator.core.diagnosis.throttle import Cause
 from remediator.core.diagnosis.unreadable import SecretCause
@@ -70,6 +70,7 @@ class Story:
             self._retries.turns.leave()
         changes = self._repair.changes or outcome.changes
         outcome = outcome.with_facts(cause=outcome.cause or self._cause, changes=changes)
+        outcome = with_advice(outcome, self._repair.done, self._settings.sign_in)
         return self._durable.step("report", lambda: self._report(outcome))
 
     def _report(self, outcome: Outcome) -> Outcome:
@@ -102,10 +103,10 @@ class Story:
         ready = replace(ready, case=keep_retry_way(ready.case, way))
         seen = self._run_again(ready, subject)
         if isinstance(seen, Outcome):
-            return self._with_advice(seen, ready)
+            return seen
         if seen.verdict is Verdict.THROTTLED and self._may_retry and not _in_vain(seen, ready.case):
             return self._repair_and_rerun(BuildArn.parse(seen.build), ready.case.retry.lasting)
-        return self._with_advice(self._conclude(seen, ready.case), ready)
+        return self._conclude(seen, ready.case)
 
     def _diagnose(self, subject: BuildArn) -> Case:
         history, record = self._lease.history, self._repair.record
@@ -116,23 +117,19 @@ class Story:
         self._units += tuple(filter(None, (case.failed.unit,)))
         if case.standing.last_news:
             self._lease.note_last_news()
+        self._repair.decided_on(case)
         return case
 
     def _sit_out(self, case: Case, subject: BuildArn) -> Repaired | Outcome:
         """Change nothing for a cause that passes with time, and release the lease while it lasts."""
-        untouched, against = Repaired(case, case.times.made_at, NOTHING_KNOWN), case.retry.against
+        against = case.retry.against
         if against or not self._retry_wanted:
-            outcome = advised("the cause passes with time, and nothing is changed for it", *filter(None, (against,)))
-            return self._with_advice(outcome, untouched)
+            return advised("the cause passes with time, and nothing is changed for it", *filter(None, (against,)))
         self._lease.count(case)
         self._lease.give_back()
         self._retries.turns.leave()
         made = self._retries.made
-        return self._wait_out.sit_out(case, f"{subject.uuid}-{made}", made) or untouched
-
-    def _with_advice(self, outcome: Outcome, repaired: Repaired) -> Outcome:
-        """The outcome with the advice on its case, before its own."""
-        return outcome.with_facts(advice=(*advice_on(repaired.case, repaired.facts), *outcome.advice))
+        return self._wait_out.sit_out(case, f"{subject.uuid}-{made}", made) or Repaired(case, case.times.made_at)
 
     # Running it again
 
@@ -150,7 +147,7 @@ class Story:
         if case.retry.against:
             return patched("the build was not run again from here", case.retry.against)
         if not self._retry_wanted:
-            return patched("the project is signed in; no retry was asked for")
+            return patched("the project is signed in; no retry was asked for", "start the build again")
         self._retries.since = max(self._retries.since, self._repair.at)
         self._spread(case)
         chances = 0
@@ -213,7 +210,7 @@ class Story:
         if judged.take_back:
             # A secret that can't be read fails every build that refers to it, by whichever change.
             everything = seen.verdict is Verdict.SECRET_UNREADABLE
-            outcome = self._repair.take_back(outcome, self._repair.plan if everything else case.plan)
+            outcome = self._repair.take_back(outcome, self._repair.done.plan if everything else case.plan)
         reason = f"{outcome.reason}{self._wait_out.waited_for}"
         return outcome.with_facts(reason=reason, retried_build=seen.build or None)
 

@@ -9,7 +9,6 @@ import pytest
 
 from remediator.core.advice.owner import owner_of
 from remediator.core.case import Case, FailedBuild, ProjectFacts, Standing, Times
-from remediator.core.case_advice import advice_on
 from remediator.core.codebuild.build import Build
 from remediator.core.codebuild.pipeline import Place
 from remediator.core.codebuild.project import Snapshot
@@ -106,7 +105,7 @@ def test_a_case_without_objection_has_the_plan_and_how_to_run_the_build_again() 
         facts=ProjectFacts(given.PROJECT, owner_of({"team": "orders"}), owner_of({})),
     )
     assert "unauthenticated pull rate limit" in case.failed.excerpt
-    assert [line.partition(" ")[0] for line in advice_on(case)] == ["Keep"]
+    assert [line.partition(" ")[0] for line in given.advice(case)] == ["Keep"]
 
 
 def test_an_objection_leaves_a_case_without_a_plan() -> None:
@@ -181,7 +180,7 @@ def test_a_build_of_ours_waits_for_what_passes_with_time_and_nothing_is_changed(
     assert case.refusal is None
     assert case.waits
     assert case.plan.changes == ()
-    assert advice_on(case)
+    assert given.advice(case)
     assert (case.cause, case.retry) == (cause, Retry(Way.START_BUILD))
 
 
@@ -281,7 +280,9 @@ def test_where_grants_are_left_to_a_person_nothing_is_planned_but_told() -> None
     assert case.refusal is not None
     assert case.refusal.ending is Ending.ADVISED
     assert case.refusal.reason.startswith("PolicyMode is none")
-    assert "aws iam attach-role-policy" in case.refusal.advice[0]
+    attach, again = given.advice(case)
+    assert "aws iam attach-role-policy" in attach
+    assert again == "then use the remediate command"
     assert (case.plan.changes, case.cause) == ((), "anonymous-limit")
 
 
@@ -309,7 +310,7 @@ def test_the_plan_grants_in_the_way_that_the_stack_does(mode: GrantBy) -> None:
 def test_the_stack_that_owns_the_role_is_told_of_a_grant_that_is_in_the_role(mode: GrantBy, word: str) -> None:
     role = replace(given.role(), tags={"aws:cloudformation:stack-name": "orders"})
 
-    told = [line for line in advice_on(by(mode, Snapshot(given.project(), role))) if line.startswith("Run this")]
+    told = [line for line in given.advice(by(mode, Snapshot(given.project(), role))) if line.startswith("Run this")]
 
     assert bool(told) is bool(word)
     assert all(word in line for line in told)
@@ -381,7 +382,10 @@ def test_a_repair_that_was_taken_away_twice_is_left_alone_with_what_its_owner_ha
 
     assert case.refusal is not None
     assert case.refusal.ending is Ending.ADVISED
-    assert any(line.startswith("Keep") for line in case.refusal.advice)
+    grant, change = given.advice(case)
+    assert "aws iam attach-role-policy" in grant
+    assert change.startswith("Make the change in CloudFormation")
+    assert "have undone the repair" in change
     assert (case.plan.changes, case.cause) == ((), "anonymous-limit")
 
 

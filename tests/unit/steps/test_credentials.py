@@ -14,12 +14,10 @@ from botocore.exceptions import ClientError
 from local.registry import Registry
 from remediator.aws.secret import Credentials, MalformedSecret
 from remediator.core.case import Case, FailedBuild
-from remediator.core.case_advice import advice_without_key
 from remediator.core.outcome import Ending, Outcome
 from remediator.records.secret_record import ACCEPTED_FOR, REFUSED_FOR, SecretRecord
 from remediator.services import Services
 from remediator.steps.credentials import (
-    NOT_ACCEPTED,
     Accepted,
     AccountAllowance,
     Asking,
@@ -37,6 +35,10 @@ ONE, TWO = "execution-one", "execution-two"
 USER, PASSWORD = "hubuser", "dckr_pat_right"
 GOOD = Credentials(USER, PASSWORD, version="version-good")
 WRONG = Credentials(USER, "dckr_pat_4711", version="version-wrong")
+NOT_ACCEPTED = (
+    f"Docker Hub does not accept the user name and password of the secret {given.SECRET} (401), which are its keys "
+    "username and password"
+)
 UNLIMITED = Accepted()
 LIMITED = Accepted(limit=200, remaining=7, window=21_600)
 NEEDS_THE_KEY = Case(None, auth_config=True, failed=FailedBuild(build=str(given.BUILD_ARN), phase="BUILD"))
@@ -121,9 +123,11 @@ def test_a_malformed_secret_is_refused_by_what_is_wrong_with_it_and_not_tried(wo
 
     refused = world.refused()
 
-    assert refused == Outcome(
-        Ending.REJECTED, "the secret can't be used: its key password is missing, empty or no string"
+    assert (refused.ending, refused.reason) == (
+        Ending.REJECTED,
+        f"the secret {given.SECRET} can't be used: its key password is missing, empty or no string",
     )
+    assert "put-secret-value" in refused.advice[0]
     assert world.sign_ins == 0
 
 
@@ -133,8 +137,9 @@ def test_a_secret_that_may_not_be_read_is_refused(world: World) -> None:
     refused = world.refused()
 
     assert refused.ending is Ending.REJECTED
-    assert refused.reason.startswith("the secret can't be read: ")
+    assert refused.reason.startswith(f"the secret {given.SECRET} can't be read: ")
     assert "AWS says no" in refused.reason
+    assert "then use the remediate command" in refused.advice[0]
 
 
 def test_a_secret_that_is_not_told_right_now_is_an_error(world: World) -> None:
@@ -169,7 +174,7 @@ def test_an_unknown_key_keeps_nobody_waiting(world: World) -> None:
 
 def test_a_customer_key_that_the_stack_knows_is_no_fault(world: World) -> None:
     world.secret_fake.key = given.KEY
-    world.with_settings(SECRET_HAS_CUSTOMER_KEY="true")
+    world.with_settings(SECRET_KMS_KEY_ARN=given.KEY)
 
     assert world.look() == UNLIMITED
 
@@ -177,7 +182,7 @@ def test_a_customer_key_that_the_stack_knows_is_no_fault(world: World) -> None:
 def test_a_secret_that_can_be_neither_read_nor_described_is_told_as_not_read(world: World) -> None:
     world.secret_fake.credentials = world.secret_fake.key = refusal("AccessDeniedException")
 
-    assert world.refused().reason.startswith("the secret can't be read: ")
+    assert world.refused().reason.startswith(f"the secret {given.SECRET} can't be read: ")
 
 
 def test_a_plan_that_needs_the_third_key_is_advised_where_the_secret_lacks_it(world: World) -> None:
@@ -185,8 +190,10 @@ def test_a_plan_that_needs_the_third_key_is_advised_where_the_secret_lacks_it(wo
 
     assert refused.ending is Ending.ADVISED
     assert "no key docker_auth_config" in refused.reason
-    assert refused.advice == advice_without_key(NEEDS_THE_KEY, given.SIGN_IN)
-    assert "docker login" in refused.advice[0]
+    store, by_hand = refused.advice
+    assert given.SECRET in refused.reason
+    assert "docker_auth_config" in store
+    assert "docker login" in by_hand
     assert world.sign_ins == 0
 
 
@@ -196,7 +203,9 @@ def test_a_third_key_that_does_not_sign_in_is_refused_without_a_word_of_it(world
     refused = world.refused(NEEDS_THE_KEY)
 
     assert refused.ending is Ending.REJECTED
-    assert refused.reason == "the secret's key docker_auth_config can't be used: it is no JSON"
+    assert refused.reason == (f"the secret {given.SECRET} can't be used: its key docker_auth_config: it is no JSON")
+    assert "put-secret-value" in refused.advice[0]
+    assert PASSWORD not in str(refused)
 
 
 def test_a_third_key_that_signs_in_is_accepted(world: World) -> None:
@@ -228,7 +237,8 @@ def test_wrong_credentials_are_refused_and_tried_once_whoever_comes(world: World
     outcome = refused[0]
     assert isinstance(outcome, Outcome)
     assert (outcome.ending, outcome.reason) == (Ending.REJECTED, NOT_ACCEPTED)
-    assert "not before 2026-11-18 12:10 UTC" in outcome.advice[0]
+    assert "put-secret-value" in outcome.advice[0]
+    assert "not before 2026-11-18 12:10 UTC" in outcome.background[0]
     assert world.sign_ins == 1
 
 
@@ -387,7 +397,7 @@ def test_the_allowance_of_a_malformed_secret_is_refused(world: World) -> None:
     refused = world.allowance()
 
     assert isinstance(refused, Outcome)
-    assert refused.reason == "the secret can't be used: it is binary"
+    assert refused.reason == f"the secret {given.SECRET} can't be used: it is binary"
 
 
 # What comes out

@@ -190,7 +190,7 @@ class Account(Services):
 
 def with_key(mode: GrantBy = "managed") -> Account:
     """An account whose secret is encrypted with a customer key that the stack was told of."""
-    account = Account(mode, SECRET_HAS_CUSTOMER_KEY="true")
+    account = Account(mode, SECRET_KMS_KEY_ARN=given.KEY)
     account.secret_fake.key = "alias/docker-hub"
     return account
 
@@ -210,7 +210,6 @@ def advised(account: Account, by: GrantBy) -> Outcome:
     told = make(account, by)
     assert isinstance(told, Outcome)
     assert told.ending is Ending.ADVISED
-    assert told.advice[0] == f"{change(by).show()} by hand"
     return told
 
 
@@ -354,18 +353,35 @@ def test_a_policy_that_iam_does_not_attach_is_advised(code: str) -> None:
     assert "AWS says no" in told.reason
 
 
+@pytest.mark.parametrize(
+    ("by", "lines"),
+    [("managed", "attach-role-policy"), ("inline", "put-role-policy"), ("secret", "put-resource-policy")],
+)
+def test_a_refused_grant_is_told_with_the_lines_that_make_it(by: GrantBy, lines: str) -> None:
+    account = Account(by)
+    for call in ("attach", "put_inline_policy", "put_policy"):
+        account.iam_fake.errors[call] = account.secret_fake.errors[call] = refusal("AccessDenied")
+
+    by_hand, then = advised(account, by).advice
+
+    assert f"aws {'secretsmanager' if by == 'secret' else 'iam'} {lines}" in by_hand
+    assert given.ROLE_NAME in by_hand
+    assert then == "then use the remediate command"
+
+
 def test_a_role_with_ten_policies_is_told_the_ways_out() -> None:
     account = Account()
     account.iam_fake.errors["attach"] = refusal("LimitExceeded")
 
-    assert "PolicyMode=secret" in advised(account, "managed").advice[1]
+    assert "PolicyMode=secret" in advised(account, "managed").advice[0]
 
 
 def test_a_role_that_is_gone_is_told_what_to_do() -> None:
     account = Account()
     account.iam_fake.errors["attach"] = refusal("NoSuchEntity")
 
-    assert advised(account, "managed").advice[1] == "give the project a service role that is there"
+    (told,) = advised(account, "managed").advice
+    assert told == "give the project a service role that is there, then use the remediate command"
 
 
 def test_a_role_outside_of_the_path_is_advised() -> None:

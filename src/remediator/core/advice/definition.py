@@ -17,11 +17,12 @@ _NO_NAME = "PROJECT_RESOURCE"
 """In place of a name that no tag tells."""
 
 
-def keep_in_definition(owner: Owner, project: str, changes: Document) -> str:
-    """For a project that was changed here and is defined elsewhere: the changes, in the form of the tool that owns it.
+def in_definition(owner: Owner, project: str, changes: Document, *, head: str, why: str) -> str:
+    """For a project that is defined elsewhere: the changes to it, in the form of the tool that owns it.
 
-    `changes` is what was set, in the form of CodeBuild's API: documents in documents, lists of documents, and plain
-    values; references, never values of secrets. `source.buildspec` is the command that was added to the buildspec.
+    `head` begins the first sentence, as "Keep the change". `changes` is what is set, in the form of CodeBuild's API:
+    documents in documents, lists of documents, and plain values; references, never values of secrets.
+    `source.buildspec` is the command that is added to the buildspec.
     """
     source = dict(changes.get("source") or {})
     login = str(source.pop("buildspec", None) or "")
@@ -31,22 +32,21 @@ def keep_in_definition(owner: Owner, project: str, changes: Document) -> str:
     parts = ["\n".join(_lines(owner, members)) if members else "", item]
     project = one_line(project)
     return artefact(
-        _what_to_keep(owner.tool, bool(members), item),
+        f"{head} in {_TITLES[owner.tool]}: {_what_to_add(owner.tool, bool(members), item)}.",
         where=_where_defined(owner, project),
-        why=f"the project {project} was changed through CodeBuild's API, and the next deploy of its definition would "
-        "undo that",
+        why=one_line(why, VALUE_LENGTH),
         paste="\n\n".join(part for part in parts if part),
     )
 
 
-def _what_to_keep(tool: Tool, has_members: bool, item: str) -> str:
+def _what_to_add(tool: Tool, has_members: bool, item: str) -> str:
     properties = f"add these {'blocks' if tool == 'terraform' else 'properties'} to those of the project"
     login = "add the login to its buildspec, as the first command of the first phase"
     asked = [text for text, needed in ((properties, has_members), (login, item)) if needed]
     text = " and ".join(asked) or "nothing has to be added"
     if tool != "cloudformation" and "$${" in item:
         text += " (in a buildspec that is a file of its own, $${ is written ${)"
-    return f"Keep the change in {_TITLES[tool]}: {text}."
+    return text
 
 
 def _where_defined(owner: Owner, project: str) -> str:

@@ -9,7 +9,6 @@ from collections.abc import Mapping
 
 from remediator.core.advice.layout import NAME_LENGTH, VALUE_LENGTH, artefact, as_item, one_line
 from remediator.core.names import DOCKER_HUB_KEY, PASSWORD_VARIABLE, USERNAME_VARIABLE
-from remediator.core.policies.inline_policy import inline_policy_name
 
 
 def edit_buildspec(where: str, login: str, reason: str, references: Mapping[str, str], commands: str = "") -> str:
@@ -41,17 +40,6 @@ def edit_buildspec_in_s3(location: str, login: str, references: Mapping[str, str
     commands = f"aws s3 cp {url} buildspec.yml   # edit it, then\naws s3 cp buildspec.yml {url}"
     reason = "the buildspec is kept in S3, where nothing but its owner writes to it"
     return edit_buildspec(location, login, reason, references, commands)
-
-
-def attach_policy(role_name: str, policy_arn: str) -> str:
-    """For a role whose builds need the secret after a change that somebody makes by hand."""
-    role, policy = shlex.quote(one_line(role_name)), shlex.quote(one_line(policy_arn, VALUE_LENGTH))
-    return artefact(
-        "Let the project's builds read the credentials, before anything refers to them.",
-        where=f"the service role {one_line(role_name)}",
-        why="a build whose role may not read a secret that it refers to fails before its first command",
-        paste=f"aws iam attach-role-policy --role-name {role} --policy-arn {policy}",
-    )
 
 
 def sign_in_in_workflow(username: str = USERNAME_VARIABLE, password: str = PASSWORD_VARIABLE) -> str:
@@ -143,24 +131,6 @@ def move_login_up(login: str) -> str:
     what = "Move the login up: make it the first command of the first phase."
     why = "images are pulled before the login runs, and those pulls are anonymous"
     return artefact(what, where="the buildspec", why=why, paste=as_item(login))
-
-
-def take_grant_before_delete(by: str, role_name: str, policy_arn: str, secret_arn: str, stack: str) -> tuple[str, ...]:
-    """For a role that a stack owns; nothing where the grant is not in the role (granted `by` the secret's own policy).
-    https://docs.aws.amazon.com/IAM/latest/APIReference/API_DeleteRole.html"""
-    if by == "secret":
-        return ()
-    role, stack = one_line(role_name), one_line(stack)
-    command = f"detach-role-policy --policy-arn {shlex.quote(one_line(policy_arn, VALUE_LENGTH))}"
-    if by == "inline":
-        command = f"delete-role-policy --policy-name {shlex.quote(inline_policy_name(secret_arn))}"
-    text = artefact(
-        f"Run this before the stack {stack} is deleted or replaces the role {role}.",
-        where=f"the role {role} of the stack {stack}",
-        why="IAM deletes no role that has a policy, and the stack does not know of this one",
-        paste=f"aws iam {command} --role-name {shlex.quote(role)}",
-    )
-    return (text,)
 
 
 def _variable(name: str) -> str:

@@ -107,7 +107,7 @@ def _with_mirrors(diagnosis: Diagnosis, failure: BuildFailure) -> Outcome | None
     if refusal is None or refusal.ending is not Ending.ADVISED or diagnosis.cause is None:
         return refusal
     mirrors = mirrors_of(failure.build, failure.phase, failure.image, diagnosis.excerpt)
-    return refusal.with_facts(advice=(*refusal.advice, *mirrors))
+    return refusal.with_facts(background=mirrors)
 
 
 def mirrors_of(build: BuildArn, phase: str, image_of_build: str, excerpt: str) -> tuple[str, ...]:

@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-from remediator.core.advice.sign_in import attach_policy
 from remediator.core.guards.review import role_objection
 from remediator.core.guards.scope import Scope, out_of_scope, tag_objection
 from remediator.core.guards.strangers import Untrusted, stranger_objection
 from remediator.core.outcome import Ending, Outcome, advised, skipped
 from remediator.core.reading import Reading
-from remediator.core.repair.change import GrantSecretAccess
 from remediator.core.repair.sign_in import SignIn
 
 ANOTHER_SECRET = Outcome(
@@ -44,7 +42,7 @@ def left_to_owner(reading: Reading, sign_in: SignIn, why: str) -> Outcome:
     named = ", ".join(sign_in.named_in(snapshot.environment))
     return advised(
         f"the build could not read the secret {sign_in.secret_arn}, and nothing was granted: {why}",
-        _by_hand(grant),
+        sign_in.let_role_read(grant.role_arn, "Let its builds read the secret, if they are to."),
         f"or undo the repair: take {named} out of the environment of the project {snapshot.name}, and a login that "
         "uses them out of its buildspec",
         "then start the build again",
@@ -66,9 +64,3 @@ def granted_all_the_same(role_arn: str, said: str, found: Outcome | None) -> Out
         *(advice or (look,)),
         "then start the build again",
     )
-
-
-def _by_hand(grant: GrantSecretAccess) -> str:
-    if grant.by in ("managed", "none"):
-        return attach_policy(grant.role_name, grant.policy_arn)
-    return f"if its builds are to read the secret, {grant.show()} by hand"

@@ -31,18 +31,20 @@ def role_objection(reading: Reading, sign_in: SignIn) -> Outcome | None:
     """Is the role that would be granted the secret the build's own, and are both of this account?"""
     build, own = reading.build, reading.build.failure.build
     elsewhere = foreign_secret(own.region, own.account, sign_in)
-    return _another_role(build, reading.snapshot) or _foreign_role(build) or elsewhere
+    return _another_role(build, reading.snapshot, sign_in) or _foreign_role(build) or elsewhere
 
 
-def _another_role(build: Build, snapshot: Snapshot) -> Outcome | None:
+def _another_role(build: Build, snapshot: Snapshot, sign_in: SignIn) -> Outcome | None:
     """StartBuild may give a build another role than the project's."""
     project_role = snapshot.project.get("serviceRole")
     if build.service_role == project_role:
         return None
+    or_let_read = sign_in.let_role_read(build.service_role, "Or let the role of that build read the credentials.")
     return advised(
         f"the build ran with the service role {build.service_role}, the project has {project_role}: an override, or "
         "the project was edited since",
-        "start the build without the override, or give that role access to the secret by hand",
+        "start the build again without the override of its role",
+        *([or_let_read] if _is_of_account(build) else []),
     )
 
 
@@ -84,13 +86,16 @@ def other_images(builds: Sequence[Build], snapshot: Snapshot, plan: Plan) -> Out
 
 def _foreign_role(build: Build) -> Outcome | None:
     """IAM knows roles by name: a role of another account would be mistaken for one of that name here."""
-    account = build.failure.build.account
-    if f":iam::{account}:role/" in build.service_role:
+    if _is_of_account(build):
         return None
     return advised(
-        f"the project's service role {build.service_role} is not of this account, {account}",
+        f"the project's service role {build.service_role} is not of this account, {build.failure.build.account}",
         "let that role read the secret in its own account, then set the registry credential by hand",
     )
+
+
+def _is_of_account(build: Build) -> bool:
+    return f":iam::{build.failure.build.account}:role/" in build.service_role
 
 
 def foreign_secret(region: str, account: str, sign_in: SignIn) -> Outcome | None:

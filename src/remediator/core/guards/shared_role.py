@@ -63,7 +63,7 @@ def shared_with(users: Mapping[str, RoleUsers], role: str, project: str, untrust
             "or deploy with UntrustedProjects=repair if those people may have the credentials",
         )
     told = listed([name for name in found.names if name != project], found.count - 1)
-    return f"the service role {role} is shared with {told}: their builds can read the credentials too"
+    return f"the service role {role} is shared with {told}: once it may read the credentials, their builds can too"
 
 
 def listed(names: Sequence[str], count: int | None = None) -> str:

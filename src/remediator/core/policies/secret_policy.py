@@ -41,7 +41,7 @@ def with_role(text: str | None, role_arn: str) -> str:
     if text and role_arn in present:
         return text
     roles = sorted({role_arn, *(name for name in present if _ROLE.fullmatch(name))})
-    statement = _statement(roles)
+    statement = statement_for(roles)
     changed = [*statements, statement] if own is None else [*statements[:own], statement, *statements[own + 1 :]]
     new = json.dumps({**policy, "Statement": changed}, separators=(",", ":"))
     if len(new) > LONGEST_POLICY:
@@ -95,12 +95,13 @@ def _statements(policy: dict[str, Any]) -> list[Any]:
     return found
 
 
-def _statement(roles: list[str]) -> dict[str, Any]:
+def statement_for(roles: list[str]) -> dict[str, Any]:
+    """Our statement, which lets these roles read the secret."""
     return {"Sid": SID, "Effect": "Allow", "Principal": {"AWS": roles}, "Action": READ_SECRET, "Resource": "*"}
 
 
 def _own(statements: list[Any]) -> int | None:
-    """The place of our statement, which must be as `_statement` makes it."""
+    """The place of our statement, which must be as `statement_for` makes it."""
     places = [place for place, found in enumerate(statements) if isinstance(found, dict) and found.get("Sid") == SID]
     if not places:
         return None
@@ -114,7 +115,7 @@ def _own(statements: list[Any]) -> int | None:
 
 def _is_ours(found: dict[str, Any]) -> bool:
     """A list of one and the one are the same to AWS."""
-    expected = _statement([])
+    expected = statement_for([])
     return (
         set(found) == set(expected)
         and all(found[name] in (expected[name], [expected[name]]) for name in ("Effect", "Action", "Resource"))

@@ -56,8 +56,16 @@ class CommandSignIn:
     faults: tuple[str, ...] = ()
 
 
-def way_to_sign_in(reading: Reading, sign_in: SignIn, observed: Observed, edit: bool) -> CommandSignIn | Outcome:
-    """The way for this project, after a command of its build was throttled; the outcome where there is none from here.
+@value
+class ByHand:
+    """No way from here: what a person has to do instead. `reads_secret`: do the builds read the secret then?"""
+
+    outcome: Outcome
+    reads_secret: bool = False
+
+
+def way_to_sign_in(reading: Reading, sign_in: SignIn, observed: Observed, edit: bool) -> CommandSignIn | ByHand:
+    """The way for this project, after a command of its build was throttled.
     `edit`: may an inline buildspec be edited?"""
     snapshot, buildspec = reading.snapshot, reading.buildspec
     elsewhere = _without_docker(reading.build, snapshot, sign_in, observed)
@@ -75,12 +83,12 @@ def way_to_sign_in(reading: Reading, sign_in: SignIn, observed: Observed, edit: 
     if not in_repository(buildspec.text):
         login = login_of(shell_of(snapshot.environment), sign_in)
         edit_object = advice.edit_buildspec_in_s3(buildspec.text, login, sign_in.references)
-        return _refusal("its buildspec is an object in S3", edit_object, *_attach_by_hand(snapshot, sign_in))
+        return _refusal("its buildspec is an object in S3", edit_object, reads_secret=True)
     return _in_repository(snapshot, sign_in, observed)
 
 
-def _without_docker(build: Build, snapshot: Snapshot, sign_in: SignIn, observed: Observed) -> Outcome | None:
-    """Outcome for builds that a login of the docker CLI can't help."""
+def _without_docker(build: Build, snapshot: Snapshot, sign_in: SignIn, observed: Observed) -> ByHand | None:
+    """For builds that a login of the docker CLI can't help."""
     if str(snapshot.environment.get("type", "")).endswith("_LAMBDA_CONTAINER"):
         return _refusal("Lambda compute has no docker daemon", advice.use_another_compute())
     if snapshot.is_runner:
@@ -90,7 +98,7 @@ def _without_docker(build: Build, snapshot: Snapshot, sign_in: SignIn, observed:
     if client is None:
         return None
     how = advice.other_client(client, sign_in.username_variable, sign_in.password_variable)
-    return _refusal(f"{client} pulls by itself and knows no login of docker", how, *_attach_by_hand(snapshot, sign_in))
+    return _refusal(f"{client} pulls by itself and knows no login of docker", how, reads_secret=True)
 
 
 def other_client(build: Build, excerpt: str) -> str | None:
@@ -107,14 +115,13 @@ def other_client(build: Build, excerpt: str) -> str | None:
     return None
 
 
-def _inline(snapshot: Snapshot, buildspec: BuildspecText, sign_in: SignIn, edit: bool) -> CommandSignIn | Outcome:
-    by_hand = _attach_by_hand(snapshot, sign_in)
+def _inline(snapshot: Snapshot, buildspec: BuildspecText, sign_in: SignIn, edit: bool) -> CommandSignIn | ByHand:
     try:
         shell = shell_of(snapshot.environment, buildspec.says.shell)
         added = find_login_place(buildspec, shell=shell, **sign_in.variable_names)
         faults = login_faults(buildspec.says)
     except BuildspecError as error:
-        return _refusal(f"its inline buildspec can't be edited: {error}", *by_hand)
+        return _refusal(f"its inline buildspec can't be edited: {error}", reads_secret=True)
     login = login_of(shell, sign_in)
     if added is None:
         if login in {command for phase in buildspec.says.phases for command in phase.commands}:
@@ -129,11 +136,11 @@ def _inline(snapshot: Snapshot, buildspec: BuildspecText, sign_in: SignIn, edit:
     if not edit:
         where = f"the inline buildspec of the project {snapshot.name}"
         paste = advice.edit_buildspec(where, login, "EditBuildspecs is off", sign_in.references)
-        return _refusal("EditBuildspecs is off", paste, *by_hand)
+        return _refusal("EditBuildspecs is off", paste, reads_secret=True)
     return CommandSignIn(login=AddDockerLogin.into(buildspec.text, added.insertion, login), faults=faults)
 
 
-def _in_repository(snapshot: Snapshot, sign_in: SignIn, observed: Observed) -> CommandSignIn | Outcome:
+def _in_repository(snapshot: Snapshot, sign_in: SignIn, observed: Observed) -> CommandSignIn | ByHand:
     """By `DOCKER_AUTH_CONFIG`, where the docker CLI reads it and it breaks nothing.
 
     It goes before a login, so a read-only token in it breaks a push. https://github.com/docker/cli/pull/6008
@@ -143,7 +150,7 @@ def _in_repository(snapshot: Snapshot, sign_in: SignIn, observed: Observed) -> C
         return CommandSignIn(auth_config=True)
     by_hand = sign_in_by_hand(snapshot.buildspec, shell_of(snapshot.environment), sign_in, reason)
     reason = f"its buildspec is in the repository, and {reason}"
-    return _refusal(reason, by_hand, *_attach_by_hand(snapshot, sign_in))
+    return _refusal(reason, by_hand, reads_secret=True)
 
 
 def sign_in_by_hand(path: str, shell: Shell, sign_in: SignIn, reason: str) -> str:
@@ -167,19 +174,12 @@ def _against_auth_config(snapshot: Snapshot, sign_in: SignIn, observed: Observed
     return ""
 
 
-def _attach_by_hand(snapshot: Snapshot, sign_in: SignIn) -> tuple[str, ...]:
-    """What a repair would have granted: a person who pastes the lines needs it too."""
-    if snapshot.role is not None and snapshot.role.granted:
-        return ()
-    grant = sign_in.grant(str(snapshot.project.get("serviceRole", "")))
-    return (advice.attach_policy(grant.role_name, grant.policy_arn),)
+def _refusal(reason: str, *what_to_do: str, reads_secret: bool = False) -> ByHand:
+    outcome = advised(f"the project's commands can't be signed in from here: {reason}", *what_to_do)
+    return ByHand(outcome, reads_secret)
 
 
-def _refusal(reason: str, *what_to_do: str) -> Outcome:
-    return advised(f"the project's commands can't be signed in from here: {reason}", *what_to_do)
-
-
-def _faulty(head: str, faults: tuple[str, ...], login: str) -> Outcome:
+def _faulty(head: str, faults: tuple[str, ...], login: str) -> ByHand:
     return _refusal(head + "; ".join(faults), *(advice.fix_login(fault, login) for fault in faults))
 
 

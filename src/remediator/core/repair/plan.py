@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from remediator.core.buildspec.phases import BuildspecText
@@ -34,6 +34,9 @@ class Plan:
     @property
     def project_changes(self) -> tuple[ProjectChange, ...]:
         return tuple(change for change in self.changes if not isinstance(change, GrantSecretAccess))
+
+    def without(self, changes: Sequence[Change]) -> Plan:
+        return Plan(tuple(change for change in self.changes if change not in changes))
 
     def show(self) -> tuple[str, ...]:
         """The plan for people, a line for each change: the interpreter that changes nothing."""
@@ -67,7 +70,10 @@ class Plan:
         """What the plan sets, as a part of a project's document: for people who keep the project in a definition."""
         settings: Document = {}
         for change in self.project_changes:
-            settings.setdefault(change.MEMBER, {}).update(change.settings())
+            member = settings.setdefault(change.MEMBER, {})
+            for name, setting in change.settings().items():
+                # Two repairs of one project may both add variables.
+                member[name] = [*member.get(name, []), *setting] if isinstance(setting, list) else setting
         return settings
 
     def record(self) -> dict[str, Any]:

@@ -13,13 +13,13 @@ from remediator.core.value import value
 
 @value
 class SignIn:
-    """How a repaired project signs in: with which secret, granted in which way, in which variables. `customer_key`: is
-    the secret encrypted with a key of the account's own?"""
+    """How a repaired project signs in: with which secret, granted in which way, in which variables. `key_arn` is the
+    account's own key that encrypts the secret, empty for Secrets Manager's."""
 
     secret_arn: str
     policy_arn: str
     grant_by: GrantBy = "managed"
-    customer_key: bool = False
+    key_arn: str = ""
     username_variable: str = USERNAME_VARIABLE
     password_variable: str = PASSWORD_VARIABLE
     variables: Literal["always", "when-needed"] = "always"
@@ -27,6 +27,16 @@ class SignIn:
 
     def grant(self, role_arn: str) -> GrantSecretAccess:
         return GrantSecretAccess(role_arn, self.policy_arn, self.secret_arn, self.grant_by)
+
+    def let_role_read(self, role_arn: str, *what: str) -> str:
+        """Advice on how a person makes that grant; `what` is its first sentence, where that is another one."""
+        from remediator.core.advice.grants import let_role_read
+
+        return let_role_read(self.grant_by, role_arn, self.policy_arn, self.secret_arn, self.key_arn, *what)
+
+    @property
+    def customer_key(self) -> bool:
+        return bool(self.key_arn)
 
     @property
     def variable_names(self) -> dict[str, str]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from enum import StrEnum
 
 from remediator.core.case import Case
-from remediator.core.case_advice import advice_without_key
+from remediator.core.case_advice import mirrors_for, sign_in_without_key
 from remediator.core.codebuild.build import Build
 from remediator.core.codebuild.failure import COMMAND_PHASES
 from remediator.core.diagnosis.diagnosis import NOT_INSPECTED
@@ -107,7 +107,8 @@ def judge(seen: Watched, case: Case, sign_in: SignIn) -> Judgement:
         return Judgement(gave_up("CodeBuild could not read the buildspec of the retried build"), take_back=True)
     if verdict is Verdict.PAST_PULL and seen.denied:
         reason = f"docker was denied something in {phase}, for which DOCKER_AUTH_CONFIG may be the reason"
-        return Judgement(gave_up(reason, *advice_without_key(case, sign_in)), take_back=True)
+        by_hand = sign_in_without_key(case, sign_in, "DOCKER_AUTH_CONFIG goes before the build's own login")
+        return Judgement(gave_up(reason, by_hand).with_facts(background=mirrors_for(case)), take_back=True)
     if verdict in (Verdict.PASSED, Verdict.PAST_PULL):
         return Judgement(_through(verdict, phase, seen.proof))
     return Judgement(_not_through(seen))
@@ -139,7 +140,8 @@ def _not_through(seen: Watched) -> Outcome:
             reason = f"{again} and failed in {phase}; whether its pull got through is not told: {log_says}"
             return patched(reason, "look at the retried build's log")
         case Verdict.STOPPED:
-            return patched(f"{again}, and somebody stopped it before its result")
+            reason = f"{again}, and somebody stopped it before its result"
+            return patched(reason, "start the build again if its result is wanted")
         case Verdict.RUNNING:
             return gave_up(f"{again} and had no result within its own time-outs")
     return gave_up(f"{again} and failed in {phase}, before the pull was through")

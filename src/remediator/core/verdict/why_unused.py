@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from itertools import pairwise
 
 from remediator.core.advice import sign_in as advice
+from remediator.core.advice.secret import store_credentials
 from remediator.core.buildspec.docker_commands import Action, docker_acts, signs_in_to_docker_hub
 from remediator.core.buildspec.login_faults import login_faults
 from remediator.core.buildspec.phases import Buildspec
@@ -78,10 +79,9 @@ def _in_secret(snapshot: Snapshot, sign_in: SignIn, fault: str) -> Iterator[Foun
         name = role.arn.rpartition("/")[2]
         lost = _LOST.get(sign_in.grant_by, f"lost the policy {sign_in.policy_arn}")
         reason = f"the service role {name} has {lost}, which lets it read the secret"
-        yield reason, advice.attach_policy(name, sign_in.policy_arn)
+        yield reason, sign_in.let_role_read(role.arn, "Let the project's builds read the credentials again.")
     if fault:
-        correct = f"put a user name and an access token that Docker Hub accepts into the secret {sign_in.secret_arn}"
-        yield _part(fault), f"{correct}, then start the build again"
+        yield _part(fault), store_credentials(sign_in.secret_arn, fault, then="start the build again")
 
 
 def _for_image(reading: Reading, sign_in: SignIn) -> Iterator[Found]:

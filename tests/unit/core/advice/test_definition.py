@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 import yaml
 
-from remediator.core.advice.definition import keep_in_definition
+from remediator.core.advice.definition import in_definition
 from remediator.core.advice.layout import one_line
 from remediator.core.advice.owner import Owner
 from tests.unit.repairs import (
@@ -24,11 +24,16 @@ from tests.unit.repairs import (
     pasted,
 )
 
+
+def kept(owner: Owner, project: str, changes: dict[str, Any]) -> str:
+    return in_definition(owner, project, changes, head="Keep the change", why=f"the project {project} was changed")
+
+
 CLOUDFORMATION_FORM = """\
 Keep the change in CloudFormation: add these properties to those of the project and add the login to its buildspec, \
 as the first command of the first phase.
 where: the template of the stack web, resource WebBuild
-why: the project shop was changed through CodeBuild's API, and the next deploy of its definition would undo that
+why: the project shop was changed
 
 Resources:
   "WebBuild":
@@ -53,7 +58,7 @@ TERRAFORM_FORM = """\
 Keep the change in Terraform: add these blocks to those of the project and add the login to its buildspec, \
 as the first command of the first phase.
 where: the resource aws_codebuild_project of the project shop (workspace prod)
-why: the project shop was changed through CodeBuild's API, and the next deploy of its definition would undo that
+why: the project shop was changed
 
 environment {
   image_pull_credentials_type = "SERVICE_ROLE"
@@ -83,7 +88,7 @@ PULUMI_FORM = """\
 Keep the change in Pulumi: add these properties to those of the project and add the login to its buildspec, \
 as the first command of the first phase.
 where: the resource aws:codebuild:Project of the project shop (stack dev)
-why: the project shop was changed through CodeBuild's API, and the next deploy of its definition would undo that
+why: the project shop was changed
 
 resources:
   "PROJECT_RESOURCE":
@@ -110,7 +115,7 @@ resources:
     ("owner", "text"), [(STACK, CLOUDFORMATION_FORM), (TERRAFORM, TERRAFORM_FORM), (PULUMI, PULUMI_FORM)]
 )
 def test_the_owners_form_in_full(owner: Owner, text: str) -> None:
-    assert keep_in_definition(owner, "shop", CHANGES) == text
+    assert kept(owner, "shop", CHANGES) == text
 
 
 def capitalised(value: Any) -> Any:
@@ -135,7 +140,7 @@ def test_pulumis_form_reads_back_as_what_was_set() -> None:
 
 
 def test_a_project_without_a_telling_tag_gets_cloudformations_form_and_is_told_so() -> None:
-    text = keep_in_definition(NOBODY, "shop", CHANGES)
+    text = kept(NOBODY, "shop", CHANGES)
     assert text.splitlines()[1] == (
         "where: what the project shop is deployed from; no tag tells what that is, so this is CloudFormation's form"
     )
@@ -155,55 +160,55 @@ def test_a_project_without_a_telling_tag_gets_cloudformations_form_and_is_told_s
     ],
 )
 def test_an_owner_of_whom_less_is_known_is_named_by_what_is(owner: Owner, where: str) -> None:
-    assert keep_in_definition(owner, "p", CHANGES).splitlines()[1] == f"where: {where}"
+    assert kept(owner, "p", CHANGES).splitlines()[1] == f"where: {where}"
 
 
 @pytest.mark.parametrize("owner", OWNERS)
 def test_a_change_of_the_environment_alone_says_nothing_of_a_login(owner: Owner) -> None:
-    text = keep_in_definition(owner, "shop", {"environment": ENVIRONMENT})
+    text = kept(owner, "shop", {"environment": ENVIRONMENT})
     assert "login" not in text
     assert "docker login" not in pasted(text)
 
 
 @pytest.mark.parametrize("owner", OWNERS)
 def test_a_change_of_the_buildspec_alone_is_the_login_alone(owner: Owner) -> None:
-    text = keep_in_definition(owner, "shop", {"source": {"buildspec": LOGIN}})
+    text = kept(owner, "shop", {"source": {"buildspec": LOGIN}})
     assert yaml.safe_load(pasted(text)) == [LOGIN]
     assert "add these" not in text
 
 
 @pytest.mark.parametrize("owner", OWNERS)
 def test_no_change_leaves_nothing_to_paste(owner: Owner) -> None:
-    text = keep_in_definition(owner, "shop", {"source": {"buildspec": ""}})
+    text = kept(owner, "shop", {"source": {"buildspec": ""}})
     assert "nothing has to be added" in text
     assert pasted(text) == ""
 
 
 @pytest.mark.parametrize("owner", [TERRAFORM, PULUMI])
 def test_a_login_with_braces_is_escaped_where_the_tool_would_fill_them_in(owner: Owner) -> None:
-    text = keep_in_definition(owner, "shop", {"source": {"buildspec": 'echo "${A}"'}})
+    text = kept(owner, "shop", {"source": {"buildspec": 'echo "${A}"'}})
     assert yaml.safe_load(pasted(text)) == ['echo "$${A}"']
     assert "$${ is written ${" in text
 
 
 def test_cloudformation_takes_a_login_with_braces_as_it_is() -> None:
-    text = keep_in_definition(STACK, "shop", {"source": {"buildspec": 'echo "${A}"'}})
+    text = kept(STACK, "shop", {"source": {"buildspec": 'echo "${A}"'}})
     assert yaml.safe_load(pasted(text)) == ['echo "${A}"']
 
 
 def test_terraform_and_pulumi_fill_in_nothing_of_a_value() -> None:
     changes = {"environment": {"image": "${a}%{b}$"}}
-    assert 'image = "$${a}%%{b}$"' in keep_in_definition(TERRAFORM, "p", changes)
-    assert 'image: "$${a}%{b}$"' in keep_in_definition(PULUMI, "p", changes)
-    assert 'Image: "${a}%{b}$"' in keep_in_definition(STACK, "p", changes)
+    assert 'image = "$${a}%%{b}$"' in kept(TERRAFORM, "p", changes)
+    assert 'image: "$${a}%{b}$"' in kept(PULUMI, "p", changes)
+    assert 'Image: "${a}%{b}$"' in kept(STACK, "p", changes)
 
 
 def test_a_value_that_is_no_text_keeps_its_kind() -> None:
     changes = {"environment": {"privilegedMode": True}, "timeoutInMinutes": 45}
-    assert pasted(keep_in_definition(TERRAFORM, "p", changes)) == (
+    assert pasted(kept(TERRAFORM, "p", changes)) == (
         "timeout_in_minutes = 45\n\nenvironment {\n  privileged_mode = true\n}"
     )
-    read = yaml.safe_load(pasted(keep_in_definition(STACK, "p", changes)))
+    read = yaml.safe_load(pasted(kept(STACK, "p", changes)))
     assert read["Resources"]["WebBuild"]["Properties"] == {
         "Environment": {"PrivilegedMode": True},
         "TimeoutInMinutes": 45,
@@ -214,7 +219,7 @@ def test_a_value_that_is_no_text_keeps_its_kind() -> None:
 def test_hostile_names_and_values_add_no_line(tool: Any) -> None:
     def of(name: str) -> str:
         changes = {"environment": {"environmentVariables": [{"name": name, "value": name, "type": name}]}}
-        return keep_in_definition(Owner(tool, name, name, certain=True), name, changes)
+        return kept(Owner(tool, name, name, certain=True), name, changes)
 
     hostile, plain = of(HOSTILE).split("\n"), of("plain").split("\n")
     assert [len(line) - len(line.lstrip()) for line in hostile] == [len(line) - len(line.lstrip()) for line in plain]
@@ -223,13 +228,11 @@ def test_hostile_names_and_values_add_no_line(tool: Any) -> None:
 
 def test_a_hostile_value_reads_back_as_one_line_of_text() -> None:
     changes = {"environment": {"environmentVariables": [{"name": "A", "value": HOSTILE}]}}
-    read = yaml.safe_load(pasted(keep_in_definition(STACK, "p", changes)))
+    read = yaml.safe_load(pasted(kept(STACK, "p", changes)))
     variables = read["Resources"]["WebBuild"]["Properties"]["Environment"]["EnvironmentVariables"]
     assert variables == [{"Name": "A", "Value": one_line(HOSTILE)}]
 
 
 def test_a_stacks_resource_is_named_by_letters_and_digits_alone() -> None:
     owner = Owner("cloudformation", "web", 'Web":\n  Evil: {}', certain=True)
-    assert list(yaml.safe_load(pasted(keep_in_definition(owner, "p", CHANGES)).rpartition("\n\n")[0])["Resources"]) == [
-        "WebEvil"
-    ]
+    assert list(yaml.safe_load(pasted(kept(owner, "p", CHANGES)).rpartition("\n\n")[0])["Resources"]) == ["WebEvil"]

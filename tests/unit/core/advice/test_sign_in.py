@@ -5,17 +5,15 @@ from __future__ import annotations
 import json
 import shlex
 import subprocess
-from dataclasses import replace
 
 import pytest
 import yaml
 
 from remediator.core.advice import sign_in as advice
-from remediator.core.advice.definition import keep_in_definition
+from remediator.core.advice.definition import in_definition
 from remediator.core.advice.layout import artefact, one_line
 from remediator.core.outcome import Ending, Outcome
-from remediator.core.repair.change import GrantBy, GrantSecretAccess
-from tests.unit.repairs import CHANGES, HOSTILE, LOGIN, POLICY, SECRET, SMUGGLED, STACK, VARIABLES, pasted
+from tests.unit.repairs import CHANGES, HOSTILE, LOGIN, SMUGGLED, STACK, VARIABLES, pasted
 
 # The layout
 
@@ -54,7 +52,7 @@ def test_a_long_name_is_cut() -> None:
 
 
 def test_an_advice_travels_in_an_outcome() -> None:
-    outcome = Outcome(Ending.ADVISED, "told", advice=(keep_in_definition(STACK, "shop", CHANGES),))
+    outcome = Outcome(Ending.ADVISED, "told", advice=(in_definition(STACK, "shop", CHANGES, head="Keep it", why="so"),))
     assert Outcome.from_json(json.loads(json.dumps(outcome.to_json()))) == outcome
 
 
@@ -113,17 +111,6 @@ env:
 def test_a_buildspec_of_a_path_is_named_by_it() -> None:
     text = advice.edit_buildspec_in_repository("ci/build.yml", LOGIN, "so", VARIABLES)
     assert text.splitlines()[1] == "where: ci/build.yml in the project's source"
-
-
-def test_a_role_that_is_to_read_the_secret_in_full() -> None:
-    assert advice.attach_policy("web-build", POLICY) == (
-        """\
-Let the project's builds read the credentials, before anything refers to them.
-where: the service role web-build
-why: a build whose role may not read a secret that it refers to fails before its first command
-
-aws iam attach-role-policy --role-name web-build --policy-arn arn:aws:iam::111122223333:policy/read-dockerhub"""
-    )
 
 
 def test_a_hostile_path_reason_and_variable_stay_where_they_belong() -> None:
@@ -255,47 +242,3 @@ def test_a_fault_that_is_told_in_a_sentence_is_the_reason() -> None:
         "Change the login so that it serves every pull, with this command.\n"
         f"where: the buildspec\nwhy: It is made by another user. - id\n\n- |\n  {LOGIN}"
     )
-
-
-# The role
-
-
-ROLE = "arn:aws:iam::111122223333:role/service-role/web-build"
-GRANT = GrantSecretAccess(ROLE, POLICY, SECRET)
-
-
-def before_delete(grant: GrantSecretAccess, stack: str) -> tuple[str, ...]:
-    return advice.take_grant_before_delete(grant.by, grant.role_name, grant.policy_arn, grant.secret_arn, stack)
-
-
-def test_a_role_of_a_stack_in_full() -> None:
-    assert before_delete(GRANT, "web") == (
-        """\
-Run this before the stack web is deleted or replaces the role web-build.
-where: the role web-build of the stack web
-why: IAM deletes no role that has a policy, and the stack does not know of this one
-
-aws iam detach-role-policy --policy-arn arn:aws:iam::111122223333:policy/read-dockerhub --role-name web-build""",
-    )
-
-
-def test_an_inline_policy_is_deleted_from_the_role_of_a_stack() -> None:
-    [text] = before_delete(replace(GRANT, by="inline"), "web")
-
-    assert text.startswith("Run this before the stack web is deleted or replaces the role web-build.\n")
-    assert pasted(text) == "aws iam delete-role-policy --policy-name docker-hub-pulls-AbCdEf --role-name web-build"
-
-
-def test_a_grant_in_the_secrets_policy_keeps_no_role_from_being_deleted() -> None:
-    assert before_delete(replace(GRANT, by="secret"), "web") == ()
-
-
-@pytest.mark.parametrize("by", ["managed", "inline"])
-def test_a_hostile_role_is_one_argument(by: GrantBy) -> None:
-    [text] = before_delete(GrantSecretAccess(HOSTILE, HOSTILE, HOSTILE, by), HOSTILE)
-
-    words = shlex.split(pasted(text))
-    assert words[:2] == ["aws", "iam"]
-    assert words[3::2] == ["--policy-arn" if by == "managed" else "--policy-name", "--role-name"]
-    assert words[6] == one_line(HOSTILE.rpartition("/")[2])
-    assert len(words) == 7

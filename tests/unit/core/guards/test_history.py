@@ -125,7 +125,7 @@ def test_a_build_that_started_within_ten_minutes_of_a_grant_or_before_it_proves_
     assert history.grant_may_be_late(build()) is late
 
 
-@pytest.mark.parametrize(("history", "was"), [(NEW, False), (REPAIRED, True), (replace(NEW, left_alone_until=1.0), True)])
+@pytest.mark.parametrize(("history", "was"), [(NEW, False), (REPAIRED, True), (History(left_alone_until=1), True)])
 def test_a_project_whose_repair_was_taken_back_was_repaired_once(history: History, was: bool) -> None:
     assert history.was_repaired is was
 

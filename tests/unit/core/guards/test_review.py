@@ -57,6 +57,17 @@ def test_a_build_with_another_role_than_the_projects_leaves_the_project_alone() 
     assert given.ROLE in reason
 
 
+def test_the_other_role_is_let_read_the_secret_by_lines_to_paste_where_it_is_of_this_account() -> None:
+    found = review(given.build(serviceRole=OTHER_ROLE), given.snapshot())
+    foreign = review(given.build(serviceRole="arn:aws:iam::999999999999:role/x"), given.snapshot())
+
+    assert found is not None
+    assert foreign is not None
+    assert found.advice[0] == foreign.advice[0] == "start the build again without the override of its role"
+    assert f"aws iam attach-role-policy --role-name {OTHER_ROLE.rpartition('/')[2]}" in found.advice[1]
+    assert len(foreign.advice) == 1
+
+
 @pytest.mark.parametrize("role", ["arn:aws:iam::999999999999:role/codebuild", "codebuild", None])
 def test_a_role_that_is_not_of_this_account_is_left_alone(role: str | None) -> None:
     """IAM is asked by name, and would tell of the wrong one."""

@@ -64,7 +64,8 @@ def test_a_role_is_told_by_its_name_however_a_project_writes_it(role: str) -> No
 
 def test_the_projects_that_share_a_role_are_named() -> None:
     assert told_of(neighbour("invoices"), neighbour("mails")) == (
-        f"the service role {given.ROLE_NAME} is shared with invoices, mails: their builds can read the credentials too"
+        f"the service role {given.ROLE_NAME} is shared with invoices, mails: once it may read the credentials, "
+        "their builds can too"
     )
 
 

@@ -8,7 +8,6 @@ from typing import Any
 import pytest
 
 from remediator.core.case import Case, FailedBuild
-from remediator.core.case_advice import advice_without_key
 from remediator.core.diagnosis.diagnosis import NOT_INSPECTED
 from remediator.core.diagnosis.failed_command import Finding
 from remediator.core.outcome import Ending
@@ -169,8 +168,8 @@ def test_what_docker_auth_config_may_have_broken_is_taken_back_with_what_to_do_o
 
     assert found.take_back
     assert found.outcome.ending is Ending.GAVE_UP
-    assert found.outcome.advice == advice_without_key(AUTH_CONFIG, given.SIGN_IN)
-    assert "docker login" in found.outcome.advice[0]
+    (by_hand,) = found.outcome.advice
+    assert "docker login" in by_hand
 
 
 def test_a_build_that_passed_was_denied_nothing() -> None:
