@@ -110,7 +110,7 @@ def _state(said: Sequence[str]) -> str:
     """What is known of the changes when a call broke off."""
     if not any(line.startswith((DOING, DONE)) for line in said):
         return "Nothing was changed."
-    return f"What is listed above as {DONE} is done. The same command without --yes shows what is left."
+    return f"What is listed above under {DONE.strip()} is done. The same command without --yes shows what is left."
 
 
 if __name__ == "__main__":

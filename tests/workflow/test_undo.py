@@ -22,11 +22,11 @@ def person(account: Account) -> Person:
     return Person(account)
 
 
-def repaired(account: Account, name: str = "orders", **settings: str) -> Json:
+def repaired(account: Account, name: str = "orders", mode: str = "managed") -> Json:
     """A project whose image was throttled, after its repair; returns the project as it was before."""
     account.create_project(name, environment={"imagePullCredentialsType": "CODEBUILD"})
     before = account.project(name)
-    assert account.remediate(account.failed_build(name), **settings)["outcome"] == "remediated"
+    assert account.remediate(account.failed_build(name), POLICY_MODE=mode)["outcome"] == "remediated"
     return before
 
 
@@ -271,8 +271,9 @@ def test_a_project_with_another_role_does_not_keep_this_one(account: Account, pe
 
 
 def test_an_inline_policy_is_deleted_and_the_roles_own_ones_stay(account: Account, person: Person) -> None:
-    own = json.dumps({"Version": "2012-10-17", "Statement": []})
-    repaired(account, POLICY_MODE="inline")
+    statement = {"Effect": "Allow", "Action": "logs:PutLogEvents", "Resource": "*"}
+    own = json.dumps({"Version": "2012-10-17", "Statement": [statement]})
+    repaired(account, mode="inline")
     account.boto("iam").put_role_policy(RoleName="orders-build", PolicyName="logs", PolicyDocument=own)
     person.runs("undo", "orders", "--yes")
     assert person.writes == ["UpdateProject", "DeleteRolePolicy"]
@@ -280,7 +281,7 @@ def test_an_inline_policy_is_deleted_and_the_roles_own_ones_stay(account: Accoun
 
 
 def test_an_inline_policy_that_somebody_edited_stays(account: Account, person: Person) -> None:
-    repaired(account, POLICY_MODE="inline")
+    repaired(account, mode="inline")
     ((name, document),) = inline_policies(account).items()
     edited = copy.deepcopy(document)
     edited["Statement"][0]["Resource"] = "*"
@@ -303,7 +304,7 @@ def test_the_role_is_taken_out_of_the_secrets_policy_and_all_else_stays(account:
     other = account.make_role("invoices-build")
     account.create_project("invoices", serviceRole=other)
     account.remediate(account.failed_build("invoices"), POLICY_MODE="secret")
-    repaired(account, POLICY_MODE="secret")
+    repaired(account, mode="secret")
     person.runs("undo", "orders", "--yes")
     assert person.writes == ["UpdateProject", "PutResourcePolicy"]
     kept, ours = json.loads(account.secret_policy())["Statement"]
@@ -312,7 +313,7 @@ def test_the_role_is_taken_out_of_the_secrets_policy_and_all_else_stays(account:
 
 
 def test_a_policy_of_the_secret_that_had_nothing_else_is_gone(account: Account, person: Person) -> None:
-    repaired(account, POLICY_MODE="secret")
+    repaired(account, mode="secret")
     assert roles_in(account) == [account.role_arn]
     person.runs("undo", "orders", "--yes")
     assert person.writes == ["UpdateProject", "DeleteResourcePolicy"]
@@ -322,7 +323,7 @@ def test_a_policy_of_the_secret_that_had_nothing_else_is_gone(account: Account, 
 def test_the_secrets_policy_is_left_alone_while_the_stack_edits_it(
     account: Account, person: Person, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    repaired(account, POLICY_MODE="secret")
+    repaired(account, mode="secret")
     values = {"pk": {"S": f"policy#{account.secret_arn}"}, "execution": {"S": "another"}}
     held = {**values, "held_until": {"N": str(int(account.world.now()) + 100)}}
     account.boto("dynamodb").put_item(TableName="journal", Item=held)
@@ -333,7 +334,7 @@ def test_the_secrets_policy_is_left_alone_while_the_stack_edits_it(
 
 
 def test_grants_of_a_policy_mode_that_was_used_before_are_taken_back_too(account: Account, person: Person) -> None:
-    repaired(account, POLICY_MODE="inline")
+    repaired(account, mode="inline")
     account.attach_policy()
     person.parameters["PolicyMode"] = "secret"
     person.runs("undo", "orders", "--yes")
@@ -360,14 +361,7 @@ def test_the_grant_waits_for_a_build_that_still_runs_with_the_secret(account: Ac
     repaired(account)
     build = account.simulator.call("StartBuild", {"projectName": "orders"}, "arn:aws:iam::123456789012:user/x")["build"]
     assert f"the build {build['id']} runs with the secret" in person.runs("undo", "orders")
-    left = [3]
-
-    def finish(called: str) -> None:
-        left[0] -= called == "ListBuildsForProject"
-        if left[0] == 0:
-            account.world.finish(build["id"])
-
-    person.watch.before.append(finish)
+    account.world.looks = 4
     said = person.runs("undo", "orders", "--yes")
     assert person.status == 0
     assert "Waiting at most 60 minutes, for the grant only" in said
@@ -588,7 +582,7 @@ def test_a_detach_that_is_denied_tells_what_is_done_and_what_is_left(
     said = person.runs("undo", "orders", "--yes")
     assert person.status == 1
     assert "Done: orders was changed, read back and compared" in said
-    assert "What is listed above as Done: is done." in capsys.readouterr().err
+    assert "What is listed above under Done: is done." in capsys.readouterr().err
 
 
 def test_an_interrupt_tells_what_is_done(account: Account, person: Person, capsys: pytest.CaptureFixture[str]) -> None:
@@ -596,7 +590,7 @@ def test_an_interrupt_tells_what_is_done(account: Account, person: Person, capsy
     person.watch.before.append(refusing("ListBuildsForProject", KeyboardInterrupt()))
     person.runs("undo", "orders", "--yes")
     assert (person.status, account.attached()) == (1, [account.policy_arn])
-    assert "interrupted.\nWhat is listed above as Done: is done." in capsys.readouterr().err
+    assert "interrupted.\nWhat is listed above under Done: is done." in capsys.readouterr().err
 
 
 # The list
