@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
@@ -49,7 +50,7 @@ class TakenOut:
         """The variables that go, and that commands of the inline buildspec name all the same."""
         gone = [name for change in self._variable_changes for name, _ in change.references]
         text = Snapshot(self.after).buildspec
-        return tuple(name for name in gone if name in text) if is_inline(text) else ()
+        return tuple(name for name in gone if re.search(rf"\b{name}\b", text)) if is_inline(text) else ()
 
     @property
     def _variable_changes(self) -> Iterator[SetEnvironmentVariables]:

@@ -191,9 +191,18 @@ class Undo:
             if execution:
                 yield _under_way(name, execution)
             builds = self.services.codebuild.latest_builds(name)
-            running = [each for each in builds if not each.ended and mentions(each.document, self.stack.secrets)]
-            for build in running:
-                yield f"the build {build.document['id']} runs with the secret"
+            with_secret = [build for build in builds if mentions(build.document, self.stack.secrets)]
+            running = [f"build {build.document['id']}" for build in with_secret if not build.ended]
+            # The next build of a batch has the settings that the batch began with.
+            batches = self._running_batches({build.batch for build in with_secret if build.batch})
+            for each in [*running, *batches]:
+                yield f"the {each} runs with the secret"
+
+    def _running_batches(self, ids: set[str]) -> list[str]:
+        if not ids:
+            return []
+        answer = self.services.client("codebuild").batch_get_build_batches(ids=sorted(ids))
+        return [f"batch {batch['id']}" for batch in answer["buildBatches"] if not batch.get("complete")]
 
     @cached_property
     def _journal(self) -> Journal:

@@ -24,12 +24,14 @@ STACK = "remediator"
 
 @dataclass
 class Person:
-    """`writes` are the calls of the last command that changed anything, but for the lock on the secret's policy."""
+    """`writes` are the calls of the last command that changed anything, but for the lock on the secret's policy.
+    `ever_asked` are the operations of all commands."""
 
     account: Account
     watch: Calls = field(default_factory=Calls)
     parameters: dict[str, str] = field(default_factory=dict)
     status: int = 0
+    ever_asked: set[str] = field(default_factory=set)
 
     READS = ("Describe", "List", "Get", "BatchGet", "Scan")
 
@@ -38,6 +40,7 @@ class Person:
         self.watch.asked.clear()
         lines: list[str] = []
         self.status = main([*arguments, "--stack", stack], PersonsServices(self), lines.append)
+        self.ever_asked.update(self.watch.asked)
         return "\n".join(lines)
 
     @property

@@ -4,17 +4,28 @@ from __future__ import annotations
 
 import copy
 import json
+import re
 from typing import Any
 
 import pytest
 
+from local.template import TEMPLATE
 from tests.every_member import every_member, with_unknown_members
-from tests.workflow.account import Account, Json
+from tests.workflow.account import ACCOUNT, Account, Json
 from tests.workflow.commands import CURATED, INLINE, INLINE_SOURCE, in_repository, inline
 from tests.workflow.person import Person, tags_of
 from tests.workflow.test_main_job import variables_of
 from tests.workflow.test_policy_modes import inline_policies, roles_in
 from tests.workflow.watched import once, refused, refusing
+
+PAGE = (TEMPLATE.parent / "docs" / "threat-model.md").read_text(encoding="utf-8")
+AUDITORS = {
+    "Sid": "Auditors",
+    "Effect": "Allow",
+    "Principal": {"AWS": f"arn:aws:iam::{ACCOUNT}:role/audit"},
+    "Action": "secretsmanager:DescribeSecret",
+    "Resource": "*",
+}
 
 
 @pytest.fixture
@@ -292,14 +303,7 @@ def test_an_inline_policy_that_somebody_edited_stays(account: Account, person: P
 
 
 def test_the_role_is_taken_out_of_the_secrets_policy_and_all_else_stays(account: Account, person: Person) -> None:
-    auditors = {
-        "Sid": "Auditors",
-        "Effect": "Allow",
-        "Principal": {"AWS": account.make_role("audit")},
-        "Action": "secretsmanager:DescribeSecret",
-        "Resource": "*",
-    }
-    text = json.dumps({"Version": "2012-10-17", "Statement": [auditors]})
+    text = json.dumps({"Version": "2012-10-17", "Statement": [AUDITORS]})
     account.boto("secretsmanager").put_resource_policy(SecretId=account.secret_arn, ResourcePolicy=text)
     other = account.make_role("invoices-build")
     account.create_project("invoices", serviceRole=other)
@@ -308,7 +312,7 @@ def test_the_role_is_taken_out_of_the_secrets_policy_and_all_else_stays(account:
     person.runs("undo", "orders", "--yes")
     assert person.writes == ["UpdateProject", "PutResourcePolicy"]
     kept, ours = json.loads(account.secret_policy())["Statement"]
-    assert kept == auditors
+    assert kept == AUDITORS
     assert ours["Principal"]["AWS"] == [other]
 
 
@@ -396,6 +400,22 @@ def test_a_build_of_another_project_that_began_before_its_own_undo_is_waited_for
     assert account.attached() == [account.policy_arn]
 
 
+def test_a_batch_that_still_starts_builds_with_the_secret_is_waited_for(
+    account: Account, person: Person, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its builds have all ended, and it has not: the next ones would have the settings that it began with."""
+    repaired(account)
+    batch = account.simulator.start_batch("orders", [("lint", {})], "maria")
+    account.world.finish()
+    with monkeypatch.context() as patched:
+        patched.setattr(account.simulator._batches, "_status", lambda _: "IN_PROGRESS")
+        person.runs("undo", "orders", "--yes", "--wait", "0")
+    assert (person.status, person.writes) == (1, ["UpdateProject"])
+    assert f"the batch {batch['id']} runs with the secret" in capsys.readouterr().err
+    person.runs("undo", "orders", "--yes")
+    assert (person.status, account.attached()) == (0, [])
+
+
 def hold(account: Account, project: str) -> str:
     """Let an execution that runs hold the project, as while it repairs it."""
     execution = "arn:aws:lambda:eu-west-1:123456789012:function:remediator:1/durable-execution/x-1/" + "0" * 8
@@ -465,6 +485,24 @@ def test_the_tag_is_part_of_the_one_update_and_the_command_that_takes_it_off_kee
     assert tags_of(account) == {"team": "orders", "DockerHubRemediation": "off"}
     wanted = """aws codebuild update-project --name orders --tags '[{"key": "team", "value": "orders"}]'"""
     assert said.splitlines()[-1].strip() == wanted
+
+
+def test_the_threat_model_lists_each_call_and_no_other(account: Account, person: Person) -> None:
+    for name, mode in [("orders", "managed"), ("invoices", "inline"), ("quotes", "secret"), ("stock", "secret")]:
+        repaired(account, name, mode)
+        account.simulator.start_batch(name, [("lint", {})], "maria")
+        hold(account, name)
+        person.runs("projects")
+        person.runs("undo", name)
+        account.world.finish()
+        account.boto("dynamodb").delete_item(TableName="journal", Key={"pk": {"S": f"project#{name}"}})
+        person.runs("undo", name, "--yes")
+        assert person.status == 0
+        if name == "quotes":
+            text = json.dumps({"Version": "2012-10-17", "Statement": [AUDITORS]})
+            account.boto("secretsmanager").put_resource_policy(SecretId=account.secret_arn, ResourcePolicy=text)
+    section = PAGE.partition("\n## What `./remediator` may do\n")[2].partition("\n## ")[0]
+    assert set(re.findall(r"`[a-z]+:([A-Z][A-Za-z]+)`", section)) == person.ever_asked
 
 
 # What goes wrong
