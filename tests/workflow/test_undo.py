@@ -119,11 +119,28 @@ def test_a_credential_that_somebody_replaced_since_stays(account: Account, perso
     repaired(account)
     other = {"credential": f"{account.secret_arn[:-9]}own-AbCdEf", "credentialProvider": "SECRETS_MANAGER"}
     account.edit(environment={"registryCredential": other})
-    person.runs("undo", "orders", "--yes")
+    assert "registryCredential" not in person.runs("undo", "orders", "--yes")
     environment = account.project()["environment"]
     assert environment["registryCredential"] == other
     assert environment["imagePullCredentialsType"] == "SERVICE_ROLE"
     assert environment["environmentVariables"] == []
+
+
+def test_the_newest_repair_tells_what_was_before(account: Account, person: Person) -> None:
+    """The owner's deployment undid the first one, with another pull type."""
+    before = repaired(account)
+    repair = {
+        "registryCredential": {"old": "absent", "new": account.secret_arn},
+        "imagePullCredentialsType": {"old": "SERVICE_ROLE", "new": "SERVICE_ROLE"},
+    }
+    for age in range(1000, 6000, 1000):
+        claimed_at = int(account.world.now() - age)
+        item = {"repair": {"S": json.dumps(repair)}, "claimed_at": {"N": str(claimed_at)}}
+        key = {"pk": {"S": f"build#orders:{age}"}}
+        account.boto("dynamodb").put_item(TableName="journal", Item={**key, **item})
+    person.runs("undo", "orders", "--yes")
+    assert account.project()["environment"]["imagePullCredentialsType"] == "CODEBUILD"
+    assert as_before(account, before)
 
 
 def test_a_project_that_was_never_repaired_is_undone_as_it_stands_and_that_is_told(
@@ -212,6 +229,19 @@ def test_a_login_that_somebody_edited_is_left_alone_with_everything_else(
         assert "uses DOCKERHUB_USERNAME and DOCKERHUB_PASSWORD in lines that this tool did not write" in error
     assert account.project() == there
     assert account.attached() == [account.policy_arn]
+
+
+def test_a_login_that_reads_variables_of_the_owners_stays(account: Account, person: Person) -> None:
+    """The owner has taken over the line, with another account."""
+    account.agent = account.run_commands()
+    account.remediate(inline(account))
+    source = account.project()["source"]
+    own = [{"name": f"DOCKERHUB_{kind}", "value": "own", "type": "PLAINTEXT"} for kind in ("USERNAME", "PASSWORD")]
+    account.edit(environment={**CURATED, "environmentVariables": own})
+    person.runs("undo", "orders", "--yes")
+    assert account.project()["source"] == source
+    assert account.project()["environment"]["environmentVariables"] == own
+    assert account.attached() == []
 
 
 def test_the_variable_of_the_docker_cli_is_taken_out(account: Account, person: Person) -> None:
