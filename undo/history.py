@@ -12,7 +12,7 @@ from undo.taken_out import Repair
 
 
 class Journal:
-    """It is read only. A table that was deleted knows nothing."""
+    """It is only read here."""
 
     def __init__(self, services: Services, stack: Stack) -> None:
         self._services = services
