@@ -86,6 +86,7 @@ In another terminal:
   aws --endpoint-url {aws.endpoint} codebuild batch-get-projects --names {PROJECT}
   aws --endpoint-url {aws.endpoint} dynamodb scan --table-name {outputs["JournalTable"]}
   make invoke EVENT=events/plan.json
+  ./remediator projects --stack {STACK}
   .tools/sam/bin/sam remote invoke Intake --stack-name {STACK} --event-file events/plan.json
 """
 

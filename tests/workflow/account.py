@@ -100,7 +100,9 @@ def new_account(registry: Registry) -> Iterator[Account]:
     def may_read(role: str, secret: str) -> bool:
         return made.may_read(role, secret)
 
-    with mock_aws(core={"passthrough": {"services": ["codebuild", "codepipeline", "lambda", "logs"]}}):
+    with mock_aws(
+        core={"passthrough": {"services": ["cloudformation", "codebuild", "codepipeline", "lambda", "logs"]}}
+    ):
         world = FakeWorld(may_read=may_read)
         world.accounts[USER] = PASSWORD
         made = Account(world, registry)

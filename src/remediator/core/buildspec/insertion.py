@@ -47,10 +47,10 @@ def insertion_into(buildspec: BuildspecText, phase: str, login: str, before: str
     if insertion is None:
         return None
     after = BuildspecText(insertion.apply(buildspec.text))
-    return LoginAdded(insertion, after) if _adds_only(login, phase, buildspec.root, after) else None
+    return LoginAdded(insertion, after) if adds_only(login, phase, buildspec.root, after) else None
 
 
-def _adds_only(login: str, phase: str, root: Node, after: BuildspecText) -> bool:
+def adds_only(login: str, phase: str, root: Node, after: BuildspecText) -> bool:
     """Does the new text say all that the root says, and run the login before the phase's commands?"""
     try:
         *new_rest, new_commands = _parts(after.root, phase)

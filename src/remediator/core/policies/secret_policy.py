@@ -52,6 +52,21 @@ def with_role(text: str | None, role_arn: str) -> str:
     return new
 
 
+def without_role(text: str | None, role_arn: str) -> str:
+    """The policy in which our statement no longer names the role; empty when nothing is left in it.
+
+    The same text when it does not name it now. SecretPolicyFault as for `with_role`.
+    """
+    policy = _read(text)
+    statements = _statements(policy)
+    own = _own(statements)
+    if not text or own is None or role_arn not in _roles(statements[own]):
+        return text or ""
+    roles = sorted(name for name in _roles(statements[own]) if _ROLE.fullmatch(name) and name != role_arn)
+    changed = [*statements[:own], *([_statement(roles)] if roles else []), *statements[own + 1 :]]
+    return json.dumps({**policy, "Statement": changed}, separators=(",", ":")) if changed else ""
+
+
 def names_role(text: str | None, role_arn: str) -> bool:
     """Does our statement name the role? SecretPolicyFault for a policy that can't be read."""
     statements = _statements(_read(text))

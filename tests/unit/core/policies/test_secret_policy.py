@@ -11,7 +11,13 @@ from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 
 from remediator.core.policies.evaluate import READ_SECRET, SID, Effect, Request, effect_for
-from remediator.core.policies.secret_policy import LONGEST_POLICY, SecretPolicyFault, names_role, with_role
+from remediator.core.policies.secret_policy import (
+    LONGEST_POLICY,
+    SecretPolicyFault,
+    names_role,
+    with_role,
+    without_role,
+)
 from tests.unit.given import ACCOUNT, ROLE, SECRET
 
 Json = dict[str, Any]
@@ -252,3 +258,39 @@ def test_the_longest_policy_is_written() -> None:
     assert len(with_role(json.dumps({"Id": "x" * room, "Statement": []}), ROLE)) == LONGEST_POLICY
     with pytest.raises(SecretPolicyFault, match=r"20,481 characters.*: 1$"):
         with_role(json.dumps({"Id": "x" * (room + 1), "Statement": []}), ROLE)
+
+
+# A role is taken out
+
+
+def test_only_the_one_role_is_taken_out() -> None:
+    text = policy(FOREIGN, own(OTHER, ROLE), Id="kept")
+    assert read(without_role(text, ROLE)) == {
+        "Version": "2012-10-17",
+        "Statement": [FOREIGN, own(OTHER)],
+        "Id": "kept",
+    }
+
+
+def test_the_statement_goes_with_its_last_role_and_the_policy_with_its_last_statement() -> None:
+    assert read(without_role(policy(own(ROLE), FOREIGN), ROLE))["Statement"] == [FOREIGN]
+    assert without_role(policy(own(ROLE)), ROLE) == ""
+    assert without_role(policy(own(ROLE, DELETED)), ROLE) == ""
+
+
+@pytest.mark.parametrize("text", [policy(own(OTHER)), policy(FOREIGN), policy(), ""])
+def test_a_policy_that_does_not_name_the_role_stays_to_the_letter(text: str) -> None:
+    assert without_role(text, ROLE) == text
+    assert without_role(None, ROLE) == ""
+
+
+@pytest.mark.parametrize("text", ["[]", policy(own(ROLE, Effect="Deny")), policy(own(ROLE), own(ROLE))])
+def test_a_statement_that_somebody_else_wrote_is_not_changed(text: str) -> None:
+    with pytest.raises(SecretPolicyFault):
+        without_role(text, ROLE)
+
+
+@randomly(st.permutations([ROLE, OTHER]))
+def test_naming_a_role_and_taking_it_out_again_leaves_the_policy_as_it_was(roles: list[str]) -> None:
+    text = with_role(policy(FOREIGN), roles[0])
+    assert read(without_role(with_role(text, roles[1]), roles[1])) == read(text)
