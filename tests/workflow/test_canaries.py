@@ -104,7 +104,7 @@ def test_a_leak_that_is_put_in_on_purpose_is_found(
 def test_an_answer_that_leaks_is_found(account: Account, monkeypatch: pytest.MonkeyPatch) -> None:
     account.create_project()
     account.failed_build()
-    monkeypatch.setattr("remediator.commands._NOT_READ", f"the password is {PASSWORD}")
+    monkeypatch.setattr("remediator.asked._NOT_READ", f"the password is {PASSWORD}")
     with canaries.apart() as capture:
         account.ask({"command": "plan", "project": "orders"})
         _, leaks = capture.taken()

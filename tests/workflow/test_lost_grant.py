@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
+from typing import Any
 
 import pytest
 
@@ -40,8 +41,8 @@ def take_grant_away(account: Account, role_arn: str = "") -> None:
         account.boto("secretsmanager").delete_resource_policy(SecretId=account.secret_arn)
 
 
-def failed_on_secret(account: Account, phase: str = "DOWNLOAD_SOURCE") -> Json:
-    build = account.failed_build()
+def failed_on_secret(account: Account, phase: str = "DOWNLOAD_SOURCE", **overrides: Any) -> Json:
+    build = account.failed_build(**overrides)
     (failed,) = (p for p in build["phases"] if p.get("phaseStatus") == "FAILED")
     assert failed["phaseType"] == phase, failed
     return build
@@ -193,7 +194,7 @@ def test_builds_that_failed_together_cost_one_grant_in_whatever_order_their_even
 ) -> None:
     repaired(account)
     take_grant_away(account)
-    builds = [failed_on_secret(account) for _ in order]
+    builds = [failed_on_secret(account, sourceVersion=f"refs/heads/{number}") for number in order]
     account.calls.clear()
     outcomes = [by_event(account, builds[number]) for number in order]
     assert {outcome["outcome"] for outcome in outcomes} == {"remediated"}, outcomes
@@ -294,8 +295,8 @@ def test_a_project_whose_owner_set_the_tag_to_off_is_told_and_granted_nothing(ac
     by_hand, undo, again = outcome["advice"]
     wanted = {
         "managed": f"aws iam attach-role-policy --role-name orders-build --policy-arn {account.policy_arn}",
-        "secret": "name the role orders-build in the resource policy of the secret",
-        "inline": "put an inline policy that may read the secret",
+        "secret": "DockerHubPulls",
+        "inline": "aws iam put-role-policy --role-name orders-build",
     }
     assert wanted[mode] in by_hand
     assert "take DOCKERHUB_USERNAME, DOCKERHUB_PASSWORD, registryCredential out" in undo
@@ -372,7 +373,7 @@ def test_a_secret_that_is_to_be_deleted_is_found(account: Account) -> None:
     account.calls.clear()
     outcome = by_event(account, build)
     assert outcome["outcome"] == "advised"
-    assert "the secret can't be read: " in outcome["reason"]
+    assert f"{account.secret_arn} can't be read: " in outcome["reason"]
     assert "can't find the specified secret" in outcome["reason"]
     assert account.writes() == []
 

@@ -41,9 +41,11 @@ def tag_objection(snapshot: Snapshot, scope: Scope) -> Outcome | None:
     says = {value.strip().lower() for key, value in snapshot.tags.items() if key.lower() == TAG.lower()}
     if says - {"on"}:
         plain = sorted(value for value in says if re.fullmatch(r"[a-z0-9_-]{1,32}", value) and value != "on")
-        has = f" has the value {plain[0]}, which" if plain else ""
-        told = f"the project's tag {TAG}{has} is not `on`: by that its owner keeps the project out, so it is left alone"
-        return skipped(told, f"set the tag {TAG} to on, or take it off, if the project is to be repaired")
+        is_now = f" (it is `{plain[0]}`)" if plain else ""
+        told = f"the project's tag {TAG} is not `on`{is_now}: by that its owner keeps the project out"
+        return skipped(
+            f"{told}, so it is left alone", f"set the tag {TAG} to on, or take it off, if the project is to be repaired"
+        )
     if scope.tagged_only and not says:
         return skipped(f"the project lacks the tag {TAG}=on, which TaggedProjectsOnly asks for")
     return None

@@ -63,7 +63,7 @@ def without_role(text: str | None, role_arn: str) -> str:
     if not text or own is None or role_arn not in _roles(statements[own]):
         return text or ""
     roles = sorted(name for name in _roles(statements[own]) if _ROLE.fullmatch(name) and name != role_arn)
-    changed = [*statements[:own], *([_statement(roles)] if roles else []), *statements[own + 1 :]]
+    changed = [*statements[:own], *([statement_for(roles)] if roles else []), *statements[own + 1 :]]
     return json.dumps({**policy, "Statement": changed}, separators=(",", ":")) if changed else ""
 
 
