@@ -45,7 +45,7 @@ def remediate(event: Mapping[str, Any], services: Services) -> Answer:
     name, build = asked.name, asked.failed
     if build is None:
         none = f"{name} has no failed build among its newest hundred"
-        raise BadInput("project", name, "a remediation starts from one", none)
+        raise BadInput("project", name, "a remediation starts from a failed build", none)
     healthy = asked.nothing_to_do()
     if healthy:
         return {"project": name, **healthy.to_json()}
