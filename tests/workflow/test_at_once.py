@@ -63,7 +63,7 @@ def test_two_failed_builds_of_one_project_lead_to_one_repair_and_a_retry_of_each
 ) -> None:
     account.create_project()
     account.lambda_.patience = 2.0
-    builds = [account.failed_build(sourceVersion=letter * 40) for letter in "ab"]
+    builds = [account.failed_build(sourceVersion=f"refs/heads/{letter}") for letter in "ab"]
     held = Held(operation)
     account.before.append(held.hook)
     runs: list[Callable[[], Any]] = [lambda build=build: account.run(build) for build in builds]  # type: ignore[misc]
@@ -72,7 +72,7 @@ def test_two_failed_builds_of_one_project_lead_to_one_repair_and_a_retry_of_each
     assert [outcome["outcome"] for outcome in outcomes] == ["remediated", "remediated"]
     assert account.asked("UpdateProject", "StartBuild") == {"UpdateProject": 1, "StartBuild": 2}
     retried = {account.build(o["retried_build"].rpartition("/")[2])["sourceVersion"] for o in outcomes}
-    assert retried == {"a" * 40, "b" * 40}
+    assert {version.partition("^")[0] for version in retried} == {"refs/heads/a", "refs/heads/b"}
     assert account.lease() is None
 
 
