@@ -100,7 +100,7 @@ class Asked:
         what = "nothing was written; this is what a remediation would change"
         if self._granted_before:
             what = f"nothing was written; {signed_in_since(self.history)}, so the project itself would not be changed"
-        reason = "; ".join([what, *(f"right now it would not: {why}" for why in self._held_back())])
+        reason = "; ".join([what, *(f"held back right now: {why}" for why in self._held_back())])
         role = _GRANT_NOT_READ if self._granted_before else _NOT_READ
         unread = (role, *((_KEY_NOT_READ,) if case.auth_config else ()))
         return Outcome(Ending.PLANNED, reason, cause=case.cause, changes=case.plan.show(), background=unread)
@@ -109,7 +109,7 @@ class Asked:
         services, now = self.services, self.services.now()
         refused = services.secret_record.refused_until(now)
         limits = services.settings.limits
-        return held_back(services.switch.stopped(), refused, self.history, self.failed, limits, now)
+        return held_back(services.switch.stopped(), refused, self.history, self.case.plan, self.failed, limits, now)
 
 
 def _case_of(asked: Asked) -> Case:

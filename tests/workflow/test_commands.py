@@ -254,7 +254,7 @@ def test_plan_says_that_everything_is_stopped(account: Account) -> None:
     account.ask({"command": "stop", "reason": "a release"})
     answer = account.ask({"command": "plan", "project": "orders"})
     assert answer["outcome"] == "planned"
-    assert "right now it would not: everything was stopped at" in answer["reason"]
+    assert "held back right now: everything was stopped at" in answer["reason"]
     assert "a release" in answer["reason"]
 
 
@@ -269,13 +269,19 @@ def test_plan_says_that_the_credentials_were_refused_a_moment_ago(account: Accou
 def test_plan_says_which_rule_holds_a_project_back(account: Account) -> None:
     account.create_project()
     account.failed_build()
-    item: Json = {"pk": {"S": "project#orders"}, "undone": {"N": "1"}, "left_alone_until": {"N": "32000000000"}}
+    item: Json = {
+        "pk": {"S": "project#orders"},
+        "undone": {"N": "1"},
+        "repaired_at": {"N": "1000"},
+        "members": {"SS": ["registryCredential"]},
+        "left_alone_until": {"N": "32000000000"},
+    }
     item |= {"tries": {"SS": ["a", "b", "c"]}, "window_ends": {"N": "32000000000"}}
     account.boto("dynamodb").put_item(TableName="journal", Item=item)
     reason = account.ask({"command": "plan", "project": "orders"})["reason"]
     assert "it is left alone until" in reason
     assert "3 of its builds were acted on within 60 minutes" in reason
-    assert "undone once already" in reason
+    assert "the repair was undone twice" in reason
 
 
 @pytest.mark.parametrize("command", ["plan", "remediate"])

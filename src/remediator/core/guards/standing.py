@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 
 from remediator.core.codebuild.build import Build
-from remediator.core.guards.history import History, Limits, too_often
+from remediator.core.guards.history import History, Limits, too_often, undone_again
 from remediator.core.outcome import Outcome, skipped
+from remediator.core.repair.plan import Plan
 from remediator.core.wording import moment
 
 
@@ -27,7 +28,13 @@ def signed_in_since(history: History) -> str:
 
 
 def held_back(
-    stopped: str, refused_until: float, history: History, build: Build | None, limits: Limits, now: float
+    stopped: str,
+    refused_until: float,
+    history: History,
+    plan: Plan,
+    build: Build | None,
+    limits: Limits,
+    now: float,
 ) -> Iterator[str]:
     """Why a remediation would not change the project right now, each in one sentence.
 
@@ -46,5 +53,6 @@ def held_back(
     rule = too_often(history, build, limits, now) if build else None
     if rule:
         yield rule.reason
-    if history.undone:
-        yield "a repair of the project was undone once already; after the second time it is not made again"
+    undone = undone_again(history, plan)
+    if undone:
+        yield undone.reason
