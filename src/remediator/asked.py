@@ -66,9 +66,9 @@ class Asked:
 
     @property
     def signed_in(self) -> bool:
-        """Does the project carry what a repair would set, or did its failed build?"""
+        """Does the project carry what a repair would set? Its failed build may have carried that and not helped."""
         if self.reading and self.reading.signed_in:
-            return True
+            return bool(self.services.settings.sign_in.named_in(self.snapshot.environment))
         return self.case.refusal is None and not self.case.plan.project_changes
 
     def nothing_to_do(self) -> Outcome | None:

@@ -12,7 +12,7 @@ from local.simulator import PullAnswer
 from local.simulator.world import CommandsAnswer
 from tests.workflow.account import SECRET, Account, Json, outcome_of
 from tests.workflow.test_no_loop import dies_after_its_retry
-from tests.workflow.watched import once
+from tests.workflow.watched import once, refused, refusing
 
 
 def test_plan_shows_what_the_remediation_then_changes_and_writes_nothing(account: Account) -> None:
@@ -331,3 +331,19 @@ def fails_by_itself(account: Account) -> None:
     why = CommandsAnswer("COMMAND_EXECUTION_ERROR", "Error while executing command: make. Reason: exit status 2")
     run = lambda _build, phase, _variables: why if phase == "BUILD" else CommandsAnswer()  # noqa: E731
     account.simulator._conditions = replace(account.simulator._conditions, run_commands=run)
+
+
+def test_remediate_can_be_repeated_after_an_attempt_that_was_refused_early(account: Account) -> None:
+    account.create_project()
+    build = account.failed_build()
+    account.before.append(refusing("StartBuild", refused("StartBuild", "AccessDeniedException", "no"), times=1))
+    assert account.remediate(build)["outcome"] == "patched"
+    account.plant(projectVisibility="PUBLIC_READ")
+    assert account.remediate(build, attempt=2)["outcome"] == "advised"
+    assert account.entry(build)["attempt"] == "2"
+    account.plant(projectVisibility="PRIVATE")
+    answer = account.ask({"command": "remediate", "project": "orders"})
+    assert answer["execution"].endswith("-3")
+    assert outcome_of(account.execute(answer["execution"], account.lambda_.started[answer["execution"]]))[
+        "outcome"
+    ] == ("remediated")

@@ -261,3 +261,49 @@ def test_a_build_that_is_superseded_while_it_waits_for_the_queue_is_not_run_agai
     assert outcome["outcome"] == "patched", outcome
     assert re.search("superseded by", outcome["reason"])
     assert len(account.builds()) == 2
+
+
+def test_a_second_retry_is_not_made_after_a_newer_build_of_the_first_ones_branch(account: Account) -> None:
+    """The retry of a short branch name is a bare commit: which branch it is of, only the first build tells."""
+    account.create_project()
+    build = account.failed_build(sourceVersion="main")
+    account.world.late_reads = 2  # the retry can't read the secret yet, and would be made once more
+    account.after.append(once("StartBuild", lambda: account.failed_build(sourceVersion="main")))
+    outcome = account.remediate(build, SETTLE_SECONDS="0")
+    assert outcome["outcome"] == "patched", outcome
+    assert "superseded by" in outcome["reason"]
+    assert account.asked("StartBuild") == {"StartBuild": 1}
+
+
+def test_a_batch_is_not_retried_after_a_build_that_began_before_its_failed_one(account: Account) -> None:
+    account.create_project()
+    account.simulator.start_batch("orders", FOUR, "maria")
+    account.world.finish()
+    late = [build for build in account.builds() if build["buildStatus"] == "FAILED"][-1]
+    newer = passing_build(account, initiator="jenkins")
+    document = account.simulator._builds.find(newer["id"]).document
+    document.pop("sourceVersion", None)
+    failed = account.simulator._builds.find(late["id"]).document
+    failed["startTime"], document["startTime"] = document["startTime"] + 5, document["startTime"]
+    outcome = account.remediate(account.build(late["id"]))
+    assert outcome["outcome"] == "patched", outcome
+    assert account.asked("RetryBuildBatch") == {}
+
+
+def test_a_newer_push_to_a_pull_request_is_not_taken_for_a_retry_that_was_interrupted(account: Account) -> None:
+    account.simulator.retry_uses = "project"
+    account.create_project()
+    build = account.failed_build_of("GitHub-Hookshot/1", sourceVersion="main")
+    document = account.simulator._builds.find(build["id"]).document
+
+    def lost() -> None:
+        newer = account.failed_build_of("GitHub-Hookshot/1", sourceVersion="main")
+        account.simulator._builds.find(newer["id"]).document["resolvedSourceVersion"] = "f" * 40
+        raise Killed("before RetryBuild")
+
+    assert document["resolvedSourceVersion"] != "f" * 40
+    account.before.append(once("RetryBuild", lost))
+    outcome = account.remediate(build)
+    assert outcome["outcome"] == "patched", outcome
+    assert "superseded by" in outcome["reason"]
+    assert len(account.builds()) == 2

@@ -66,23 +66,29 @@ class CodeBuild:
     def latest_builds(self, project: str) -> list[Build]:
         """The project's newest builds, newest first, at most 100."""
         ids = self._client.list_builds_for_project(projectName=project, sortOrder="DESCENDING")["ids"][:100]
-        by_id = {found.document["id"]: found for found in self._builds(ids)}
-        return [by_id[id_] for id_ in ids if id_ in by_id]
+        return self._in_order(ids)
 
-    def builds_since(self, build: BuildArn) -> list[Build]:
-        """The builds of its project that were listed after it, newest first, and then the build itself; nothing where
-        it is the newest. At most _MOST_LISTED are looked at."""
-        newer: list[str] = []
+    def builds_since(self, project: str, build_id: str, started_at: float | None = None) -> list[Build]:
+        """A project's builds that were listed after this one, newest first, and then the build itself; nothing where it
+        is the newest. With `started_at` at least all that started since then, for one that began later than that. At
+        most _MOST_LISTED are looked at."""
+        found: list[Build] = []
         pages = self._client.get_paginator("list_builds_for_project")
-        for page in pages.paginate(projectName=build.project, sortOrder="DESCENDING"):
-            newer += [id_ for id_ in page["ids"] if id_ not in newer]
-            if build.id in newer or len(newer) >= _MOST_LISTED:
+        for page in pages.paginate(projectName=project, sortOrder="DESCENDING"):
+            ids = page["ids"]
+            if started_at is None and build_id in ids:
+                newer = ids[: ids.index(build_id) + 1]
+                return found + self._in_order(newer) if found or len(newer) > 1 else []
+            found += self._in_order(ids)
+            enough = started_at is not None and found and found[-1].started_at < started_at
+            if enough or len(found) >= _MOST_LISTED:
                 break
-        newer = newer[: newer.index(build.id) + 1] if build.id in newer else [*newer[:_MOST_LISTED], build.id]
-        if len(newer) == 1:
-            return []
-        found = {b.document["id"]: b for at in range(0, len(newer), 100) for b in self._builds(newer[at : at + 100])}
-        return [found[id_] for id_ in newer if id_ in found]
+        known = any(build.document["id"] == build_id for build in found)
+        return found if known else found + self._builds([build_id])
+
+    def _in_order(self, ids: list[str]) -> list[Build]:
+        by_id = {b.document["id"]: b for at in range(0, len(ids), 100) for b in self._builds(ids[at : at + 100])}
+        return [by_id[id_] for id_ in ids if id_ in by_id]
 
     def start_build(self, project: str, source_version: str | None, token: str, overrides: Document) -> Build:
         """Start a build with the project's settings and these overrides, members of StartBuild's request. CodeBuild

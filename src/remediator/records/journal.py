@@ -166,7 +166,9 @@ class Journal:
         mine = "attribute_not_exists(execution) OR execution = :me OR attempt < :attempt"
         taken = {"execution": execution, "attempt": attempt, "claimed_at": now, "expires_at": now + self._keep_seconds}
         values = {**taken, **_repair(repair)} if repair else taken
-        items = [{"Update": self._table.change(_build_key(build), values, mine, me=execution)}]
+        earlier = tuple(name for name in ("report", "outcome", "ended_at", "repair") if name not in values)
+        removed = earlier if attempt > 1 else ()
+        items = [{"Update": self._table.change(_build_key(build), values, mine, removed=removed, me=execution)}]
         if unit:
             both = {"me": execution, "evict": evict or execution}
             free = f"{mine} OR execution = :evict"
@@ -212,7 +214,8 @@ class Journal:
         that of a later attempt, has the build: its outcome stays."""
         self._keep_earlier(build, attempt)
         values = {"attempt": attempt, **self._outcome(outcome, now)}
-        return self._table.update(_build_key(build), values, _MINE_OR_FREE, me=execution)
+        ended = "(attempt < :attempt AND attribute_exists(ended_at))"
+        return self._table.update(_build_key(build), values, f"{_MINE_OR_FREE} OR {ended}", me=execution)
 
     def record_triage(self, build: BuildArn, outcome: Mapping[str, Any], now: float) -> bool:
         """Keep the outcome of a failure that needs no execution; False when the build has an entry already."""
@@ -230,7 +233,7 @@ class Journal:
         if item is None or item.get("attempt", 0) >= attempt or not item.keys() & {"repair", "report"}:
             return
         kept = {name: value for name, value in item.items() if name != "pk"}
-        self._table.put_new(f"{_build_key(build)}#{item.get('attempt', 0)}", kept)
+        self._table.update(f"{_build_key(build)}#{item.get('attempt', 0)}", kept, "attribute_not_exists(pk)")
 
     # Values
 

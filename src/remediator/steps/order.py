@@ -50,8 +50,8 @@ class Order:
         """Is it the oldest one that waits? An execution that no longer runs waits no more."""
         project, order = self.job.build.project, self.services.retry_order
         for first in order.waiting(project):
-            if first == one:
-                return Turn(mine=True)
+            if first.text >= one.text:
+                break
             if self.services.executions.is_running(first.execution):
                 return Turn()
             order.leave(project, first)
@@ -62,17 +62,26 @@ class Order:
 
     # Builds that replace each other
 
-    def objection(self, case: Case, subject: BuildArn, known: tuple[str, ...]) -> Outcome | None:
-        """Outcome where `subject`, the build that failed last, is superseded; None where it may be run again. `known`
-        are the ARNs of builds that this execution started."""
-        if self.services.settings.retry_superseded:
-            return None
-        newer = self._newer(subject, known)
+    def objection(self, case: Case, known: tuple[str, ...]) -> Outcome | None:
+        """Outcome where the job's build is superseded; None where it may be run again. `known` are the ARNs of builds,
+        and the ids of batches, that this execution started."""
+        newer = self.newer(case, known)
         return superseded(case, newer) if newer else None
 
-    def _newer(self, subject: BuildArn, known: tuple[str, ...]) -> Build | None:
-        builds = self.services.codebuild.builds_since(subject)
-        build = next((one for one in builds if str(one.document["arn"]) == str(subject)), None)
+    def newer(self, case: Case, known: tuple[str, ...]) -> Build | None:
+        """The build that supersedes the job's, where that counts.
+
+        A retry that failed too is as old as the build that it repeats, whose version says more. A batch is as old as
+        its own start, a chain of automatic retries as its first build.
+        """
+        if self.services.settings.retry_superseded:
+            return None
+        codebuild, batch_id = self.services.codebuild, case.failed.batch
+        batch = codebuild.batch(batch_id) if batch_id else None
+        kind, _, id_ = case.failed.unit.partition("#")
+        first = id_ if kind == "chain" else self.job.build.id
+        builds = codebuild.builds_since(self.job.build.project, first, batch.started_at if batch else None)
+        build = next((one for one in builds if one.document["id"] == first), None)
         if build is None:
             return None
         from remediator.core.retry.superseded import newer_build

@@ -3,17 +3,22 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import replace
 
-from remediator.aws.client import NotStarted, is_transient
+from remediator.aws.client import NotNow, NotStarted, is_transient
 from remediator.core.case import Case
 from remediator.core.codebuild.batch import Batch
+from remediator.core.codebuild.build import Build
 from remediator.core.codebuild.failure import FAILED_STATUSES, BuildArn
+from remediator.core.guards.history import started_by
 from remediator.core.job import Job
+from remediator.core.names import CLOCK_SKEW
 from remediator.core.outcome import Outcome, patched
 from remediator.core.value import value
 from remediator.core.verdict.verdict import Verdict, Watched
 from remediator.services import Services
+from remediator.steps.order import Order, superseded
 from remediator.steps.rerun_build import (
     LATE_LOOKS,
     TOKEN_LIVES,
@@ -72,18 +77,33 @@ class Batches:
             self.services.journal.take(unit, self.job.execution, self.services.now())
         return Started(batch=batch.id, unit=unit, at=self.services.now())
 
-    def find(self, again: Callable[[], Started], case: Case, subject: BuildArn, since: float) -> Started | None:
-        """The batch that an interrupted retry may have started.
+    def find(
+        self, again: Callable[[], Started], case: Case, subject: BuildArn, known: tuple[str, ...], since: float
+    ) -> Started | Outcome | None:
+        """The batch that an interrupted retry may have started; the outcome where it is superseded by now.
 
         While CodeBuild remembers the token, `again` answers with the same batch. Later the old batch tells, if its
         group has another build than the failed one; if not, a new batch may run unseen, and none is started beside it.
         """
-        if self.services.now() - since < TOKEN_LIVES:
-            return again()
         batch = self.services.codebuild.batch(case.failed.batch)
-        if batch is None or batch.build_of(batch.group_of(str(subject))) in ("", str(subject)):
+        retried = batch is not None and batch.build_of(batch.group_of(str(subject))) not in ("", str(subject))
+        if self.services.now() - since < TOKEN_LIVES:
+            newer = None if retried else Order(self.job, self.services).newer(case, known)
+            if newer and not self._may_be_of_the_retry(newer, case, since):
+                return superseded(case, newer)
+            with suppress(NotNow):
+                return again()
+            return None
+        if not retried:
             raise NotStarted("whether the batch was retried can't be told after so long an interruption")
         return Started(batch=case.failed.batch, at=self.services.now())
+
+    def _may_be_of_the_retry(self, build: Build, case: Case, since: float) -> bool:
+        """Is it of a batch that began since then, and was started from here or of the same commit? The token tells
+        whether that is ours."""
+        ours = started_by(build.initiator, self.services.own_name)
+        same = ours or build.source_version == case.failed.source_version
+        return bool(build.batch) and same and build.started_at >= since - CLOCK_SKEW
 
     def look(self, seen: Watched, case: Case) -> Watched:
         """Look at the retried batch once: the gravest verdict of its failed builds, else the verdict of the build for

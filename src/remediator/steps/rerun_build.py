@@ -59,9 +59,10 @@ class Started:
 
 @value
 class NotYet:
-    """AWS starts nothing right now, and says why."""
+    """AWS starts nothing right now, and says why; asked `at` (seconds since 1970)."""
 
     why: str
+    at: float = 0.0
 
 
 def go_on_unless_stopped(services: Services) -> None:
@@ -76,18 +77,20 @@ class Rerun:
     job: Job
     services: Services
 
-    def attempt(
-        self, start: Callable[[], Started], case: Case, subject: BuildArn, known: tuple[str, ...]
-    ) -> Started | NotYet | Outcome:
-        """Start it, unless `subject`, the build that failed last, is superseded by now. `known` are the ARNs of builds
+    def attempt(self, start: Callable[[], Started], case: Case, known: tuple[str, ...]) -> Started | NotYet | Outcome:
+        """Start it, unless the job's build is superseded by now. `known` are ARNs of builds, and ids of batches,
         that this execution started before."""
-        refused = Order(self.job, self.services).objection(case, subject, known)
-        if refused:
-            return refused
+        at = self.services.now()
         try:
-            return start()
+            refused = Order(self.job, self.services).objection(case, known)
+        except Exception as error:
+            if not is_transient(error):
+                raise
+            return NotYet(f"whether a newer build was started can't be seen: {error}", at)
+        try:
+            return refused or start()
         except NotNow as busy:
-            return NotYet(str(busy))
+            return NotYet(str(busy), at)
 
     def retry(self, case: Case, number: int, subject: BuildArn) -> Started:
         """Run the build again, maybe with the settings that the first one failed with; the caller runs this only once.
@@ -112,29 +115,33 @@ class Rerun:
         self.services.codebuild.stop_build(BuildArn.parse(build))
 
     def find(
-        self, again: Callable[[], Started], case: Case, subject: BuildArn, known: tuple[str, ...], since: float
-    ) -> Started | None:
-        """The build that an interrupted start may have started; None when there is none.
+        self, again: Callable[[], Started], case: Case, known: tuple[str, ...], since: float
+    ) -> Started | Outcome | None:
+        """The build that an interrupted start may have started; None when there is none, the outcome where it is
+        superseded by now.
 
         `since` is a time before which it was not asked for. While CodeBuild remembers the token, the same request,
-        `again`, answers with the same build, or starts it where `subject` is not superseded. Later, or where that is
-        refused, the newest builds are searched for one that is ours by its initiator.
+        `again`, answers with the same build, or starts it where it is not superseded. Later, or where that is refused,
+        the newest builds are searched for one that is ours by its initiator.
         """
         newest = self.services.codebuild.latest_builds(self.job.build.project)
         similar = [build for build in newest if self._may_be_ours(build, case, known, since)]
-        remembered = self.services.now() - since < TOKEN_LIVES
-        if remembered and (similar or not Order(self.job, self.services).objection(case, subject, known)):
+        superseded = None if similar else Order(self.job, self.services).objection(case, known)
+        if superseded is None and self.services.now() - since < TOKEN_LIVES:
             with suppress(NotStarted, NotNow):
                 return again()
         mine = (self._started(build, case) for build in similar)
-        return next((started for started in mine if self._adopt(started.build)), None)
+        return next((started for started in mine if self._adopt(started.build)), superseded)
 
     def _may_be_ours(self, build: Build, case: Case, known: tuple[str, ...], since: float) -> bool:
         failed = case.failed
         who = (failed.initiator,) if case.retry.way is Way.RETRY_BUILD else ()  # nobody says who RetryBuild shows
         ours = started_by(build.initiator, self.services.own_name) or build.initiator in who
         same = (build.document.get("sourceVersion") or None) in (failed.source_version, failed.asked_version)
-        is_new = build.started_at >= since - CLOCK_SKEW and str(build.document["arn"]) not in known
+        if failed.source_version != failed.asked_version and build.document.get("resolvedSourceVersion"):
+            same = build.source_version == failed.source_version  # a newer push to a pull request is not ours
+        failed_before = (failed.build, str(self.job.build), *known)
+        is_new = build.started_at >= since - CLOCK_SKEW and str(build.document["arn"]) not in failed_before
         return ours and same and is_new
 
     def look(self, seen: Watched, case: Case) -> Watched:

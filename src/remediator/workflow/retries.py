@@ -49,8 +49,10 @@ class Retries:
 
     def start(self, case: Case, subject: BuildArn) -> Started | Outcome:
         """What runs again, or how it ends where nothing can be. `subject` is the build that failed last."""
-        if case.retry.way in (Way.START_BUILD, Way.RETRY_BUILD, Way.RETRY_BATCH):
+        if case.retry.way in (Way.START_BUILD, Way.RETRY_BUILD):
             self.turns.wait()
+        elif case.retry.way is not Way.RETRY_BATCH:  # nobody need wait for these
+            self.turns.leave()
         started = self._start(case, subject)
         self.turns.leave()
         return started
@@ -65,8 +67,8 @@ class Retries:
                 started = self._retry_batch(case, subject)
             case _:
                 started = self._run_again(case, subject)
-        if isinstance(started, Started) and started.build:
-            self._known += (started.build,)
+        if isinstance(started, Started):
+            self._known += tuple(filter(None, (started.build, started.batch)))
         return started
 
     def watch(self, started: Started, case: Case) -> Watched:
@@ -122,23 +124,26 @@ class Retries:
         self, name: str, start: Callable[[], Started], case: Case, subject: BuildArn, since: float
     ) -> Started | Outcome:
         known, rerun = self._known, self._rerun
-        return self._patiently(name, start, lambda: rerun.find(start, case, subject, known, since), case, subject)
+        return self._patiently(name, start, lambda at: rerun.find(start, case, known, at), case, subject, since)
 
     def _patiently(
         self,
         name: str,
         start: Callable[[], Started],
-        find: Callable[[], Started | None],
+        find: Callable[[float], Started | Outcome | None],
         case: Case,
         subject: BuildArn,
+        since: float,
     ) -> Started | Outcome:
-        """Start it once; while AWS starts nothing, ask again, later and later."""
-        attempt = partial(self._rerun.attempt, start, case, subject, self._known)
+        """Start it once; while AWS starts nothing, ask again, later and later. `find` looks for what an interrupted
+        start may have started since a time."""
+        attempt = partial(self._rerun.attempt, start, case, self._known)
         waited, wait = 0, FIRST_WAIT
         while True:
-            started = self._durable.once(name, attempt, find)
+            started = self._durable.once(name, attempt, partial(find, since))
             if not isinstance(started, NotYet):
                 return started
+            since = max(since, started.at)
             if waited >= LIMIT_PATIENCE:
                 return _never_started(started, case)
             pause = wait + jitter(f"{subject.uuid}-{waited}", wait // 4)
@@ -182,10 +187,11 @@ class Retries:
         refused = not_retried(seen, case)
         if refused:
             return refused
-        number, since = self.made, seen.at
+        self.turns.wait()
+        number, since, known = self.made, seen.at, self._known
         retry = lambda: self._batches.retry(case, number)  # noqa: E731 - what is looked for is the same request
-        find = lambda: self._batches.find(retry, case, subject, since)  # noqa: E731
-        started = self._patiently("retry", retry, find, case, subject)
+        find = lambda at: self._batches.find(retry, case, subject, known, at)  # noqa: E731
+        started = self._patiently("retry", retry, find, case, subject, since)
         if isinstance(started, Outcome):
             return started
         self.made += 1

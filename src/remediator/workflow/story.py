@@ -185,6 +185,7 @@ class Story:
             self._lease.count(case)
             self._lease.give_back()  # who is older needs it before its own turn
         elif self._lease.waited and not case.plan.project_changes:
+            self._lease.count(case)
             self._lease.give_back()
             seconds = jitter(self._job.build.uuid, SPREAD)
             self._durable.pause("spread", seconds)

@@ -24,21 +24,33 @@ def newer_build(
 ) -> Build | None:
     """The build that supersedes `build`; None where none does.
 
-    `builds` are builds of its project, `build` among them; `known` are ARNs of those that the caller started for it.
-    `batches` has the start of each batch by its id: what belongs to a batch is as old as that.
+    `builds` are builds of its project, `build` among them. `known` are the ARNs of builds, and the ids of batches, that
+    the caller started for it. `batches` has the start of each batch by its id: what belongs to a batch is as old as
+    that. An automatic retry of CodeBuild's is as old as the build that it repeats.
     """
+    by_arn = {str(one.document.get("arn")): one for one in builds}
     started = batches or {}
-    reference, since = _reference(build, builds), _age(build, started)
-    for other in builds:
-        of_its_own = str(other.document.get("arn")) in known or bool(build.batch and other.batch == build.batch)
-        if not of_its_own and _age(other, started) > since and _reference(other, builds) == reference:
+
+    def first(arn: str) -> str:
+        """The ARN of the first build of a chain of automatic retries."""
+        seen: set[str] = set()
+        while arn in by_arn and by_arn[arn].previous_auto_retry and arn not in seen:
+            seen.add(arn)
+            arn = by_arn[arn].previous_auto_retry
+        return arn
+
+    def age(one: Build) -> tuple[float, int]:
+        """Builds that were started within the same millisecond are told apart by their numbers."""
+        root = by_arn.get(first(str(one.document.get("arn"))))
+        # The list goes back to `build`: a chain that began before that list is older.
+        return (started.get(root.batch, root.started_at), root.number) if root else (0.0, 0)
+
+    reference, since, own = _reference(build, builds), age(build), first(str(build.document.get("arn")))
+    for arn, other in by_arn.items():
+        of_its_own = first(arn) in (own, *known) or (other.batch and other.batch in (build.batch, *known))
+        if not of_its_own and age(other) > since and _reference(other, builds) == reference:
             return other
     return None
-
-
-def _age(build: Build, batches: Mapping[str, float]) -> tuple[float, int]:
-    """Builds that were started within the same millisecond are told apart by their numbers."""
-    return batches.get(build.batch, build.started_at), build.number
 
 
 def _reference(build: Build, builds: Sequence[Build]) -> str | None:

@@ -154,3 +154,22 @@ def test_builds_of_one_batch_do_not_supersede_each_other_and_a_batch_is_as_old_a
     assert newer_build(failed, [other, sibling, failed], (), starts) is None, "its batch waited in the queue"
     assert newer_build(failed, [other, sibling, failed], (), {**starts, "orders:b2": 110.0}) is other
     assert newer_build(build(2, "main"), [other, build(2, "main")], (), {"orders:b2": 90.0}) is None
+
+
+def retried(number: int, of: int, commit: str) -> Build:
+    return build(number, commit, commit, autoRetryConfig={"previousAutoRetry": f"{PREFIX}{of}"})
+
+
+def test_an_automatic_retry_is_as_old_as_the_build_that_it_repeats() -> None:
+    first, newer, again = build(1, "main", COMMIT), build(2, "main", OTHER), retried(3, 1, COMMIT)
+    assert newer_build(first, [again, first], ()) is None, "its own automatic retry"
+    assert newer_build(first, [again, newer, first], ()) is newer
+    assert newer_build(newer, [again, newer, first], ()) is None, "what began before it"
+    assert newer_build(newer, [again, newer], ()) is None, "the list goes back to the build, not to the chain's begin"
+
+
+def test_what_repeats_a_retry_of_the_callers_is_the_callers_too() -> None:
+    first, ours, again = build(1, "main", COMMIT), build(2, COMMIT, COMMIT), retried(3, 2, COMMIT)
+    assert newer_build(first, [again, ours, first], (f"{PREFIX}2",)) is None
+    batch = build(4, "main", COMMIT, buildBatchArn="arn:aws:codebuild:eu-west-1:123456789012:build-batch/orders:b9")
+    assert newer_build(first, [batch, first], ("orders:b9",)) is None
