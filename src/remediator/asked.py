@@ -89,7 +89,7 @@ class Asked:
     @property
     def _plan(self) -> Plan:
         plan = self.case.plan
-        return Plan(tuple(plan.project_changes)) if self._granted_before else plan
+        return Plan(plan.project_changes) if self._granted_before else plan
 
     @staticmethod
     def _refused(case: Case, refusal: Outcome) -> Outcome:
@@ -115,8 +115,7 @@ class Asked:
 def _case_of(asked: Asked) -> Case:
     services, snapshot, build = asked.services, asked.snapshot, asked.failed
     terms = services.settings.terms
-    region, account = services.settings.remediator.split(":")[3:5]
-    foreign = foreign_secret(region, account, terms.sign_in)
+    foreign = foreign_secret(*services.settings.place, terms.sign_in)
     if foreign:
         return Case(foreign)
     if build is None or asked.reading is None:

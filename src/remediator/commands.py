@@ -102,8 +102,7 @@ def _project(event: Mapping[str, Any], services: Services) -> tuple[str, dict[st
         )
     project = services.codebuild.project(name)
     if project is None:
-        region = settings.remediator.split(":")[3]
-        none = f"there is no project {name} in {region}"
+        none = f"there is no project {name} in {settings.place[0]}"
         raise BadInput("project", name, "it must be a project of this account and region", none)
     return name, project
 

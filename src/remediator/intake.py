@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from remediator import commands
 from remediator.aws.executions import AlreadyStarted
 from remediator.core.codebuild.failure import BuildFailure
 from remediator.core.diagnosis.diagnosis import NOT_INSPECTED, WAITED_FOR, diagnose
@@ -33,6 +32,8 @@ def answer(event: Any, services: Services) -> dict[str, Any]:
         raise BadInput("REMEDIATOR", settings.remediator, "it must be the ARN of Remediator's alias")
     try:
         if isinstance(event, Mapping) and "command" in event:
+            from remediator import commands  # events need none of what these read
+
             return commands.run(event, services)
         return triage(BuildFailure.from_event(event), services)
     except BadInput as error:

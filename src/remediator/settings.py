@@ -105,6 +105,12 @@ class Settings:
         """The function's name, which is also the session name under which its role acts."""
         return self.remediator.partition(":function:")[2].partition(":")[0]
 
+    @property
+    def place(self) -> tuple[str, str]:
+        """The region and the account of the stack, and of all that it may change."""
+        region, account = self.remediator.split(":")[3:5]
+        return region, account
+
     def covers(self, project: str) -> bool:
         """Is this project in scope? The same `*` and `?` as in the ARN patterns of the functions' roles."""
         return fnmatchcase(project, self.project_name_pattern)

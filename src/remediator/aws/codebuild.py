@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 from remediator.core.codebuild.batch import Batch
@@ -109,8 +109,14 @@ class CodeBuild:
 
     def batch(self, batch_id: str) -> Batch | None:
         """The record of a batch, None when there is no such batch."""
-        self._client.batch_get_build_batches(ids=[batch_id])
-        return next((Batch(document) for document in self._answer.get("buildBatches") or []), None)
+        return next(iter(self.batches([batch_id])), None)
+
+    def batches(self, ids: Sequence[str]) -> list[Batch]:
+        """The records of several batches, at most 100."""
+        if not ids:
+            return []
+        self._client.batch_get_build_batches(ids=ids)
+        return [Batch(document) for document in self._answer.get("buildBatches") or []]
 
     def retry_batch(self, batch_id: str, token: str) -> Batch:
         """Run the failed builds of a batch that has ended as failed again. Whether that is the same batch or a new one

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import replace
 
-from remediator.core.advice.layout import artefact
 from remediator.core.advice.order import Advice, Kind, in_order
 from remediator.core.advice.owner import Owner
 from remediator.core.case import NO_PLAN, Case, ProjectFacts
@@ -136,6 +135,8 @@ def _in_definition(owner: Owner, project: str, plan: Plan, head: str, why: str) 
 
 def take_out_by_hand(project: str, plan: Plan) -> str:
     """For changes that do harm and could not be taken back from here."""
+    from remediator.core.advice.layout import artefact
+
     return artefact(
         "Take these changes out of the project by hand.",
         where=f"the project {project}",

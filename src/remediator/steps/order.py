@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from remediator.aws.client import NotStarted
 from remediator.core.case import Case
 from remediator.core.codebuild.build import Build
 from remediator.core.codebuild.failure import BuildArn
@@ -69,7 +70,7 @@ class Order:
         return superseded(case, newer) if newer else None
 
     def newer(self, case: Case, known: tuple[str, ...]) -> Build | None:
-        """The build that supersedes the job's, where that counts.
+        """The build that supersedes the job's, where that counts. NotStarted where that can't be told.
 
         A retry that failed too is as old as the build that it repeats, whose version says more. A batch is as old as
         its own start, a chain of automatic retries as its first build.
@@ -81,18 +82,17 @@ class Order:
         kind, _, id_ = case.failed.unit.partition("#")
         first = id_ if kind == "chain" else self.job.build.id
         builds = codebuild.builds_since(self.job.build.project, first, batch.started_at if batch else None)
-        build = next((one for one in builds if one.document["id"] == first), None)
-        if build is None:
+        if not builds:
             return None
         from remediator.core.retry.superseded import newer_build
 
-        return newer_build(build, builds, known, self._starts_of_batches(builds))
-
-    def _starts_of_batches(self, builds: list[Build]) -> dict[str, float]:
-        """A batch may wait before it starts its builds."""
-        ids = {build.batch for build in builds if build.batch}
-        batches = [self.services.codebuild.batch(id_) for id_ in sorted(ids)]
-        return {batch.id: batch.started_at for batch in batches if batch}
+        build = next((one for one in builds if one.document["id"] == first), None)
+        if build is None:
+            raise NotStarted("CodeBuild no longer has its record, so whether a newer one replaces it can't be told")
+        # A batch may wait before it starts its builds.
+        ids = sorted({one.batch for one in builds if one.batch})
+        batches = [one for at in range(0, len(ids), 100) for one in codebuild.batches(ids[at : at + 100])]
+        return newer_build(build, builds, known, {one.id: one.started_at for one in batches})
 
 
 def superseded(case: Case, newer: Build) -> Outcome:

@@ -32,8 +32,8 @@ from remediator.steps.read_log import inspect_build, login_shown, was_denied
 TOKEN_LIVES = 240
 """Seconds for which an idempotency token surely counts: CodeBuild remembers it for five minutes."""
 
-_LIMITS = ("AccountLimitExceededException", "ConcurrentBuildLimitExceededException", "LimitExceededException")
-"""Refusals that pass: builds that run or wait in a queue end."""
+_LIMIT = "AccountLimitExceededException"
+"""Too many builds run, or wait in the queue: that passes."""
 
 LATE_LOOKS = 2
 """Further looks at a log that is late."""
@@ -246,7 +246,7 @@ def answered(start: Callable[[], Any], *, quote: bool = True) -> Any:
     except ClientError as error:
         if error.response.get("ResponseMetadata", {}).get("HTTPStatusCode", 0) >= 500:
             raise
-        if code_of(error) in _LIMITS or is_transient(error):
+        if code_of(error) == _LIMIT or is_transient(error):
             raise NotNow(f"{code_of(error)}: {message_of(error)}" if quote else code_of(error)) from None
         raise NotStarted((message_of(error) if quote else "") or code_of(error)) from None
     except ParamValidationError:

@@ -23,8 +23,6 @@ if TYPE_CHECKING:
 
 STAGE_PATIENCE = 900
 """Seconds for a pipeline to notice that its build failed, which is after CodeBuild's own event, and to retry."""
-
-
 LIMIT_PATIENCE = 10_800
 """Seconds to wait until AWS starts builds again: a limit of the account, a full queue, throttling."""
 FIRST_WAIT, LONGEST_WAIT = 60, 900
@@ -102,7 +100,7 @@ class Retries:
     def _run_again(self, case: Case, subject: BuildArn) -> Started | Outcome:
         """RetryBuild may take the settings that the build failed with: then it is stopped and StartBuild used."""
         number, rerun = self.made, self._rerun
-        started = self._once("retry", lambda: rerun.retry(case, number, subject), case, subject, self.since)
+        started = self._once("retry", lambda: rerun.retry(case, number, subject), case, self.since)
         if isinstance(started, Outcome):
             return started
         if started.old:
@@ -114,17 +112,15 @@ class Retries:
             if then and then.against:
                 reason = "the build was retried with the settings that it failed with, and stopped"
                 return Outcome(Ending.PATCHED, reason, retried_build=old, advice=(then.against,))
-            started = self._once("start", lambda: rerun.start(case, number, subject), case, subject, started.at)
+            started = self._once("start", lambda: rerun.start(case, number, subject), case, started.at)
             if isinstance(started, Outcome):
                 return started.with_facts(retried_build=old)
         self.made += 1
         return started
 
-    def _once(
-        self, name: str, start: Callable[[], Started], case: Case, subject: BuildArn, since: float
-    ) -> Started | Outcome:
+    def _once(self, name: str, start: Callable[[], Started], case: Case, since: float) -> Started | Outcome:
         known, rerun = self._known, self._rerun
-        return self._patiently(name, start, lambda at: rerun.find(start, case, known, at), case, subject, since)
+        return self._patiently(name, start, lambda at: rerun.find(start, case, known, at), case, since)
 
     def _patiently(
         self,
@@ -132,7 +128,6 @@ class Retries:
         start: Callable[[], Started],
         find: Callable[[float], Started | Outcome | None],
         case: Case,
-        subject: BuildArn,
         since: float,
     ) -> Started | Outcome:
         """Start it once; while AWS starts nothing, ask again, later and later. `find` looks for what an interrupted
@@ -146,7 +141,7 @@ class Retries:
             since = max(since, started.at)
             if waited >= LIMIT_PATIENCE:
                 return _never_started(started, case)
-            pause = wait + jitter(f"{subject.uuid}-{waited}", wait // 4)
+            pause = wait + jitter(f"{self._job.build.uuid}-{waited}", wait // 4)
             self._durable.pause(f"{name}-later", pause)
             waited, wait = waited + pause, min(2 * wait, LONGEST_WAIT)
 
@@ -191,7 +186,7 @@ class Retries:
         number, since, known = self.made, seen.at, self._known
         retry = lambda: self._batches.retry(case, number)  # noqa: E731 - what is looked for is the same request
         find = lambda at: self._batches.find(retry, case, subject, known, at)  # noqa: E731
-        started = self._patiently("retry", retry, find, case, subject, since)
+        started = self._patiently("retry", retry, find, case, since)
         if isinstance(started, Outcome):
             return started
         self.made += 1
