@@ -43,9 +43,8 @@ class Stack:
             if code_of(error) != "ValidationError":
                 raise
             where = cloudformation.meta.region_name
-            raise Refused(
-                f"there is no stack {name} in {where}; nothing was changed. Check --stack and the region"
-            ) from (error)
+            told = f"there is no stack {name} in {where}; nothing was changed. Check --stack and the region"
+            raise Refused(told) from error
         outputs = {each["OutputKey"]: str(each.get("OutputValue", "")) for each in described.get("Outputs", [])}
         given = {each["ParameterKey"]: str(each.get("ParameterValue", "")) for each in described.get("Parameters", [])}
         missing = [output for output in ("SecretArn", "GrantPolicyArn", "JournalTable") if not outputs.get(output)]

@@ -12,7 +12,7 @@ from botocore.exceptions import ClientError
 from remediator.aws.client import code_of, message_of, raise_if_transient
 from remediator.core.codebuild.project import Document, role_name
 from remediator.core.guards.scope import TAG
-from remediator.core.repair.difference import difference
+from remediator.core.repair.difference import changed_by_update, difference
 from remediator.core.value import value
 from remediator.services import Services
 from undo.grants import Grant, Grants
@@ -26,7 +26,6 @@ SETTLE = 10
 EVERY = 10
 """Seconds between two looks at builds that still run."""
 
-_CODEBUILDS_OWN = ("lastModified", "environment.dockerServer.status")
 DOING, DONE = "Now: ", "Done: "
 """How the lines begin that tell what an undo does. Whoever breaks it off sees by them what is left."""
 NOT_SEEN = (
@@ -139,9 +138,7 @@ class Undo:
             told = f"CodeBuild refused to update {self.name} ({code_of(error)}): {message_of(error)}".rstrip(".")
             raise Refused(f"{told}; nothing was changed") from error
         after = self.services.codebuild.project(self.name) or {}
-        paths = [
-            path for path in difference(_ordered(taken.after), _ordered(after)) if not path.startswith(_CODEBUILDS_OWN)
-        ]
+        paths = changed_by_update(taken.after, after)
         if paths:
             raise Refused(
                 f"the project {self.name} was updated, and now differs from what was sent in {', '.join(paths[:20])}: "
@@ -199,10 +196,7 @@ class Undo:
                 yield f"the {each} runs with the secret"
 
     def _running_batches(self, ids: set[str]) -> list[str]:
-        if not ids:
-            return []
-        answer = self.services.client("codebuild").batch_get_build_batches(ids=sorted(ids))
-        return [f"batch {batch['id']}" for batch in answer["buildBatches"] if not batch.get("complete")]
+        return [f"batch {batch.id}" for batch in self.services.codebuild.batches(sorted(ids)) if not batch.ended]
 
     @cached_property
     def _journal(self) -> Journal:
@@ -222,11 +216,6 @@ class _Look:
     role: str
     grants: tuple[Grant, ...]
     needed_by: dict[str, tuple[str, ...]]
-
-
-def _ordered(project: Document) -> Document:
-    """Tags are a set: CodeBuild promises no order for them."""
-    return {**project, "tags": sorted(project.get("tags") or [], key=lambda tag: str(tag.get("key")))}
 
 
 def _still_named(needed_by: dict[str, tuple[str, ...]]) -> str:

@@ -152,6 +152,17 @@ def test_the_command_for_who_wants_it_all_the_same_starts_the_very_commit(accoun
     assert "environment.computeType" in " ".join(outcome["advice"])
 
 
+def test_a_build_whose_record_is_gone_is_not_started_beside_newer_ones(account: Account) -> None:
+    account.create_project()
+    build = account.failed_build(sourceVersion=MAIN)
+    account.failed_build(sourceVersion="refs/heads/develop")
+    account.before.append(once("ListBuildsForProject", lambda: account.simulator._builds.records.pop(build["id"])))
+    outcome = account.remediate(build)
+    assert outcome["outcome"] == "patched", outcome
+    assert "no longer has its record" in outcome["reason"]
+    assert account.asked(*RETRIES) == {}
+
+
 # Independent jobs
 
 

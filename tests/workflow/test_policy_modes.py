@@ -12,6 +12,15 @@ from tests.workflow.watched import Killed, once, refused, refusing
 
 IAM_WRITES = ("AttachRolePolicy", "PutRolePolicy")
 
+AUDITORS = {
+    "Sid": "Auditors",
+    "Effect": "Allow",
+    "Principal": {"AWS": f"arn:aws:iam::{ACCOUNT}:role/audit"},
+    "Action": "secretsmanager:DescribeSecret",
+    "Resource": "*",
+}
+"""A statement of the owner's own in the secret's policy."""
+
 
 def roles_in(account: Account) -> list[str]:
     """The roles that the secret's own policy names."""
@@ -37,14 +46,7 @@ def test_in_the_secrets_own_policy_the_role_is_named_and_nothing_is_written_in_i
 
 
 def test_roles_that_are_named_already_and_other_statements_stay_in_the_secrets_policy(account: Account) -> None:
-    other = {
-        "Sid": "Auditors",
-        "Effect": "Allow",
-        "Principal": {"AWS": f"arn:aws:iam::{ACCOUNT}:role/audit"},
-        "Action": "secretsmanager:DescribeSecret",
-        "Resource": "*",
-    }
-    policy = json.dumps({"Version": "2012-10-17", "Statement": [other]})
+    policy = json.dumps({"Version": "2012-10-17", "Statement": [AUDITORS]})
     account.boto("secretsmanager").put_resource_policy(SecretId=account.secret_arn, ResourcePolicy=policy)
     first, second = account.role_arn, account.make_role("invoices-build")
     account.create_project()
@@ -52,7 +54,7 @@ def test_roles_that_are_named_already_and_other_statements_stay_in_the_secrets_p
     for name in ("orders", "invoices"):
         assert account.remediate(account.failed_build(name), POLICY_MODE="secret")["outcome"] == "remediated"
     kept, ours = json.loads(account.secret_policy())["Statement"]
-    assert kept == other
+    assert kept == AUDITORS
     assert ours["Principal"] == {"AWS": sorted([first, second])}
 
 

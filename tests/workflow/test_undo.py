@@ -11,21 +11,14 @@ import pytest
 
 from local.template import TEMPLATE
 from tests.every_member import every_member, with_unknown_members
-from tests.workflow.account import ACCOUNT, Account, Json
+from tests.workflow.account import Account, Json
 from tests.workflow.commands import CURATED, INLINE, INLINE_SOURCE, in_repository, inline
 from tests.workflow.person import Person, tags_of
 from tests.workflow.test_main_job import variables_of
-from tests.workflow.test_policy_modes import inline_policies, roles_in
+from tests.workflow.test_policy_modes import AUDITORS, inline_policies, roles_in
 from tests.workflow.watched import once, refused, refusing
 
 PAGE = (TEMPLATE.parent / "docs" / "threat-model.md").read_text(encoding="utf-8")
-AUDITORS = {
-    "Sid": "Auditors",
-    "Effect": "Allow",
-    "Principal": {"AWS": f"arn:aws:iam::{ACCOUNT}:role/audit"},
-    "Action": "secretsmanager:DescribeSecret",
-    "Resource": "*",
-}
 
 
 @pytest.fixture

@@ -19,14 +19,11 @@ from remediator.core.guards.scope import out_of_scope
 from remediator.core.guards.strangers import stranger_objection
 from remediator.core.job import Job
 from remediator.core.outcome import Ending, Outcome, advised, failed, gave_up
-from remediator.core.repair.difference import difference
+from remediator.core.repair.difference import changed_by_update, difference
 from remediator.core.repair.plan import Plan
 from remediator.core.value import value
 from remediator.services import Services
 from remediator.steps.grant import Grants
-
-_CODEBUILDS_OWN = ("lastModified", "environment.dockerServer.status")
-"""Members that CodeBuild itself changes."""
 
 EDITS = 3
 """How often somebody may edit the project between the plan and the change before it is left to them."""
@@ -143,7 +140,7 @@ class Patch:
             raise_if_transient(error)
             return _update_refused(error, Snapshot(wanted), plan)
         after = self.services.codebuild.project(str(wanted["name"])) or {}
-        paths = [path for path in difference(_ordered(wanted), _ordered(after)) if not path.startswith(_CODEBUILDS_OWN)]
+        paths = changed_by_update(wanted, after)
         if not paths:
             return Snapshot(updated).last_modified
         reason = f"after the update the project differs from what was sent in {', '.join(paths[:20])}"
@@ -159,11 +156,6 @@ def _still_holds(case: Case, project: Document) -> bool:
     """Is the project as it was planned for, or with the planned changes made, by an attempt that was interrupted?"""
     unedited = Snapshot(project).last_modified == case.times.last_modified
     return case.plan.fits(project) and (unedited or not difference(project, case.plan.apply(project)))
-
-
-def _ordered(project: Document) -> Document:
-    """Tags are a set: CodeBuild promises no order for them."""
-    return {**project, "tags": sorted(project.get("tags") or [], key=lambda tag: str(tag.get("key")))}
 
 
 def _update_refused(error: ClientError, wanted: Snapshot, plan: Plan) -> Outcome:
