@@ -10,26 +10,31 @@ import pytest
 ROOT = Path(__file__).parents[2]
 TESTS = ROOT / "tests"
 PAGE = (ROOT / "docs" / "threat-model.md").read_text(encoding="utf-8")
-LINES = [line for line in PAGE.partition("## Threats")[2].partition("\n## ")[0].splitlines() if line.startswith("| ")][
-    1:
-]
-NAMED = re.compile(r"`([\w/]+\.py)::(test_\w+)`")
-
-
-def cells(line: str) -> list[str]:
-    return [cell.strip() for cell in line.strip("|").split("|")]
+THREATS = {
+    threat: re.split(r"\n#", told)[0]
+    for threat, _, told in (part.partition("\n") for part in PAGE.split("\n### ")[1:])
+}
+"""What the page tells of each threat, by its heading."""
+SHAPE = re.compile(
+    r"\n\*\*What stops it:\*\* .+\.\n\n\*\*Tests:\*\*\n\n(?P<tests>(?:- .+\n)+)\n\*\*What remains:\*\* .+\.\n", re.DOTALL
+)
+NAMED = re.compile(r"- `([\w/]+\.py)::(test_\w+)`")
 
 
 def test_there_are_threats() -> None:
-    assert len(LINES) >= 30
+    assert len(THREATS) >= 35
 
 
-@pytest.mark.parametrize("line", LINES, ids=lambda line: cells(line)[0][:60])
-def test_a_threat_has_what_stops_it_a_test_that_is_there_and_what_remains(line: str) -> None:
-    threat, stops, test, remains = cells(line)
-    assert all((threat, stops, remains))
-    named = NAMED.findall(test)
-    assert named, "no test is named"
-    for file, name in named:
-        source = (TESTS / file).read_text(encoding="utf-8")
-        assert f"def {name}(" in source, f"{file} has no test {name}"
+@pytest.mark.parametrize("threat", THREATS, ids=lambda threat: threat[:60])
+def test_a_threat_has_what_stops_it_a_test_that_is_there_and_what_remains(threat: str) -> None:
+    told = SHAPE.fullmatch(THREATS[threat])
+    assert told, "not: what stops it, tests, what remains"
+    for line in told["tests"].splitlines():
+        named = NAMED.fullmatch(line)
+        assert named, line
+        source = (TESTS / named[1]).read_text(encoding="utf-8")
+        assert f"def {named[2]}(" in source, f"{named[1]} has no test {named[2]}"
+
+
+def test_a_threat_is_told_in_short_lines_and_not_in_a_table() -> None:
+    assert not any(line.startswith("|") for told in THREATS.values() for line in told.splitlines())
