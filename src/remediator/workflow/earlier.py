@@ -21,9 +21,9 @@ from remediator.steps.claim import Claimed, HasThisBuild, Held, LeftAlone
 from remediator.steps.credentials import Accepted, AccountAllowance, Asking, LockedOut, Trusted, Unreachable
 from remediator.steps.grant import Busy, Granted
 from remediator.steps.patch import Patched, Undone
-from remediator.steps.rerun_batch import BatchSeen
-from remediator.steps.rerun_build import Started
-from remediator.steps.rerun_stage import StageSeen
+from remediator.steps.rerun.batch import BatchSeen
+from remediator.steps.rerun.build import Started
+from remediator.steps.rerun.stage import StageSeen
 
 Json = Mapping[str, Any]
 

@@ -14,12 +14,12 @@ from remediator.core.outcome import Ending, Outcome, patched
 from remediator.core.retry.way import Way
 from remediator.core.verdict.verdict import Verdict, Watched
 from remediator.services import Services
-from remediator.steps.rerun_build import NotYet, Rerun, Started
+from remediator.steps.rerun.build import NotYet, Rerun, Started
 from remediator.workflow.durable import Durable, jitter
 from remediator.workflow.turns import Turns
 
 if TYPE_CHECKING:
-    from remediator.steps.rerun_batch import Batches
+    from remediator.steps.rerun.batch import Batches
 
 STAGE_PATIENCE = 900
 """Seconds for a pipeline to notice that its build failed, which is after CodeBuild's own event, and to retry."""
@@ -93,7 +93,7 @@ class Retries:
     @cached_property
     def _batches(self) -> Batches:
         """Imported where there is one: every start of the function counts."""
-        from remediator.steps.rerun_batch import Batches
+        from remediator.steps.rerun.batch import Batches
 
         return Batches(self._job, self._services)
 
@@ -146,7 +146,7 @@ class Retries:
             waited, wait = waited + pause, min(2 * wait, LONGEST_WAIT)
 
     def _retry_stage(self, case: Case, subject: BuildArn) -> Started | Outcome:
-        from remediator.steps.rerun_stage import Stages, StageSeen, not_retryable
+        from remediator.steps.rerun.stage import Stages, StageSeen, not_retryable
 
         stages = Stages(self._services)
         place = self._durable.step("find-stage", lambda: stages.find(case, subject))
@@ -170,7 +170,7 @@ class Retries:
         return Started(str(build))
 
     def _retry_batch(self, case: Case, subject: BuildArn) -> Started | Outcome:
-        from remediator.steps.rerun_batch import not_retried
+        from remediator.steps.rerun.batch import not_retried
 
         seen = self._durable.poll(
             "batch",

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from remediator.core.job import Job
 from remediator.services import Services
-from remediator.steps.order import Order, Turn
+from remediator.steps.rerun.order import Order, Turn
 from remediator.workflow.durable import Durable
 
 if TYPE_CHECKING:

@@ -18,8 +18,7 @@ from remediator.core.outcome import Outcome, patched
 from remediator.core.value import value
 from remediator.core.verdict.verdict import Verdict, Watched
 from remediator.services import Services
-from remediator.steps.order import Order, superseded
-from remediator.steps.rerun_build import (
+from remediator.steps.rerun.build import (
     LATE_LOOKS,
     TOKEN_LIVES,
     Rerun,
@@ -28,6 +27,7 @@ from remediator.steps.rerun_build import (
     go_on_unless_stopped,
     not_shown,
 )
+from remediator.steps.rerun.order import Order, superseded
 
 _GRAVEST = (Verdict.SECRET_UNREADABLE, Verdict.BUILDSPEC_UNREADABLE, Verdict.THROTTLED, Verdict.UNKNOWN)
 

@@ -26,8 +26,8 @@ from remediator.core.retry.way import Way
 from remediator.core.value import value
 from remediator.core.verdict.verdict import Verdict, Watched, verdict
 from remediator.services import Services
-from remediator.steps.order import Order
 from remediator.steps.read_log import inspect_build, login_shown, was_denied
+from remediator.steps.rerun.order import Order
 
 TOKEN_LIVES = 240
 """Seconds for which an idempotency token surely counts: CodeBuild remembers it for five minutes."""

@@ -1,0 +1,1 @@
+"""Runs failed builds again, each in the way that its initiator needs."""
