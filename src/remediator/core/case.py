@@ -23,11 +23,12 @@ START_AGAIN = Retry(Way.START_BUILD)
 class FailedBuild:
     """What failed, by CodeBuild's own record.
 
-    `build` is its ARN, `image` its environment's image, `initiator` who started it, `started_at` when, `pipeline` and
-    `batch` what it belongs to (empty for none), `minutes` how long it may take, with CodeBuild's own retries of it.
-    `phase` is the one that failed, `excerpt` the evidence, redacted. `asked_version` is the source version that it was
-    started with, `source_version` the one that builds the same commit again. `unit` is the journal's key of its retry
-    unit, empty for the build alone; `place` is where its pipeline ran it.
+    `build` is its ARN, `role` the name of its service role, `image` its environment's image, `initiator` who started
+    it, `started_at` when, `pipeline` and `batch` what it belongs to (empty for none), `minutes` how long it may take,
+    with CodeBuild's own retries of it. `phase` is the one that failed, `excerpt` the evidence, redacted.
+    `asked_version` is the source version that it was started with, `source_version` the one that builds the same
+    commit again. `unit` is the journal's key of its retry unit, empty for the build alone; `place` is where its
+    pipeline ran it.
     """
 
     build: str = ""
@@ -43,6 +44,7 @@ class FailedBuild:
     source_version: str | None = None
     unit: str = ""
     place: Place | None = None
+    role: str = ""
 
 
 @value

@@ -13,6 +13,7 @@ from remediator.core.diagnosis.diagnosis import mirrors_of, no_cure
 from remediator.core.diagnosis.throttle import Cause
 from remediator.core.diagnosis.unreadable import SecretCause
 from remediator.core.outcome import Ending, Outcome
+from remediator.core.repair.change import GrantSecretAccess
 from remediator.core.repair.plan import Plan
 from remediator.core.repair.sign_in import SignIn
 from remediator.core.value import value
@@ -143,6 +144,16 @@ def take_out_by_hand(project: str, plan: Plan) -> str:
         why="they fail builds that would have passed without them, and could not be taken back from here",
         paste="\n".join(change.show() for change in plan.project_changes),
     )
+
+
+def grant_left(refusal: Outcome, grant: GrantSecretAccess) -> Outcome:
+    """A refusal that came when the role had been granted the secret already, and nothing else was changed."""
+    from remediator.core.advice.grants import take_grant_back
+
+    back = take_grant_back(grant.by, grant.role_arn, grant.policy_arn, grant.secret_arn)
+    ending = Ending.ADVISED if refusal.ending is Ending.SKIPPED else refusal.ending
+    reason = f"{refusal.reason}; before that the role {grant.role_name} was let read the secret, and it still may"
+    return refusal.with_facts(ending=ending, reason=reason, advice=(*refusal.advice, back))
 
 
 def sign_in_without_key(case: Case, sign_in: SignIn, reason: str) -> str:

@@ -141,6 +141,7 @@ def _case(reading: Reading, diagnosis: Diagnosis, history: History) -> Case:
             minutes=build.minutes_allowed * (1 + build.auto_retries_left),
             asked_version=build.document.get("sourceVersion") or None,
             source_version=build.source_version,
+            role=build.service_role.rpartition("/")[2],
         ),
         standing=Standing(attempt=history.counts(build)),
         times=Times(last_modified=snapshot.last_modified, edited_at=edited_at),

@@ -194,7 +194,7 @@ class Examination:
         if entrance.held_by:
             refusal = owned_by_another(unit.name, entrance.held_by, runs=True)
         elif entrance.stopped:
-            refusal = stopped(entrance.stopped)
+            refusal = stopped(f"{entrance.stopped}; nothing was written")
         else:
             return case
         return replace(case, refusal=refusal.with_facts(cause=case.cause)).changed("standing", attempt=False)

@@ -10,16 +10,15 @@ from typing import Any
 from botocore.exceptions import ClientError
 
 from remediator.aws.client import code_of, is_transient, message_of
-from remediator.core.codebuild.project import Role, Snapshot
-from remediator.core.guards.history import stopped
-from remediator.core.guards.shared_role import shared_with, users_of_roles
-from remediator.core.guards.strangers import stranger_objection
+from remediator.core.case import Case
+from remediator.core.codebuild.project import Role
 from remediator.core.job import Job
 from remediator.core.outcome import Outcome, advised
 from remediator.core.repair.change import GrantSecretAccess
 from remediator.core.repair.sign_in import SignIn
 from remediator.core.value import value
 from remediator.services import Services
+from remediator.steps.still_allowed import Allowed, Busy, still_allowed
 
 _REFUSED = (
     "AccessDenied",
@@ -42,13 +41,6 @@ class Granted:
 
     at: float
     shared_with: str = ""
-
-
-@value
-class Busy:
-    """Other executions are in the way, doing this."""
-
-    doing: str
 
 
 @value
@@ -89,31 +81,26 @@ class Grants:
 
         return objection(role, self)
 
-    def shared_role(self, role: str, project: str, execution: str) -> str | Busy | Outcome:
-        """Who shares the role of this name, as a sentence, empty for nobody; the outcome where strangers could read the
-        secret through one of them. All projects are read, unless that was done a short while ago."""
-        index, settings, now = self.services.role_index, self.services.settings, self.services.now()
-        users = index.users(now)
-        if users is None:
-            if not index.begin(execution, now):
-                return Busy("read who shares the roles")
-            users = users_of_roles(map(Snapshot, self.services.codebuild.projects(settings.covers)))
-            index.keep(users, execution, now)
-        return shared_with(users, role, project, settings.untrusted_projects)
-
-    def make(self, change: GrantSecretAccess, job: Job, again: bool = False) -> Granted | Busy | Outcome:
-        """Let the project's role read the secret, unless everything was stopped; the outcome when AWS refuses. The role
-        is read again: proving the secret may have taken long. `again`: had the role lost the grant? That is counted."""
-        stop = self.services.switch.stopped()
-        if stop:
-            return stopped(stop)
-        shared = self.shared_role(change.role_name, job.build.project, job.execution)
-        if not isinstance(shared, str):
-            return shared
+    def make(self, change: GrantSecretAccess, case: Case, job: Job, again: bool = False) -> Granted | Busy | Outcome:
+        """Let the project's role read the secret, where that is still allowed; the outcome when it is not, or when AWS
+        refuses. A secret's policy is edited by one execution at a time. `again`: had the role lost the grant? That is
+        counted."""
+        if change.by != "secret":
+            return self._make(change, case, job, again)
+        record = self.services.secret_record
+        if not record.begin_edit(job.execution, self.services.now()):
+            return Busy("edited the policy of the secret")
         try:
-            role = self.services.iam.role(change.role_arn)
-            opened = stranger_objection(Snapshot({}, role), self.services.settings.untrusted_projects)
-            refused = opened or self._write(change, job.execution)
+            return self._make(change, case, job, again)
+        finally:
+            record.end_edit(job.execution)
+
+    def _make(self, change: GrantSecretAccess, case: Case, job: Job, again: bool) -> Granted | Busy | Outcome:
+        allowed = still_allowed(case, job.build.project, job.execution, self.services)
+        if not isinstance(allowed, Allowed):
+            return allowed
+        try:
+            refused = self._write(change)
         except ClientError as error:
             if is_transient(error) or code_of(error) not in _REFUSED:
                 raise
@@ -123,34 +110,29 @@ class Grants:
         now = self.services.now()
         if again:
             self.services.journal.count_regrant(change.role_name, job.execution, now)
-        return Granted(now, shared)
+        return Granted(now, allowed.shared_with)
 
-    def _write(self, change: GrantSecretAccess, execution: str) -> Busy | Outcome | None:
+    def _write(self, change: GrantSecretAccess) -> Outcome | None:
         match change.by:
             case "secret":
-                return self._name_in_secret(change, execution)
+                return self._name_in_secret(change)
             case "inline":
                 self.services.iam.put_inline_policy(change.role_name, *self._inline)
             case "managed":
                 self.services.iam.attach(change.role_name, change.policy_arn)
         return None
 
-    def _name_in_secret(self, change: GrantSecretAccess, execution: str) -> Busy | Outcome | None:
-        """Read, change and write the secret's policy; one execution at a time."""
+    def _name_in_secret(self, change: GrantSecretAccess) -> Outcome | None:
+        """Read, change and write the secret's policy."""
         from remediator.core.policies.secret_policy import SecretPolicyFault, with_role
 
-        record, secret = self.services.secret_record, self.services.secret
-        if not record.begin_edit(execution, self.services.now()):
-            return Busy("edited the policy of the secret")
+        text = self.services.secret.policy()
         try:
-            text = secret.policy()
             wanted = with_role(text, change.role_arn)
-            if wanted != text:
-                secret.put_policy(wanted)
         except SecretPolicyFault as fault:
             return self._refused(change, str(fault))
-        finally:
-            record.end_edit(execution)
+        if wanted != text:
+            self.services.secret.put_policy(wanted)
         return None
 
     def _refused(self, change: GrantSecretAccess, why: str, code: str = "") -> Outcome:

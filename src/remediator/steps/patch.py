@@ -14,9 +14,7 @@ from remediator.core.case import Case
 from remediator.core.codebuild.failure import BuildArn
 from remediator.core.codebuild.project import Document, Snapshot
 from remediator.core.decide import read, replan
-from remediator.core.guards.history import History, stopped
-from remediator.core.guards.scope import out_of_scope
-from remediator.core.guards.strangers import stranger_objection
+from remediator.core.guards.history import History
 from remediator.core.job import Job
 from remediator.core.outcome import Ending, Outcome, advised, failed, gave_up
 from remediator.core.repair.difference import changed_by_update, difference
@@ -24,6 +22,7 @@ from remediator.core.repair.plan import Plan
 from remediator.core.value import value
 from remediator.services import Services
 from remediator.steps.grant import Grants
+from remediator.steps.still_allowed import Allowed, Busy, still_allowed
 
 EDITS = 3
 """How often somebody may edit the project between the plan and the change before it is left to them."""
@@ -53,24 +52,18 @@ class Patch:
     job: Job
     services: Services
 
-    def apply(self, case: Case, history: History, repaired: Record) -> Patched | Outcome:
+    def apply(self, case: Case, history: History, repaired: Record) -> Patched | Busy | Outcome:
         """Send the planned changes, read back and compare; the outcome where that may not be, with what was changed.
 
         `diagnose` has written the changes down before. The project is read just before the update, because CodeBuild
         has no revisions: the last writer wins. After an edit the plan is made again. `repaired` is what this execution
         has changed before.
         """
-        stop = self.services.switch.stopped()
-        if stop:
-            return stopped(stop)
         for _ in range(EDITS):
-            project = self.services.codebuild.project(self.job.build.project)
-            if project is None:
-                return gave_up("the project was deleted since the diagnosis")
-            snapshot, terms = Snapshot(project), self.services.settings.terms
-            objection = out_of_scope(snapshot, terms.scope) or stranger_objection(snapshot, terms.untrusted)
-            if objection:
-                return objection
+            allowed = still_allowed(case, self.job.build.project, self.job.execution, self.services)
+            if not isinstance(allowed, Allowed):
+                return allowed
+            project = allowed.snapshot.project
             if _still_holds(case, project):
                 return self._apply_to(project, case, history, repaired)
             again = self._plan_again(project, case)
@@ -114,10 +107,7 @@ class Patch:
             return Case(gave_up("the build's record is gone"))
         role = Grants(self.services).role(str(project.get("serviceRole", "")))
         terms = self.services.settings.terms
-        again = replan(case, read(build, Snapshot(project, role), terms.sign_in), terms)
-        if again.refusal is None and again.plan.grant not in (None, case.plan.grant):
-            return Case(gave_up("the project was given another service role since the diagnosis"), case.cause)
-        return again
+        return replan(case, read(build, Snapshot(project, role), terms.sign_in), terms)
 
     def undo(self, plan: Plan) -> Undone | Outcome:
         """Take back what `patch` changed, where it is still ours. What is gone already, also by an interrupted undo,

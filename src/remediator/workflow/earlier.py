@@ -19,11 +19,12 @@ from remediator.core.retry.way import Retry, Way
 from remediator.core.verdict.verdict import Verdict, Watched
 from remediator.steps.claim import Claimed, HasThisBuild, Held, LeftAlone
 from remediator.steps.credentials import Accepted, AccountAllowance, Asking, LockedOut, Trusted, Unreachable
-from remediator.steps.grant import Busy, Granted
+from remediator.steps.grant import Granted
 from remediator.steps.patch import Patched, Undone
 from remediator.steps.rerun.batch import BatchSeen
 from remediator.steps.rerun.build import Started
 from remediator.steps.rerun.stage import StageSeen
+from remediator.steps.still_allowed import Busy
 
 Json = Mapping[str, Any]
 

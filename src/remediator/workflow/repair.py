@@ -10,7 +10,7 @@ from typing import Any, TypeVar
 from aws_durable_execution_sdk_python import DurableOperationError
 
 from remediator.core.case import Case
-from remediator.core.case_advice import Done, take_out_by_hand
+from remediator.core.case_advice import Done, grant_left, take_out_by_hand
 from remediator.core.diagnosis.unreadable import SecretCause
 from remediator.core.job import Job
 from remediator.core.outcome import Ending, Outcome, failed, gave_up
@@ -19,8 +19,9 @@ from remediator.core.repair.plan import Plan
 from remediator.core.value import value
 from remediator.services import Services
 from remediator.steps.credentials import Trusted
-from remediator.steps.grant import Busy, Granted, Grants
-from remediator.steps.patch import Patch
+from remediator.steps.grant import Granted, Grants
+from remediator.steps.patch import Patch, Patched
+from remediator.steps.still_allowed import Busy, shared_role
 from remediator.workflow.durable import Durable
 from remediator.workflow.lease import Lease
 from remediator.workflow.wait_out import PatientCheck
@@ -73,11 +74,12 @@ class Repair:
             return self._planned(case)
         granted = self._grant(case)
         if isinstance(granted, Outcome):
-            return granted
+            return granted if self.changes else granted.with_facts(reason=f"{granted.reason}; nothing was written")
         self.at = case.times.made_at
         patched = self._patch(case)
         if isinstance(patched, Outcome):
-            return patched
+            grant = case.plan.grant
+            return grant_left(patched, grant) if granted and grant and not patched.changes else patched
         granted = granted or Granted(case.times.made_at)
         return Repaired(patched, granted.at)
 
@@ -86,7 +88,7 @@ class Repair:
         if case.plan.grant:
             role, job, services = case.plan.grant.role_name, self._job, self._services
             shared = self._one_at_a_time(
-                "shared-role", lambda: Grants(services).shared_role(role, job.build.project, job.execution)
+                "shared-role", lambda: shared_role(role, job.build.project, job.execution, services)
             )
         if isinstance(shared, Outcome):
             return shared
@@ -100,7 +102,8 @@ class Repair:
         if grant is None:
             return None
         again = case.cause is SecretCause.GRANT_GONE
-        granted: Granted | Outcome = self._one_at_a_time("grant", lambda: Grants(services).make(grant, job, again))
+        make = lambda: Grants(services).make(grant, case, job, again)  # noqa: E731 - each look makes its own
+        granted: Granted | Outcome = self._one_at_a_time("grant", make)
         if isinstance(granted, Granted):
             self.changes += (grant.show(),)
             self._keep(grant)
@@ -121,7 +124,7 @@ class Repair:
         if not case.plan.project_changes:
             return case
         history, record = self._lease.history, self.record
-        patched = self._durable.step("patch", lambda: self._project.apply(case, history, record))
+        patched: Patched | Outcome = self._one_at_a_time("patch", lambda: self._project.apply(case, history, record))
         if isinstance(patched, Outcome):
             self.changes += patched.changes
             return patched

@@ -14,7 +14,7 @@ from remediator.core.outcome import Ending, Outcome, patched
 from remediator.core.retry.way import Way
 from remediator.core.verdict.verdict import Verdict, Watched
 from remediator.services import Services
-from remediator.steps.rerun.build import NotYet, Rerun, Started
+from remediator.steps.rerun.build import Answer, NotYet, Rerun, Started
 from remediator.workflow.durable import Durable, jitter
 from remediator.workflow.turns import Turns
 
@@ -118,15 +118,15 @@ class Retries:
         self.made += 1
         return started
 
-    def _once(self, name: str, start: Callable[[], Started], case: Case, since: float) -> Started | Outcome:
+    def _once(self, name: str, start: Callable[[], Answer], case: Case, since: float) -> Started | Outcome:
         known, rerun = self._known, self._rerun
         return self._patiently(name, start, lambda at: rerun.find(start, case, known, at), case, since)
 
     def _patiently(
         self,
         name: str,
-        start: Callable[[], Started],
-        find: Callable[[float], Started | Outcome | None],
+        start: Callable[[], Answer],
+        find: Callable[[float], Answer | None],
         case: Case,
         since: float,
     ) -> Started | Outcome:
@@ -148,7 +148,7 @@ class Retries:
     def _retry_stage(self, case: Case, subject: BuildArn) -> Started | Outcome:
         from remediator.steps.rerun.stage import Stages, StageSeen, not_retryable
 
-        stages = Stages(self._services)
+        stages = Stages(self._job, self._services)
         place = self._durable.step("find-stage", lambda: stages.find(case, subject))
         if isinstance(place, Outcome):
             return place

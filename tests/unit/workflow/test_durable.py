@@ -10,7 +10,8 @@ from aws_durable_execution_sdk_python.serdes import SerDesContext
 
 from remediator.core.outcome import Ending, Outcome
 from remediator.core.retry.way import Retry, Way
-from remediator.steps.grant import Busy, Granted
+from remediator.steps.grant import Granted
+from remediator.steps.still_allowed import Busy
 from remediator.workflow.checkpoint import Checkpoint
 from remediator.workflow.durable import interval, jitter
 from tests.unit.checkpoints import checkpointed, text_of

@@ -24,11 +24,12 @@ from remediator.records.secret_record import SecretRecord
 from remediator.records.switch import StopSwitch
 from remediator.steps.claim import Claimed, HasThisBuild, Held, LeftAlone
 from remediator.steps.credentials import Accepted, AccountAllowance, Asking, LockedOut, Trusted, Unreachable
-from remediator.steps.grant import Busy, Granted
+from remediator.steps.grant import Granted
 from remediator.steps.patch import Patched, Undone
 from remediator.steps.rerun.batch import BatchSeen
 from remediator.steps.rerun.build import Started
 from remediator.steps.rerun.stage import StageSeen
+from remediator.steps.still_allowed import Busy
 from remediator.workflow.checkpoint import Checkpoint
 from tests.moto_aws import mock_aws
 from tests.unit.checkpoints import checkpointed

@@ -52,19 +52,40 @@ def _in_secret(role: str, secret: str) -> str:
     )
 
 
+def take_grant_back(by: str, role_arn: str, policy_arn: str, secret_arn: str) -> str:
+    """For a role that was granted the secret in vain."""
+    role, secret = one_line(role_arn, VALUE_LENGTH), one_line(secret_arn, VALUE_LENGTH)
+    name = role.rpartition("/")[2]
+    what = f"Take the grant back, unless this project, or another one with the role {name}, names the secret."
+    why = "the role may read the secret, and the project was not signed in after that"
+    if by == "secret":
+        options = region_and_id(secret)
+        get = f"aws secretsmanager get-resource-policy {options} --query ResourcePolicy --output text > policy.json"
+        edit = f"# Edit policy.json: take {role} out of the list AWS of the statement {SID}. Then write it back."
+        none = "# If that list is empty then: take the statement out. If none is left: delete-resource-policy instead."
+        put = f"aws secretsmanager put-resource-policy {options} --resource-policy file://policy.json"
+        paste = "\n".join([get, edit, none, f"{put} --block-public-policy"])
+        return artefact(what, where=f"the policy of the secret {secret}", why=why, paste=paste)
+    return artefact(what, where=f"the service role {name}", why=why, paste=_take_out(by, name, policy_arn, secret_arn))
+
+
+def _take_out(by: str, role_name: str, policy_arn: str, secret_arn: str) -> str:
+    command = f"detach-role-policy --policy-arn {shlex.quote(one_line(policy_arn, VALUE_LENGTH))}"
+    if by == "inline":
+        command = f"delete-role-policy --policy-name {shlex.quote(inline_policy_name(secret_arn))}"
+    return f"aws iam {command} --role-name {shlex.quote(role_name)}"
+
+
 def take_grant_before_delete(by: str, role_name: str, policy_arn: str, secret_arn: str, stack: str) -> tuple[str, ...]:
     """For a role that a stack owns; nothing where the grant is not in the role (granted `by` the secret's own policy).
     https://docs.aws.amazon.com/IAM/latest/APIReference/API_DeleteRole.html"""
     if by == "secret":
         return ()
     role, stack = one_line(role_name), one_line(stack)
-    command = f"detach-role-policy --policy-arn {shlex.quote(one_line(policy_arn, VALUE_LENGTH))}"
-    if by == "inline":
-        command = f"delete-role-policy --policy-name {shlex.quote(inline_policy_name(secret_arn))}"
     text = artefact(
         f"Run this before the stack {stack} is deleted or replaces the role {role}.",
         where=f"the role {role} of the stack {stack}",
         why="IAM deletes no role that has a policy, and the stack does not know of this one",
-        paste=f"aws iam {command} --role-name {shlex.quote(role)}",
+        paste=_take_out(by, role, policy_arn, secret_arn),
     )
     return (text,)

@@ -126,7 +126,7 @@ def started_by(initiator: str, function: str) -> bool:
 def stopped(told: str) -> Outcome:
     """Outcome while the stop switch is on; `told` says since when, and why."""
     advice = "send the command resume, then use the remediate command for this project"
-    return skipped(f"{told}; nothing was written", advice)
+    return skipped(told, advice)
 
 
 def locked_out(until: float) -> Outcome:

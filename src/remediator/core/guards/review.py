@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from remediator.core.codebuild.build import Build
-from remediator.core.codebuild.project import Snapshot
+from remediator.core.codebuild.project import Snapshot, role_name
+from remediator.core.guards.scope import Scope, out_of_scope
 from remediator.core.guards.strangers import Untrusted, stranger_objection
-from remediator.core.outcome import Outcome, advised, skipped
+from remediator.core.outcome import Outcome, advised, gave_up, skipped
 from remediator.core.reading import Reading
 from remediator.core.repair.change import SetRegistryCredential
 from remediator.core.repair.plan import Plan
@@ -25,6 +26,14 @@ def objection(reading: Reading, sign_in: SignIn, untrusted: Untrusted, edited_at
     else:
         of_its_kind = _image_not_ours(reading, edited_at) or _image_signed_in(build, snapshot, sign_in)
     return role_objection(reading, sign_in) or of_its_kind or stranger_objection(snapshot, untrusted)
+
+
+def still_objects(snapshot: Snapshot, role: str, scope: Scope, untrusted: Untrusted) -> Outcome | None:
+    """The same for a project as it is just before a write. `role` is the name of the role that it had before."""
+    objection = out_of_scope(snapshot, scope) or stranger_objection(snapshot, untrusted)
+    if objection or role_name(snapshot.project) == role:
+        return objection
+    return gave_up(f"the project was given another service role than {role} since the diagnosis")
 
 
 def role_objection(reading: Reading, sign_in: SignIn) -> Outcome | None:

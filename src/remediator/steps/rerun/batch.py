@@ -21,11 +21,12 @@ from remediator.services import Services
 from remediator.steps.rerun.build import (
     LATE_LOOKS,
     TOKEN_LIVES,
+    Answer,
     Rerun,
     Started,
     answered,
-    go_on_unless_stopped,
     not_shown,
+    refused_now,
 )
 from remediator.steps.rerun.order import Order, superseded
 
@@ -66,9 +67,11 @@ class Batches:
         group = batch.group_of(str(subject))
         return BatchSeen(batch.minutes_allowed, self.services.now(), batch.ended, batch.status, group)
 
-    def retry(self, case: Case, number: int) -> Started:
+    def retry(self, case: Case, number: int) -> Answer:
         """Run what failed of the batch again, once; the caller sees to it."""
-        go_on_unless_stopped(self.services)
+        refused = refused_now(case, self.job, self.services)
+        if refused:
+            return refused
         token = f"{self.job.token(number)}-batch"
         batch = answered(lambda: self.services.codebuild.retry_batch(case.failed.batch, token))
         unit = f"batch#{batch.id}"
@@ -78,9 +81,10 @@ class Batches:
         return Started(batch=batch.id, unit=unit, at=self.services.now())
 
     def find(
-        self, again: Callable[[], Started], case: Case, subject: BuildArn, known: tuple[str, ...], since: float
-    ) -> Started | Outcome | None:
-        """The batch that an interrupted retry may have started; the outcome where it is superseded by now.
+        self, again: Callable[[], Answer], case: Case, subject: BuildArn, known: tuple[str, ...], since: float
+    ) -> Answer | None:
+        """The batch that an interrupted retry may have started; the outcome where it is superseded by now, or not
+        allowed any more.
 
         While CodeBuild remembers the token, `again` answers with the same batch. Later the old batch tells, if its
         group has another build than the failed one; if not, a new batch may run unseen, and none is started beside it.
@@ -91,9 +95,11 @@ class Batches:
             newer = None if retried else Order(self.job, self.services).newer(case, known)
             if newer and not self._may_be_of_the_retry(newer, case, since):
                 return superseded(case, newer)
+            answer = None
             with suppress(NotNow):
-                return again()
-            return None
+                answer = again()
+            if isinstance(answer, Started) or not retried:
+                return answer
         if not retried:
             raise NotStarted("whether the batch was retried can't be told after so long an interruption")
         return Started(batch=case.failed.batch, at=self.services.now())

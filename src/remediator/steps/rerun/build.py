@@ -28,6 +28,7 @@ from remediator.core.verdict.verdict import Verdict, Watched, verdict
 from remediator.services import Services
 from remediator.steps.read_log import inspect_build, login_shown, was_denied
 from remediator.steps.rerun.order import Order
+from remediator.steps.still_allowed import Busy, still_allowed
 
 TOKEN_LIVES = 240
 """Seconds for which an idempotency token surely counts: CodeBuild remembers it for five minutes."""
@@ -65,11 +66,31 @@ class NotYet:
     at: float = 0.0
 
 
-def go_on_unless_stopped(services: Services) -> None:
-    """NotStarted while the stop switch is on."""
-    stop = services.switch.stopped()
-    if stop:
-        raise NotStarted(stop)
+def refused_now(case: Case, job: Job, services: Services) -> NotYet | Outcome | None:
+    """Asked right before a retry: the outcome where that is not allowed any more, None where it is."""
+    allowed = still_allowed(case, job.build.project, job.execution, services)
+    match allowed:
+        case Busy(doing):
+            return NotYet(f"other executions {doing}", services.now())
+        case Outcome():
+            return not_run_again(case, allowed, services.settings.scope.stack)
+    return None
+
+
+def not_run_again(case: Case, objection: Outcome, stack: str) -> Outcome:
+    """The outcome where something keeps a build from being run again that was to be."""
+    reason = f"the build was not run again: {objection.reason}"
+    if case.waits:  # nothing was changed for it
+        return objection.with_facts(reason=reason)
+    project = BuildArn.parse(case.failed.build).project
+    undo = f"`./remediator undo {project} --stack {stack}` shows how the repair is taken back, should that be wanted"
+    return objection.with_facts(
+        ending=Ending.PATCHED, reason=f"the project is signed in; {reason}", advice=(*objection.advice, undo)
+    )
+
+
+Answer = Started | NotYet | Outcome
+"""What becomes of a start."""
 
 
 @value
@@ -77,7 +98,7 @@ class Rerun:
     job: Job
     services: Services
 
-    def attempt(self, start: Callable[[], Started], case: Case, known: tuple[str, ...]) -> Started | NotYet | Outcome:
+    def attempt(self, start: Callable[[], Answer], case: Case, known: tuple[str, ...]) -> Answer:
         """Start it, unless the job's build is superseded by now. `known` are ARNs of builds, and ids of batches,
         that this execution started before."""
         at = self.services.now()
@@ -92,21 +113,23 @@ class Rerun:
         except NotNow as busy:
             return NotYet(str(busy), at)
 
-    def retry(self, case: Case, number: int, subject: BuildArn) -> Started:
+    def retry(self, case: Case, number: int, subject: BuildArn) -> Answer:
         """Run the build again, maybe with the settings that the first one failed with; the caller runs this only once.
         `number` counts this execution's retries, `subject` is the build that failed last."""
-        if case.retry.way is Way.RETRY_BUILD:
-            go_on_unless_stopped(self.services)
-            token = self.job.token(number)
-            return self._taken(answered(lambda: self.services.codebuild.retry_build(subject, token)), case)
-        return self.start(case, number, subject)
+        if case.retry.way is not Way.RETRY_BUILD:
+            return self.start(case, number, subject)
+        token = self.job.token(number)
+        refused = refused_now(case, self.job, self.services)
+        return refused or self._taken(answered(lambda: self.services.codebuild.retry_build(subject, token)), case)
 
-    def start(self, case: Case, number: int, subject: BuildArn) -> Started:
+    def start(self, case: Case, number: int, subject: BuildArn) -> Answer:
         """Start a build with the project's settings and the overrides that the failed one had."""
-        go_on_unless_stopped(self.services)
         project, token = self.job.build.project, f"{self.job.token(number)}-start"
         codebuild, overrides = self.services.codebuild, self._overrides(case, subject)
         version = case.failed.source_version
+        refused = refused_now(case, self.job, self.services)
+        if refused:
+            return refused
         started = answered(lambda: codebuild.start_build(project, version, token, dict(overrides)), quote=not overrides)
         return self._taken(started, case)
 
@@ -114,11 +137,9 @@ class Rerun:
         """Stop a build that runs with the settings that the first one failed with."""
         self.services.codebuild.stop_build(BuildArn.parse(build))
 
-    def find(
-        self, again: Callable[[], Started], case: Case, known: tuple[str, ...], since: float
-    ) -> Started | Outcome | None:
+    def find(self, again: Callable[[], Answer], case: Case, known: tuple[str, ...], since: float) -> Answer | None:
         """The build that an interrupted start may have started; None when there is none, the outcome where it is
-        superseded by now.
+        superseded by now, or not allowed any more.
 
         `since` is a time before which it was not asked for. While CodeBuild remembers the token, the same request,
         `again`, answers with the same build, or starts it where it is not superseded. Later, or where that is refused,
@@ -126,12 +147,14 @@ class Rerun:
         """
         newest = self.services.codebuild.latest_builds(self.job.build.project)
         similar = [build for build in newest if self._may_be_ours(build, case, known, since)]
-        superseded = None if similar else Order(self.job, self.services).objection(case, known)
-        if superseded is None and self.services.now() - since < TOKEN_LIVES:
+        answer: Answer | None = None if similar else Order(self.job, self.services).objection(case, known)
+        if answer is None and self.services.now() - since < TOKEN_LIVES:
             with suppress(NotStarted, NotNow):
-                return again()
+                answer = again()
+        if isinstance(answer, Started):
+            return answer
         mine = (self._started(build, case) for build in similar)
-        return next((started for started in mine if self._adopt(started.build)), superseded)
+        return next((started for started in mine if self._adopt(started.build)), answer)
 
     def _may_be_ours(self, build: Build, case: Case, known: tuple[str, ...], since: float) -> bool:
         failed = case.failed

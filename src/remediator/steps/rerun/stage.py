@@ -10,9 +10,12 @@ from remediator.aws.client import code_of, is_transient, message_of, raise_if_tr
 from remediator.core.case import Case
 from remediator.core.codebuild.failure import BuildArn
 from remediator.core.codebuild.pipeline import Place, external_id_at, place_of, retries_itself
+from remediator.core.job import Job
 from remediator.core.outcome import Outcome, patched
 from remediator.core.value import value
 from remediator.services import Services
+from remediator.steps.rerun.build import not_run_again
+from remediator.steps.still_allowed import Busy, still_allowed
 
 _NOT_YET = ("StageNotRetryableException", "ConflictException")
 """The pipeline has not noticed the failure: worth asking again for a while."""
@@ -44,6 +47,7 @@ class StageSeen:
 
 @value
 class Stages:
+    job: Job
     services: Services
 
     def find(self, case: Case, subject: BuildArn) -> Place | Outcome:
@@ -81,9 +85,11 @@ class Stages:
                 return replace(seen, next=now, at=self.services.now())
             seen = replace(seen, limited=False, changed=pipeline["updated"].timestamp() > case.failed.started_at)
             if not seen.asked:
-                stop = self.services.switch.stopped()
-                if stop:
-                    return replace(seen, refusal=_not_retried(case, stop))
+                allowed = still_allowed(case, self.job.build.project, self.job.execution, self.services)
+                if isinstance(allowed, Busy):
+                    return replace(seen, limited=True, not_yet=f"other executions {allowed.doing}")
+                if isinstance(allowed, Outcome):
+                    return replace(seen, refusal=not_run_again(case, allowed, self.services.settings.scope.stack))
                 pipelines.retry_stage(name, place.stage, place.execution)
         except ClientError as error:
             if is_transient(error) or code_of(error) == _LIMIT:
