@@ -17,6 +17,8 @@ CORPUS_CASES = "corpus cases"
 """The property by which a corpus test tells (name, cases run, cases in the corpus); it survives xdist."""
 CANARY_TEXTS = "canary texts"
 """The property by which a test tells how many texts were looked through for canaries."""
+MOMENTS = "between the check and the write"
+"""The property by which a test tells (path, change, moments at which the change was made)."""
 FUNCTIONS = str(Path("src", "remediator"))
 
 
@@ -42,6 +44,17 @@ def pytest_terminal_summary(terminalreporter: Any) -> None:
     elif absent:
         terminalreporter.write_line("corpus cases ran: 0 (the shared corpora are not here)")
     _tell_of_canaries(terminalreporter)
+    _tell_of_moments(terminalreporter)
+
+
+def _tell_of_moments(terminalreporter: Any) -> None:
+    passed = terminalreporter.stats.get("passed", [])
+    driven = [value for report in passed for key, value in report.user_properties if key == MOMENTS]
+    if driven:
+        moments, paths = sum(number for _, _, number in driven), len({path for path, _, _ in driven})
+        changes = ", ".join(sorted({change for _, change, _ in driven}))
+        told = f"{moments} moments of {paths} paths ({changes}), 0 writes after the one on its way"
+        terminalreporter.write_line(f"{MOMENTS}: {told}")
 
 
 def _tell_of_canaries(terminalreporter: Any) -> None:

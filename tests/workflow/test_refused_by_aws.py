@@ -86,7 +86,7 @@ def test_a_service_that_is_not_there_is_waited_for(account: Account, error: Exce
     account.create_project()
     account.before.append(refusing("GetRole", error, times=2))
     assert account.remediate(account.failed_build())["outcome"] == "remediated"
-    assert account.calls.count("GetRole") == 4
+    assert account.calls.count("GetRole") == 6
 
 
 def test_throttling_that_lasts_ends_after_five_tries_with_nothing_written(account: Account) -> None:

@@ -42,8 +42,11 @@ def test_a_project_that_is_tagged_while_it_waits_for_its_grant_is_left_alone(acc
     account.create_project()
     account.after.append(once("AttachRolePolicy", lambda: account.edit(tags=tagged("off"))))
     outcome = account.remediate(account.failed_build())
-    assert outcome["outcome"] == "skipped"
+    assert outcome["outcome"] == "advised"
     assert account.writes() == ["AttachRolePolicy"]
+    assert "before that the role orders-build was let read the secret" in outcome["reason"]
+    assert outcome["changes"] == [f"attach the policy {account.policy_arn} to the role orders-build"]
+    assert f"detach-role-policy --policy-arn {account.policy_arn} --role-name orders-build" in outcome["advice"][1]
 
 
 def test_a_project_out_of_scope_gets_no_retry_either_where_time_would_cure_it(account: Account) -> None:

@@ -37,7 +37,7 @@ def test_afterwards_a_person_takes_up_what_failed_meanwhile(account: Account) ->
 @pytest.mark.parametrize(
     ("moment", "ending", "written"),
     [
-        ("AttachRolePolicy", "skipped", ["AttachRolePolicy"]),
+        ("AttachRolePolicy", "advised", ["AttachRolePolicy"]),
         ("UpdateProject", "patched", ["AttachRolePolicy", "UpdateProject"]),
     ],
 )

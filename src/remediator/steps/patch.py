@@ -55,15 +55,17 @@ class Patch:
     def apply(self, case: Case, history: History, repaired: Record) -> Patched | Busy | Outcome:
         """Send the planned changes, read back and compare; the outcome where that may not be, with what was changed.
 
-        `diagnose` has written the changes down before. The project is read just before the update, because CodeBuild
-        has no revisions: the last writer wins. After an edit the plan is made again. `repaired` is what this execution
-        has changed before.
+        `diagnose` has written the changes down before. The project is read once more just before the update, because
+        CodeBuild has no revisions: the last writer wins. After an edit the plan is made again. `repaired` is what this
+        execution has changed before.
         """
         for _ in range(EDITS):
             allowed = still_allowed(case, self.job.build.project, self.job.execution, self.services)
             if not isinstance(allowed, Allowed):
                 return allowed
-            project = allowed.snapshot.project
+            project = self.services.codebuild.project(self.job.build.project)
+            if project is None or project != allowed.snapshot.project:
+                continue
             if _still_holds(case, project):
                 return self._apply_to(project, case, history, repaired)
             again = self._plan_again(project, case)
