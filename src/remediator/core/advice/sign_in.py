@@ -72,17 +72,16 @@ before_script:
 
 
 def sign_in_in_buildkite() -> str:
-    """For a project that runs the jobs of Buildkite: a `$` for the job itself is written twice there.
+    """For a project that runs the jobs of Buildkite.
     https://buildkite.com/docs/pipelines/security/secrets/buildkite-secrets"""
-    user = f"$$(buildkite-agent secret get {USERNAME_VARIABLE})"
     return artefact(
-        f"Add this command before the first one that pulls an image, and the secrets {USERNAME_VARIABLE} and "
-        f"{PASSWORD_VARIABLE} to the Buildkite cluster.",
+        "Add this command before the first one that pulls an image, with the name of the Docker Hub account in place "
+        f"of ACCOUNT, and its token as the secret {PASSWORD_VARIABLE} to the Buildkite cluster.",
         where="the step of the Buildkite pipeline that runs on this project",
         why="CodeBuild runs the step's commands in place of the buildspec's, so only the step can sign in",
         paste=f"""\
 commands:
-  - buildkite-agent secret get {PASSWORD_VARIABLE} | docker login --username "{user}" --password-stdin""",
+  - buildkite-agent secret get {PASSWORD_VARIABLE} | docker login --username ACCOUNT --password-stdin""",
     )
 
 
