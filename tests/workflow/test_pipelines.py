@@ -438,3 +438,11 @@ def test_a_pipeline_that_is_slow_to_answer_is_asked_again(account: Account) -> N
     build = failed_in_pipeline(account)
     account.before.append(refusing("GetPipeline", refused("GetPipeline", "ThrottlingException", "slow down"), times=1))
     assert_came_back(account, account.remediate(build))
+
+
+def test_a_plan_says_that_the_pipeline_was_not_read(account: Account) -> None:
+    failed_in_pipeline(account)
+    command = {"command": "plan", "project": "orders"}
+    unread = "the pipeline release is not read from here: whether pull requests start it"
+    assert unread in account.ask(command)["advice"]
+    assert unread not in account.ask(command, UNTRUSTED_PROJECTS="repair")["advice"]

@@ -40,7 +40,7 @@ _ID = r"(?:[0-9]+|\\?\{[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}\\?\})"
 """An account's id: digits at GitHub and GitLab, a UUID in braces at Bitbucket."""
 _WHOLE_IDS = rf"\^(?:{_ID}|\((?:\?:)?{_ID}(?:\|{_ID})*\))\$"
 
-_SERVICE = r"(?P<name>[a-z-]+)(?:\.[a-z]{2}(?:-[a-z]+)+-\d)?\.amazonaws\.com(?:\.cn)?"
+_SERVICE = r"(?P<name>[a-z-]+)(?:\.[a-z]{2,4}(?:-[a-z]+)+-\d)?\.amazonaws\.com(?:\.cn)?"
 """An AWS service, or a regional form of it, as a trust policy names it.
 https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_policies_elements_principal.html#principal-services"""
 _OF_THE_OWNERS_CHOICE = ("codedeploy", "codepipeline", "events", "logs", "scheduler")
