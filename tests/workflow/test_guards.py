@@ -278,11 +278,12 @@ def test_a_project_that_strangers_could_use_is_left_alone(account: Account, case
 
 @pytest.mark.parametrize("case", OPEN_TO_STRANGERS)
 def test_the_same_project_is_repaired_on_a_persons_word(account: Account, case: str) -> None:
-    change, *_ = OPEN_TO_STRANGERS[case]
+    change, *_, word = OPEN_TO_STRANGERS[case]
     account.create_project()
     change(account)
     outcome = account.remediate(account.failed_build(), UNTRUSTED_PROJECTS="repair")
     assert outcome["outcome"] == "remediated", outcome
+    assert ("also assumed by" in str(outcome["advice"]) and word in str(outcome["advice"])) is ("a role" in case)
     assert account.writes() == ["AttachRolePolicy", "UpdateProject", "StartBuild"]
 
 

@@ -110,6 +110,7 @@ def test_everybody_else_who_is_allowed_is_named(principal: Any, found: tuple[str
         "codebuild.amazonaws.com.evil.example",
         "codepipeline.amazonaws.com.evil.example",
         "codepipeline.evil.amazonaws.com",
+        "codepipeline.evil.eu-west-1.amazonaws.com",
         "evil.codepipeline.amazonaws.com",
         "codepipeline-amazonaws.com",
         "codepipelineXamazonaws.com",
