@@ -64,11 +64,12 @@ class CodePipeline(Service):
         }
         codebuild.after_build.append(self._after_build)
 
-    def plant_pipeline(self, name: str, stages: Sequence[Stage]) -> None:
+    def plant_pipeline(self, name: str, stages: Sequence[Stage], triggers: Sequence[Document] = ()) -> None:
         """Put a pipeline there; it replaces one of the same name."""
         now = self._world.now()
         with self._lock:
-            self._pipelines[name] = Pipeline(name, [StageRun(stage) for stage in stages], now, now)
+            runs = [StageRun(stage) for stage in stages]
+            self._pipelines[name] = Pipeline(name, runs, now, now, triggers=triggers)
 
     def change(self, name: str) -> None:
         """Change the pipeline's structure as an UpdatePipeline would: what failed before can't be retried."""

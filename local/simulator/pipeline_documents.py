@@ -15,6 +15,7 @@ def structure(world: World, pipeline: Pipeline) -> Document:
             "version": pipeline.version,
             "executionMode": "SUPERSEDED",
             "pipelineType": "V2",
+            **({"triggers": list(pipeline.triggers)} if pipeline.triggers else {}),
         },
         "metadata": {
             "pipelineArn": f"arn:{world.partition}:codepipeline:{world.region}:{world.account}:{pipeline.name}",

@@ -5,7 +5,7 @@ there (mode SUPERSEDED). A stage that failed holds nobody back.
 https://docs.aws.amazon.com/codepipeline/latest/userguide/concepts-how-it-works.html
 """
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Literal
 
@@ -142,7 +142,7 @@ class StageRun:
 class Pipeline:
     """A pipeline and its stages; `version` grows with every change of its structure.
 
-    `executions` has the ids of all that were started.
+    `executions` has the ids of all that were started; `triggers` is shown as its owner wrote it.
     """
 
     name: str
@@ -151,6 +151,7 @@ class Pipeline:
     updated: float
     version: int = 1
     executions: set[str] = field(default_factory=set)
+    triggers: Sequence[Mapping[str, object]] = ()
 
     def stage(self, name: object) -> StageRun | None:
         return next((stage for stage in self.stages if stage.plan.name == name), None)

@@ -102,8 +102,12 @@ class Asked:
             what = f"nothing was written; {signed_in_since(self.history)}, so the project itself would not be changed"
         reason = "; ".join([what, *(f"held back right now: {why}" for why in self._held_back())])
         role = _GRANT_NOT_READ if self._granted_before else _NOT_READ
-        unread = (role, *((_KEY_NOT_READ,) if case.auth_config else ()))
+        unread = (role, *((_KEY_NOT_READ,) if case.auth_config else ()), *self._pipeline_not_read())
         return Outcome(Ending.PLANNED, reason, cause=case.cause, changes=case.plan.show(), background=unread)
+
+    def _pipeline_not_read(self) -> Iterator[str]:
+        if self.failed and self.failed.pipeline and self.services.settings.untrusted_projects == "advise":
+            yield f"the pipeline {self.failed.pipeline} is not read from here: whether pull requests start it"
 
     def _held_back(self) -> Iterator[str]:
         services, now = self.services, self.services.now()

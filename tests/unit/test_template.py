@@ -21,7 +21,6 @@ RETRIES = {
     "codebuild:BatchGetBuildBatches",
     "codebuild:RetryBuildBatch",
     "codepipeline:GetPipelineState",
-    "codepipeline:GetPipeline",
     "codepipeline:ListActionExecutions",
     "codepipeline:RetryStageExecution",
 }
@@ -341,6 +340,11 @@ def test_in_plan_mode_nothing_foreign_can_be_written() -> None:
 def test_without_retries_no_build_can_be_started() -> None:
     assert not RETRIES & Stack(RetryBuild="false").actions()
     assert "codebuild:UpdateProject" in Stack(RetryBuild="false").actions()
+
+
+@pytest.mark.parametrize("parameters", [{}, {"Mode": "plan"}, {"RetryBuild": "false"}, {"PolicyMode": "none"}])
+def test_what_starts_a_pipeline_can_be_read_wherever_a_project_is_judged(parameters: dict[str, str]) -> None:
+    assert "codepipeline:GetPipeline" in Stack(**parameters).actions()
 
 
 @pytest.mark.parametrize("given", ["", "arn:aws:secretsmanager:eu-west-1:123456789012:secret:hub-AbCdEf"])

@@ -191,6 +191,20 @@ def test_an_image_that_is_pulled_signed_in_may_still_need_its_commands_to(accoun
     assert account.calls.count("StartBuild") == 2
 
 
+@pytest.mark.parametrize("source", ["GITHUB", "GITLAB"])
+def test_a_runners_job_is_told_how_it_signs_in_whatever_guards_its_project(account: Account, source: str) -> None:
+    build = inline(account)
+    group = [{"type": "EVENT", "pattern": "WORKFLOW_JOB_QUEUED"}]
+    webhook = {"url": "https://x", "filterGroups": [group]}
+    account.plant(webhook=webhook, projectVisibility="PUBLIC_READ", source={"type": source, "location": LOCATION})
+    outcome = account.remediate(build)
+    assert outcome["outcome"] == "advised", outcome
+    assert "runs the jobs of a workflow" in outcome["reason"]
+    assert {"GITHUB": ".github/workflows", "GITLAB": ".gitlab-ci.yml"}[source] in outcome["advice"][0]
+    assert "stranger" not in str(outcome)
+    assert account.writes() == []
+
+
 def test_a_build_without_a_log_is_told_so(account: Account) -> None:
     build = inline(account, logsConfig={"cloudWatchLogs": {"status": "DISABLED"}})
     answer = account.ask(account.event_of(build))

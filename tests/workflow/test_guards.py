@@ -224,6 +224,17 @@ def _asks_for_no_approval(account: Account) -> None:
     account.plant(webhook={"filterGroups": PULL_REQUESTS, "pullRequestBuildPolicy": policy})
 
 
+def _lets_some_actors_in(pattern: str) -> Any:
+    def change(account: Account) -> None:
+        group = [
+            {"type": "EVENT", "pattern": "PUSH, PULL_REQUEST_CREATED"},
+            {"type": "ACTOR_ACCOUNT_ID", "pattern": pattern},
+        ]
+        account.plant(webhook={"filterGroups": [group], "url": "https://x"})
+
+    return change
+
+
 def _role_of(principal: Any) -> Any:
     def change(account: Account) -> None:
         iam = account.boto("iam")
@@ -237,16 +248,19 @@ def _role_of(principal: Any) -> Any:
 
 
 OPEN_TO_STRANGERS = {
-    "public builds": (_public, "PUBLIC_READ"),
-    "pull requests of anybody": (_builds_pull_requests, "pull requests"),
-    "a webhook without filters": (_builds_every_event, "pull requests"),
-    "approval disabled": (_asks_for_no_approval, "pull requests"),
+    "public builds": (_public, "strangers", "PUBLIC_READ"),
+    "pull requests of anybody": (_builds_pull_requests, "strangers", "pull requests"),
+    "a webhook without filters": (_builds_every_event, "strangers", "pull requests"),
+    "approval disabled": (_asks_for_no_approval, "strangers", "pull requests"),
+    "actors whose ids are not anchored": (_lets_some_actors_in("12345"), "strangers", "PULL_REQUEST_CREATED"),
     "a role that ECS may assume": (
         _role_of({"Service": ["codebuild.amazonaws.com", "ecs-tasks.amazonaws.com"]}),
+        "may also be assumed by",
         "ecs-tasks.amazonaws.com",
     ),
     "a role that an account may assume": (
         _role_of({"Service": "codebuild.amazonaws.com", "AWS": "arn:aws:iam::999988887777:root"}),
+        "may also be assumed by",
         "999988887777",
     ),
 }
@@ -254,22 +268,51 @@ OPEN_TO_STRANGERS = {
 
 @pytest.mark.parametrize("case", OPEN_TO_STRANGERS)
 def test_a_project_that_strangers_could_use_is_left_alone(account: Account, case: str) -> None:
-    change, word = OPEN_TO_STRANGERS[case]
+    change, *words = OPEN_TO_STRANGERS[case]
     account.create_project()
     change(account)
     outcome = account.remediate(account.failed_build())
-    left_alone(account, outcome, "advised", "strangers", word)
+    left_alone(account, outcome, "advised", *words)
     assert "UntrustedProjects" in outcome["advice"][0]
 
 
 @pytest.mark.parametrize("case", OPEN_TO_STRANGERS)
 def test_the_same_project_is_repaired_on_a_persons_word(account: Account, case: str) -> None:
-    change, _ = OPEN_TO_STRANGERS[case]
+    change, *_, word = OPEN_TO_STRANGERS[case]
     account.create_project()
     change(account)
     outcome = account.remediate(account.failed_build(), UNTRUSTED_PROJECTS="repair")
     assert outcome["outcome"] == "remediated", outcome
+    assert ("also assumed by" in str(outcome["advice"]) and word in str(outcome["advice"])) is ("a role" in case)
     assert account.writes() == ["AttachRolePolicy", "UpdateProject", "StartBuild"]
+
+
+TRUSTED_WITH_IT = ["codebuild.amazonaws.com", "codepipeline.amazonaws.com", "events.amazonaws.com"]
+
+
+@pytest.mark.parametrize("mode", ["auto", "plan"])
+def test_a_role_that_services_of_the_owners_choice_may_assume_too_is_granted_and_they_are_named(
+    account: Account, mode: str
+) -> None:
+    account.create_project()
+    _role_of({"Service": TRUSTED_WITH_IT})(account)
+    outcome = account.remediate(account.failed_build(), MODE=mode)
+    assert outcome["outcome"] == ("remediated" if mode == "auto" else "planned"), outcome
+    assert "also assumed by codepipeline.amazonaws.com, events.amazonaws.com" in outcome["advice"][-1]
+    assert "stranger" not in str(outcome)
+
+
+def test_a_role_that_codebuild_alone_may_assume_needs_no_word(account: Account) -> None:
+    account.create_project()
+    outcome = account.remediate(account.failed_build())
+    assert outcome["outcome"] == "remediated"
+    assert "assumed" not in str(outcome)
+
+
+def test_actors_who_are_named_in_full_are_no_objection(account: Account) -> None:
+    account.create_project()
+    _lets_some_actors_in("^(12345|67890)$")(account)
+    assert account.remediate(account.failed_build())["outcome"] == "remediated"
 
 
 def test_pull_requests_that_wait_for_approval_are_no_objection(account: Account) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 import pytest
 
@@ -20,10 +20,10 @@ SOURCE = Stage("Source", {"Code": None})
 BUILD = Stage("Build", {"Orders": "orders"})
 
 
-def failed_in_pipeline(account: Account, *stages: Stage) -> Json:
+def failed_in_pipeline(account: Account, *stages: Stage, triggers: Sequence[Json] = ()) -> Json:
     """A project's build that failed in the stage Build of the pipeline release; its record."""
     account.create_project(source={"type": "CODEPIPELINE"}, artifacts={"type": "CODEPIPELINE"})
-    account.pipelines.plant_pipeline("release", stages or (SOURCE, BUILD))
+    account.pipelines.plant_pipeline("release", stages or (SOURCE, BUILD), triggers)
     account.pipelines.start("release")
     build = account.builds()[0]
     account.world.finish(build["id"])
@@ -197,7 +197,8 @@ def test_what_the_pipeline_refuses_a_person_has_to_do(account: Account, operatio
     build = failed_in_pipeline(account)
     denied = refused(operation, "AccessDeniedException", f"not authorized to perform: codepipeline:{operation}")
     account.before.append(refusing(operation, denied))
-    assert_told(account, account.remediate(build), "not authorized", "retry the failed stage")
+    outcome = account.remediate(build, UNTRUSTED_PROJECTS="repair")
+    assert_told(account, outcome, "not authorized", "retry the failed stage")
     assert len(account.builds()) == 1
 
 
@@ -388,3 +389,60 @@ def test_a_newer_execution_that_has_not_reached_the_action_leaves_nothing_to_ret
     assert_told(account, account.remediate(build), "newer execution")
     assert retries(account) == []
     assert len(account.builds()) == 1
+
+
+# Whose commands a pipeline builds
+
+
+def started_by(**filters: Json) -> list[Json]:
+    git = {"sourceActionName": "Code", **{kind: [each] for kind, each in filters.items()}}
+    return [{"providerType": "CodeStarSourceConnection", "gitConfiguration": git}]
+
+
+PULL_REQUEST = {"events": ["OPEN", "UPDATED"], "branches": {"includes": ["main"]}}
+PUSH = {"branches": {"includes": ["main"]}}
+
+
+def test_a_project_whose_pipeline_pull_requests_start_is_left_alone(account: Account) -> None:
+    outcome = account.remediate(failed_in_pipeline(account, triggers=started_by(pullRequest=PULL_REQUEST)))
+    assert outcome["outcome"] == "advised", outcome
+    assert "its pipeline release has a trigger" in outcome["reason"]
+    assert "UntrustedProjects=repair" in outcome["advice"][0]
+    assert outcome["cause"] == "anonymous-limit"
+    assert account.writes() == []
+    assert account.attached() == []
+
+
+def test_the_same_project_comes_back_on_a_persons_word_and_its_triggers_are_not_read(account: Account) -> None:
+    build = failed_in_pipeline(account, triggers=started_by(pullRequest=PULL_REQUEST))
+    assert_came_back(account, account.remediate(build, UNTRUSTED_PROJECTS="repair"))
+    assert account.calls.index("GetPipeline") > account.calls.index("AttachRolePolicy")
+
+
+def test_a_project_whose_pipeline_pushes_start_comes_back(account: Account) -> None:
+    assert_came_back(account, account.remediate(failed_in_pipeline(account, triggers=started_by(push=PUSH))))
+    assert account.calls.index("GetPipeline") < account.calls.index("AttachRolePolicy")
+
+
+def test_a_project_whose_pipeline_can_not_be_read_is_left_alone_with_the_reason(account: Account) -> None:
+    build = failed_in_pipeline(account)
+    account.before.append(refusing("GetPipeline", refused("GetPipeline", "AccessDeniedException", "not authorized")))
+    outcome = account.remediate(build)
+    assert outcome["outcome"] == "advised", outcome
+    assert "whether pull requests start the pipeline release" in outcome["reason"]
+    assert "not authorized" in outcome["reason"]
+    assert account.writes() == []
+
+
+def test_a_pipeline_that_is_slow_to_answer_is_asked_again(account: Account) -> None:
+    build = failed_in_pipeline(account)
+    account.before.append(refusing("GetPipeline", refused("GetPipeline", "ThrottlingException", "slow down"), times=1))
+    assert_came_back(account, account.remediate(build))
+
+
+def test_a_plan_says_that_the_pipeline_was_not_read(account: Account) -> None:
+    failed_in_pipeline(account)
+    command = {"command": "plan", "project": "orders"}
+    unread = "the pipeline release is not read from here: whether pull requests start it"
+    assert unread in account.ask(command)["advice"]
+    assert unread not in account.ask(command, UNTRUSTED_PROJECTS="repair")["advice"]

@@ -75,7 +75,7 @@ class Times:
 class ProjectFacts:
     """What advice needs of the project: the tools that keep its definition and its role's (None where the role was not
     read), the buildspec's path (empty for the default), the shell of its commands, whether its role held the grant, its
-    own variables that were kept, and what is wrong with its own login."""
+    own variables that were kept, what is wrong with its own login, and who else than CodeBuild may assume its role."""
 
     name: str = ""
     owner: Owner | None = None
@@ -85,6 +85,7 @@ class ProjectFacts:
     granted: bool = False
     kept_variables: tuple[str, ...] = ()
     login_faults: tuple[str, ...] = ()
+    assumed_by: tuple[str, ...] = ()
 
 
 @value

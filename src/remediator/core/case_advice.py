@@ -115,6 +115,9 @@ def _to_know(outcome: Outcome, done: Done) -> Iterator[Advice]:
         if facts.kept_variables:
             own = f"the environment variable {' and '.join(facts.kept_variables)} is the project's own"
             told.append(f"{own} and is kept, so neither of the two variables is set")
+        if facts.assumed_by:
+            who = f"the service role of the project {facts.name} is also assumed by {', '.join(facts.assumed_by)}"
+            told.append(f"{who}: what these do with the role can read the credentials too")
         if facts.login_faults:
             from remediator.core.advice.sign_in import fix_login
 

@@ -17,7 +17,7 @@ from remediator.core.diagnosis.unreadable import SecretCause
 from remediator.core.guards.history import NEW, History, undone_again
 from remediator.core.guards.review import objection
 from remediator.core.guards.scope import out_of_scope
-from remediator.core.guards.strangers import stranger_objection
+from remediator.core.guards.strangers import stranger_objection, who_assumes
 from remediator.core.names import DOCKER_HUB
 from remediator.core.outcome import Outcome, advised, rejected
 from remediator.core.reading import Reading
@@ -66,6 +66,11 @@ def make_case(
         return Case(outside, diagnosis.cause)
     if diagnosis.cause in WAITED_FOR:
         return _waiting(reading, diagnosis, history)
+    if reading.build.failure.of_command and reading.snapshot.runner:
+        from remediator.core.repair.command_sign_in import runner_signs_in
+
+        # Nothing is changed for it, so no guard has to be asked, and none hides what there is to do.
+        return Case(runner_signs_in(reading.snapshot), diagnosis.cause)
     refusal = objection(reading, terms.sign_in, terms.untrusted, history.edited_before(reading.snapshot))
     if refusal:
         return Case(refusal, diagnosis.cause)
@@ -104,7 +109,9 @@ def with_role(case: Case, role: Role, reading: Reading, terms: Terms, history: H
         from remediator.core.guards.lost_grant import TAKEN_TWICE, left_to_owner
 
         return Case(left_to_owner(reading, terms.sign_in, TAKEN_TWICE), case.cause)
-    case = case.changed("facts", role_owner=owner_of(role.tags), granted=role.granted)
+    services, others = who_assumes(role.trust)
+    facts = {"role_owner": owner_of(role.tags), "granted": role.granted, "assumed_by": (*services, *others)}
+    case = case.changed("facts", **facts)
     return case.changed("standing", undone=history.was_undone(case.plan))
 
 

@@ -38,7 +38,7 @@ from remediator.services import Services
 from remediator.steps.credentials import CredentialCheck
 from remediator.steps.grant import Grants
 from remediator.steps.read_log import inspect_build, pushes_by_itself
-from remediator.steps.retry_unit import RetryUnit, RetryUnits
+from remediator.steps.retry_unit import RetryUnit, RetryUnits, opened_by_pipeline
 
 
 @value
@@ -60,7 +60,7 @@ class Examination:
         if refused:
             return refused
         if subject != self.job.build:
-            case = self._case(build, diagnosis, replace(history, undone=0))
+            case = self._decided(build, diagnosis, replace(history, undone=0))
             if case.refusal is None:
                 self.services.journal.record_repair(self.job.build, {**repaired, **case.plan.record()})
             return case
@@ -83,7 +83,7 @@ class Examination:
                 return Case(None, diagnosis.cause, standing=Standing(duplicate_of=earlier.execution))
             if unit.runs:
                 return Case(owned_by_another(unit.name, unit.held_by, runs=True), diagnosis.cause)
-        case = self._case(build, diagnosis, history).changed("failed", unit=unit.key, place=unit.place)
+        case = self._decided(build, diagnosis, history).changed("failed", unit=unit.key, place=unit.place)
         if case.refusal:
             return case.changed("standing", attempt=history.counts(build))
         return self._entered(case, unit)
@@ -102,6 +102,11 @@ class Examination:
 
     def _is_watched(self, watcher: str) -> bool:
         return watcher not in ("", self.job.execution) and self.services.executions.is_running(watcher)
+
+    def _decided(self, build: Build, diagnosis: Diagnosis, history: History) -> Case:
+        case = self._case(build, diagnosis, history)
+        opened = None if case.refusal else opened_by_pipeline(build.pipeline, self.services)
+        return Case(opened, case.cause) if opened else case
 
     def _case(self, build: Build, diagnosis: Diagnosis, history: History) -> Case:
         project = self.services.codebuild.project(build.failure.build.project)

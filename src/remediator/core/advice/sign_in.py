@@ -58,6 +58,33 @@ def sign_in_in_workflow(username: str = USERNAME_VARIABLE, password: str = PASSW
     )
 
 
+def sign_in_in_gitlab() -> str:
+    """For a project that runs the jobs of GitLab. https://docs.gitlab.com/ci/yaml/#before_script"""
+    return artefact(
+        f"Add this to the job, and {USERNAME_VARIABLE} and {PASSWORD_VARIABLE}, masked, to the CI/CD variables of the "
+        "GitLab project.",
+        where="the job in .gitlab-ci.yml that runs on this project",
+        why="CodeBuild runs the job's script in place of the buildspec's commands, so only the job can sign in",
+        paste=f"""\
+before_script:
+  - echo "${PASSWORD_VARIABLE}" | docker login --username "${USERNAME_VARIABLE}" --password-stdin""",
+    )
+
+
+def sign_in_in_buildkite() -> str:
+    """For a project that runs the jobs of Buildkite.
+    https://buildkite.com/docs/pipelines/security/secrets/buildkite-secrets"""
+    return artefact(
+        "Add this command before the first one that pulls an image, with the name of the Docker Hub account in place "
+        f"of ACCOUNT, and its token as the secret {PASSWORD_VARIABLE} to the Buildkite cluster.",
+        where="the step of the Buildkite pipeline that runs on this project",
+        why="CodeBuild runs the step's commands in place of the buildspec's, so only the step can sign in",
+        paste=f"""\
+commands:
+  - buildkite-agent secret get {PASSWORD_VARIABLE} | docker login --username ACCOUNT --password-stdin""",
+    )
+
+
 def use_another_compute() -> str:
     """For a project on Lambda compute. https://docs.aws.amazon.com/codebuild/latest/userguide/lambda.html"""
     return artefact(

@@ -5,7 +5,8 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from dataclasses import field
-from typing import Any
+from itertools import chain
+from typing import Any, Literal
 
 from remediator.core.value import value
 
@@ -73,15 +74,24 @@ class Snapshot:
 
     @property
     def is_runner(self) -> bool:
-        """Do its builds run the jobs of GitHub's or GitLab's workflows? Then its buildspec is ignored.
-        https://docs.aws.amazon.com/codebuild/latest/userguide/action-runner-overview.html"""
+        return bool(self.runner)
+
+    @property
+    def runner(self) -> Literal["", "github", "gitlab", "buildkite"]:
+        """Whose jobs do its builds run? Then its buildspec is ignored. Empty where they run its own commands.
+        https://docs.aws.amazon.com/codebuild/latest/userguide/runners.html"""
         webhook = self.project.get("webhook") or {}
         if str(webhook.get("buildType", "")).startswith("RUNNER"):
-            return True
-        return any(
-            "WORKFLOW_JOB_QUEUED" in str(f.get("pattern", "")) for g in webhook.get("filterGroups") or [] for f in g
-        )
+            return "buildkite"
+        if not any(map(_queues_jobs, chain.from_iterable(webhook.get("filterGroups") or []))):
+            return ""
+        of_gitlab = str((self.project.get("source") or {}).get("type", "")).startswith("GITLAB")
+        return "gitlab" if of_gitlab else "github"
 
     @property
     def tags(self) -> dict[str, str]:
         return {tag["key"]: tag["value"] for tag in self.project.get("tags") or []}
+
+
+def _queues_jobs(filter_: Mapping[str, Any]) -> bool:
+    return "WORKFLOW_JOB_QUEUED" in str(filter_.get("pattern", "")) and not filter_.get("excludeMatchedPattern")

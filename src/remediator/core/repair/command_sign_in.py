@@ -91,14 +91,18 @@ def _without_docker(build: Build, snapshot: Snapshot, sign_in: SignIn, observed:
     """For builds that a login of the docker CLI can't help."""
     if str(snapshot.environment.get("type", "")).endswith("_LAMBDA_CONTAINER"):
         return _refusal("Lambda compute has no docker daemon", advice.use_another_compute())
-    if snapshot.is_runner:
-        reason = "the project runs the jobs of a workflow and ignores its buildspec"
-        return _refusal(reason, advice.sign_in_in_workflow())
     client = other_client(build, observed.excerpt)
     if client is None:
         return None
     how = advice.other_client(client, sign_in.username_variable, sign_in.password_variable)
     return _refusal(f"{client} pulls by itself and knows no login of docker", how, reads_secret=True)
+
+
+def runner_signs_in(snapshot: Snapshot) -> Outcome:
+    """What a person does for a project whose builds run the jobs of others; nothing of the project serves these."""
+    how = {"gitlab": advice.sign_in_in_gitlab, "buildkite": advice.sign_in_in_buildkite}
+    paste = how.get(snapshot.runner, advice.sign_in_in_workflow)()
+    return _refusal("the project runs the jobs of a workflow and ignores its buildspec", paste).outcome
 
 
 def other_client(build: Build, excerpt: str) -> str | None:

@@ -149,6 +149,38 @@ why: CodeBuild runs the job's steps in place of the buildspec's commands, so onl
     assert yaml.safe_load(pasted(text))[0]["uses"] == "docker/login-action@v4"
 
 
+def test_a_job_of_gitlab_in_full() -> None:
+    text = advice.sign_in_in_gitlab()
+    assert text == (
+        """\
+Add this to the job, and DOCKERHUB_USERNAME and DOCKERHUB_PASSWORD, masked, to the CI/CD variables of the GitLab \
+project.
+where: the job in .gitlab-ci.yml that runs on this project
+why: CodeBuild runs the job's script in place of the buildspec's commands, so only the job can sign in
+
+before_script:
+  - echo "$DOCKERHUB_PASSWORD" | docker login --username "$DOCKERHUB_USERNAME" --password-stdin"""
+    )
+    command = 'echo "$DOCKERHUB_PASSWORD" | docker login --username "$DOCKERHUB_USERNAME" --password-stdin'
+    assert yaml.safe_load(pasted(text)) == {"before_script": [command]}
+
+
+def test_a_step_of_buildkite_in_full() -> None:
+    text = advice.sign_in_in_buildkite()
+    assert text == (
+        """\
+Add this command before the first one that pulls an image, with the name of the Docker Hub account in place of \
+ACCOUNT, and its token as the secret DOCKERHUB_PASSWORD to the Buildkite cluster.
+where: the step of the Buildkite pipeline that runs on this project
+why: CodeBuild runs the step's commands in place of the buildspec's, so only the step can sign in
+
+commands:
+  - buildkite-agent secret get DOCKERHUB_PASSWORD | docker login --username ACCOUNT --password-stdin"""
+    )
+    command = "buildkite-agent secret get DOCKERHUB_PASSWORD | docker login --username ACCOUNT --password-stdin"
+    assert yaml.safe_load(pasted(text)) == {"commands": [command]}
+
+
 def test_the_name_of_a_secret_cannot_leave_its_expression() -> None:
     step = yaml.safe_load(pasted(advice.sign_in_in_workflow("U }}\n  run: id", "P")))[0]
     assert step["with"] == {"username": "${{ secrets.Urunid }}", "password": "${{ secrets.P }}"}

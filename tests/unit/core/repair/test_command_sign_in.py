@@ -308,23 +308,63 @@ def test_lambda_compute_gets_advice_that_fits() -> None:
     assert "PrivilegedMode" in advised(case_of(env={"type": "LINUX_LAMBDA_CONTAINER"}), "no docker daemon")
 
 
+QUEUED = {"filterGroups": [[{"type": "EVENT", "pattern": "WORKFLOW_JOB_QUEUED"}]]}
+BY_ACTOR = [{"type": "EVENT", "pattern": "WORKFLOW_JOB_QUEUED"}, {"type": "ACTOR_ACCOUNT_ID", "pattern": "^1234567$"}]
+OF_BUILDKITE = {"buildType": "RUNNER_BUILDKITE_BUILD", **QUEUED}
+RUNNERS = [
+    (QUEUED, "GITHUB", "docker/login-action"),
+    (QUEUED, "GITHUB_ENTERPRISE", "docker/login-action"),
+    ({"filterGroups": [BY_ACTOR]}, "GITHUB", "docker/login-action"),
+    (QUEUED, "GITLAB", ".gitlab-ci.yml"),
+    (QUEUED, "GITLAB_SELF_MANAGED", ".gitlab-ci.yml"),
+    (OF_BUILDKITE, "NO_SOURCE", "buildkite-agent"),
+]
+
+
+def of_runner(webhook: dict[str, Any], source: str = "GITHUB", **members: Any) -> Case:
+    snapshot = given.of_commands(webhook=webhook, **members)
+    project = {**snapshot.project, "source": {**snapshot.project["source"], "type": source}}
+    return given.case(given.throttled_command(), Snapshot(project, snapshot.role), EVIDENCE)
+
+
+@pytest.mark.parametrize(("webhook", "source", "word"), RUNNERS)
+def test_a_runner_project_is_told_how_its_job_signs_in_and_of_no_other_runners(
+    webhook: dict[str, Any], source: str, word: str
+) -> None:
+    told = advised(of_runner(webhook, source), "runs the jobs of a workflow")
+
+    assert word in told
+    assert [other for _, _, other in RUNNERS if other != word and other in told] == []
+
+
+@pytest.mark.parametrize(
+    "opened",
+    [
+        {"projectVisibility": "PUBLIC_READ"},
+        {"env": {"image": "aws/codebuild/standard:6.0"}},
+        {"logsConfig": {"cloudWatchLogs": {"groupName": "another"}}},
+        {"serviceRole": "arn:aws:iam::123456789012:role/another"},
+    ],
+)
+def test_no_guard_hides_from_a_runner_how_its_job_signs_in(opened: dict[str, Any]) -> None:
+    assert "docker/login-action" in advised(of_runner(QUEUED, **opened), "runs the jobs")
+
+
 @pytest.mark.parametrize(
     "webhook",
     [
-        {
-            "filterGroups": [
-                [
-                    {"type": "EVENT", "pattern": "WORKFLOW_JOB_QUEUED"},
-                    {"type": "ACTOR_ACCOUNT_ID", "pattern": "^1234567$"},
-                ]
-            ]
-        },
-        {"buildType": "RUNNER_BUILDKITE_BUILD", "filterGroups": [[{"type": "EVENT", "pattern": "PUSH"}]]},
+        {"filterGroups": [[{"type": "EVENT", "pattern": "PUSH"}]]},
+        {"filterGroups": [[{"type": "EVENT", "pattern": "PUSH"}], []]},
+        {"filterGroups": [[{"type": "EVENT", "pattern": "WORKFLOW_JOB_QUEUED", "excludeMatchedPattern": True}]]},
+        {"filterGroups": []},
+        {"buildType": "BUILD_BATCH"},
     ],
 )
-def test_a_runner_project_gets_advice_for_its_workflow(webhook: dict[str, Any]) -> None:
-    told = advised(case_of(webhook=webhook), "runs the jobs of a workflow")
-    assert "docker/login-action" in told
+def test_a_project_that_runs_its_own_commands_is_no_runner(webhook: dict[str, Any]) -> None:
+    case = case_of(webhook=webhook)
+
+    assert "docker/login-action" not in "".join(given.advice(case))
+    assert "runs the jobs" not in (case.refusal.reason if case.refusal else "")
 
 
 @pytest.mark.parametrize("client", ["kaniko", "podman", "buildah", "skopeo", "crane", "jib"])
