@@ -71,13 +71,15 @@ class CodePipeline(Service):
             runs = [StageRun(stage) for stage in stages]
             self._pipelines[name] = Pipeline(name, runs, now, now, triggers=triggers)
 
-    def change(self, name: str) -> None:
-        """Change the pipeline's structure as an UpdatePipeline would: what failed before can't be retried."""
+    def change(self, name: str, triggers: Sequence[Document] = ()) -> None:
+        """Change the pipeline's structure as an UpdatePipeline would: what failed before can't be retried. It may be
+        given `triggers` besides."""
         pipeline = self._find(name)
         self._go_on(pipeline)
         with self._lock:
             pipeline.version += 1
             pipeline.updated = self._world.now()
+            pipeline.triggers = triggers or pipeline.triggers
 
     def start(self, name: str) -> str:
         """Send a new execution into the first stage, or to its door; returns its id."""

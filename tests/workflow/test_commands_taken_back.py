@@ -141,7 +141,7 @@ def test_what_can_not_be_taken_back_is_told_with_why_it_had_to_be(account: Accou
     def deny() -> None:
         raise refusal
 
-    account.before.append(once(call, deny, at=2 if call == "UpdateProject" else 8))
+    account.after.append(once("StartBuild", lambda: account.before.append(once(call, deny))))
     outcome = account.remediate(build)
     assert outcome["outcome"] == "gave-up", outcome
     assert "can't read the secret although it was granted; that could not be taken back" in outcome["reason"]

@@ -21,7 +21,7 @@ from tests.workflow.account import ENVIRONMENT, WRITES, Account, Json, new_accou
 from tests.workflow.commands import inline
 from tests.workflow.test_batches import failed_batch
 from tests.workflow.test_lost_grant import lost
-from tests.workflow.test_pipelines import failed_in_pipeline
+from tests.workflow.test_pipelines import PULL_REQUEST, failed_in_pipeline, started_by
 from tests.workflow.test_waiting import limited_build, signed_in_project
 
 
@@ -63,6 +63,8 @@ PATHS: dict[str, Callable[[Account], Json]] = {
 
 
 FIVE = ("image", "command", "webhook", "pipeline", "batch")
+ONLY = {"tag": tuple(PATHS), "pipeline": ("pipeline",)}
+"""The paths on which a change is made, where that is not FIVE."""
 OFF = [{"key": "DockerHubRemediation", "value": "off"}]
 
 
@@ -82,6 +84,10 @@ def open_webhook(account: Account) -> None:
     account.plant(webhook={"filterGroups": [[{"type": "EVENT", "pattern": "PULL_REQUEST_CREATED"}]]})
 
 
+def open_pipeline(account: Account) -> None:
+    account.pipelines.change("release", started_by(pullRequest=PULL_REQUEST))
+
+
 def replace_role(account: Account) -> None:
     account.edit(serviceRole=account.make_role("another-build"))
 
@@ -99,6 +105,7 @@ CHANGES: dict[str, tuple[Callable[[Account], None], str]] = {
     "webhook": (open_webhook, "BatchGetProjects"),
     "another role": (replace_role, "BatchGetProjects"),
     "open role": (open_role, "GetRole"),
+    "pipeline": (open_pipeline, "GetPipeline"),
 }
 """What is done to the project, and the call that tells of it."""
 
@@ -174,7 +181,7 @@ def test_after_its_owner_has_closed_a_project_nothing_is_written(
 @pytest.mark.slow
 @pytest.mark.parametrize(
     ("path", "change"),
-    [(path, change) for change in CHANGES for path in PATHS if change == "tag" or path in FIVE],
+    [(path, change) for change in CHANGES for path in PATHS if path in ONLY.get(change, FIVE)],
 )
 def test_whatever_closes_or_opens_a_project_nothing_is_written_after_it(
     registry: Registry, path: str, change: str, record_property: Callable[[str, object], None]

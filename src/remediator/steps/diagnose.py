@@ -38,7 +38,8 @@ from remediator.services import Services
 from remediator.steps.credentials import CredentialCheck
 from remediator.steps.grant import Grants
 from remediator.steps.read_log import inspect_build, pushes_by_itself
-from remediator.steps.retry_unit import RetryUnit, RetryUnits, opened_by_pipeline
+from remediator.steps.retry_unit import RetryUnit, RetryUnits
+from remediator.steps.still_allowed import opened_by_pipeline
 
 
 @value

@@ -6,17 +6,14 @@ That is the build alone, its batch, its pipeline's stage, or the chain of builds
 from __future__ import annotations
 
 from dataclasses import replace
-from functools import partial
 
 from botocore.exceptions import ClientError
 
-from remediator.aws.client import found, message_of, raise_if_transient
+from remediator.aws.client import raise_if_transient
 from remediator.core.codebuild.build import Build
 from remediator.core.codebuild.failure import BuildArn
 from remediator.core.codebuild.pipeline import Place, place_of
-from remediator.core.guards.strangers import pipeline_objection, unread_pipeline
 from remediator.core.names import CLOCK_SKEW
-from remediator.core.outcome import Outcome
 from remediator.core.value import value
 from remediator.services import Services
 
@@ -101,17 +98,3 @@ class RetryUnits:
                 break
             build = previous
         return build
-
-
-def opened_by_pipeline(pipeline: str, services: Services) -> Outcome | None:
-    """Outcome where pull requests of strangers might start this pipeline, or where nobody can tell; None for a build
-    that no pipeline started (an empty name). Its definition is read. A pipeline that is gone starts nothing."""
-    untrusted = services.settings.untrusted_projects
-    if not pipeline or untrusted == "repair":
-        return None
-    try:
-        definition = found(partial(services.codepipeline.definition, pipeline), "PipelineNotFoundException")
-    except ClientError as error:
-        raise_if_transient(error)
-        return unread_pipeline(pipeline, message_of(error))
-    return pipeline_objection(definition or {}, untrusted)

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+from functools import partial
+
 from botocore.exceptions import ClientError
 
-from remediator.aws.client import message_of, raise_if_transient
+from remediator.aws.client import found, message_of, raise_if_transient
 from remediator.core.case import Case
 from remediator.core.codebuild.project import Snapshot, role_name
 from remediator.core.guards.history import stopped
 from remediator.core.guards.review import still_objects
 from remediator.core.guards.shared_role import shared_with, users_of_roles
+from remediator.core.guards.strangers import pipeline_objection, unread_pipeline
 from remediator.core.outcome import Outcome, advised, gave_up
 from remediator.core.value import value
 from remediator.services import Services
@@ -49,6 +52,9 @@ def still_allowed(case: Case, project: str, execution: str, services: Services) 
     except ClientError as error:
         raise_if_transient(error)
         return advised(f"the project's service role {name} can't be read: {message_of(error)}")
+    opened = opened_by_pipeline(case.failed.pipeline, services)
+    if opened:
+        return opened
     document = services.codebuild.project(project)
     if document is None:
         return gave_up("the project was deleted since the diagnosis")
@@ -71,3 +77,17 @@ def shared_role(role: str, project: str, execution: str, services: Services) -> 
         users = users_of_roles(map(Snapshot, services.codebuild.projects(settings.covers)))
         index.keep(users, execution, now)
     return shared_with(users, role, project, settings.untrusted_projects)
+
+
+def opened_by_pipeline(pipeline: str, services: Services) -> Outcome | None:
+    """Outcome where pull requests of strangers might start this pipeline, or where nobody can tell; None for a build
+    that no pipeline started (an empty name). Its definition is read. A pipeline that is gone starts nothing."""
+    untrusted = services.settings.untrusted_projects
+    if not pipeline or untrusted == "repair":
+        return None
+    try:
+        definition = found(partial(services.codepipeline.definition, pipeline), "PipelineNotFoundException")
+    except ClientError as error:
+        raise_if_transient(error)
+        return unread_pipeline(pipeline, message_of(error))
+    return pipeline_objection(definition or {}, untrusted)
