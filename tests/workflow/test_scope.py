@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from remediator.records.role_index import FRESH
 from tests.workflow.account import Account
 from tests.workflow.watched import once
 
@@ -96,3 +97,30 @@ def test_projects_out_of_the_name_pattern_are_not_asked_for(account: Account) ->
     outcome = account.remediate(account.failed_build("ours-orders"), PROJECT_NAME_PATTERN="ours-*")
     assert outcome["outcome"] == "remediated"
     assert not [advice for advice in outcome["advice"] if "is shared with" in advice]
+
+
+@pytest.mark.parametrize("way", ["StartBuild", "RetryBuild"])
+def test_a_project_that_is_tagged_before_its_retry_is_told_how_the_repair_is_taken_back(
+    account: Account, way: str
+) -> None:
+    account.create_project()
+    build = account.failed_build() if way == "StartBuild" else account.failed_build_of("GitHub-Hookshot/e0e1f2a")
+    account.before.append(once("ListBuildsForProject", lambda: account.edit(tags=tagged("off"))))
+    outcome = account.remediate(build)
+    assert (outcome["outcome"], account.writes()) == ("patched", ["AttachRolePolicy", "UpdateProject"])
+    assert "the build was not run again: the project's tag DockerHubRemediation is not `on`" in outcome["reason"]
+    assert any("./remediator undo orders --stack remediator" in line for line in outcome["advice"])
+
+
+def test_while_it_is_asked_who_shares_the_role_a_build_waits_for_its_retry(account: Account) -> None:
+    account.create_project()
+    build = account.failed_build()
+
+    def another_reads() -> None:
+        account.world.sleep(FRESH + 1)  # what is known of the roles is too old by now
+        assert account.services().role_index.begin("another", account.world.now())
+
+    account.waits_pass = True
+    account.after.append(once("UpdateProject", another_reads))
+    assert account.remediate(build)["outcome"] == "remediated"
+    assert account.asked("StartBuild") == {"StartBuild": 1}

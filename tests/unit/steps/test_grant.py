@@ -685,3 +685,41 @@ def test_nothing_is_granted_while_everything_is_stopped() -> None:
     assert isinstance(refused, Outcome)
     assert "maintenance" in refused.reason
     assert account.written == []
+
+
+def test_a_case_of_the_release_before_has_its_role_read_from_the_project() -> None:
+    account = with_neighbours(neighbour())
+    account.iam_fake.found = Role(given.ROLE, {"Statement": [{"Effect": "Allow", "Principal": "*"}]})
+    old = CASE.changed("failed", role="")
+
+    refused = Grants(account).make(change("managed"), old, JOB)
+
+    assert isinstance(refused, Outcome)
+    assert "may also be assumed by *" in refused.reason
+    assert account.written == []
+
+
+def test_who_may_assume_the_role_is_not_asked_where_strangers_may_have_the_credentials() -> None:
+    account = Account(UNTRUSTED_PROJECTS="repair")
+    account.iam_fake.errors["role"] = refusal("AccessDenied")
+
+    assert isinstance(make(account), Granted)
+
+
+def test_a_role_that_can_not_be_read_any_more_is_granted_nothing() -> None:
+    account = Account()
+    account.iam_fake.errors["role"] = refusal("AccessDenied")
+
+    assert "can't be read" in advised(account, "managed").reason
+    assert account.written == []
+
+
+def test_a_project_that_is_gone_by_now_is_granted_nothing() -> None:
+    account = Account()
+    account.codebuild_fake.projects_ = []
+
+    refused = make(account)
+
+    assert isinstance(refused, Outcome)
+    assert "deleted" in refused.reason
+    assert account.written == []

@@ -8,7 +8,7 @@ from dataclasses import replace
 
 import pytest
 
-from remediator.core.advice.grants import let_role_read, take_grant_before_delete
+from remediator.core.advice.grants import let_role_read, take_grant_back, take_grant_before_delete
 from remediator.core.advice.layout import one_line
 from remediator.core.policies.inline_policy import inline_policy, inline_policy_name
 from remediator.core.policies.secret_policy import names_role, with_role
@@ -70,6 +70,47 @@ def test_hostile_names_are_arguments_of_the_commands_and_no_more(by: str) -> Non
 
 
 # Before the role's stack is deleted
+
+
+# A grant that was in vain
+
+
+def back(by: str) -> str:
+    return take_grant_back(by, ROLE, POLICY, SECRET)
+
+
+def test_a_grant_in_vain_in_full() -> None:
+    assert back("managed") == (
+        """\
+Take the grant back, unless this project, or another one with the role web-build, names the secret.
+where: the service role web-build
+why: the role may read the secret, and the project was not signed in after that
+
+aws iam detach-role-policy --policy-arn arn:aws:iam::111122223333:policy/read-dockerhub --role-name web-build"""
+    )
+
+
+def test_an_inline_policy_in_vain_is_deleted() -> None:
+    assert pasted(back("inline")) == (
+        "aws iam delete-role-policy --policy-name docker-hub-pulls-AbCdEf --role-name web-build"
+    )
+
+
+def test_a_role_that_the_secret_names_in_vain_is_taken_out_of_its_policy() -> None:
+    lines = pasted(back("secret")).splitlines()
+    assert lines[0].startswith("aws secretsmanager get-resource-policy ")
+    assert ROLE in lines[1]
+    assert "delete-resource-policy" in lines[2]
+    assert lines[3].endswith("--resource-policy file://policy.json --block-public-policy")
+
+
+@pytest.mark.parametrize("by", ["managed", "inline", "secret"])
+def test_a_hostile_role_begins_no_line_of_its_own(by: str) -> None:
+    text = take_grant_back(by, f"arn:aws:iam::111122223333:role/{HOSTILE}", POLICY, SECRET)
+    assert HOSTILE not in text
+
+
+# Before a stack is deleted
 
 
 def before_delete(grant: GrantSecretAccess, stack: str) -> tuple[str, ...]:
