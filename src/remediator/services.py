@@ -33,8 +33,12 @@ class Services:
     """A resumed execution uses only a few of these, and a client costs tens of milliseconds. Powertools is imported
     with the first logged line; most invocations log none."""
 
-    def client(self, service: str) -> Any:
-        return client(service)
+    def client(self, service: str, region: str | None = None) -> Any:
+        return client(service, region)
+
+    def codebuild_in(self, region: str) -> CodeBuild:
+        """CodeBuild of another region: read there, never written to."""
+        return CodeBuild(self.client("codebuild", region))
 
     @cached_property
     def settings(self) -> Settings:

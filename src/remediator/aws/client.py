@@ -35,10 +35,10 @@ class NotNow(Exception):
     """AWS starts no build right now: a limit of the account or its queue, or throttling. That passes."""
 
 
-def client(service: str) -> Any:
-    """A boto3 client for `service`, in the function's own account and region."""
+def client(service: str, region: str | None = None) -> Any:
+    """A boto3 client for `service`, in the function's own account, and its own region or another one."""
     session: Any = boto3
-    return session.client(service, config=CONFIG)
+    return session.client(service, region_name=region, config=CONFIG)
 
 
 def is_transient(error: Exception) -> bool:

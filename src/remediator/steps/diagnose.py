@@ -170,7 +170,7 @@ class Examination:
         check = CredentialCheck(self.services, self.job.execution)
         named = sign_in.named_in(snapshot.environment)
         found = refused or check.unreadable(auth_config=sign_in.auth_config_variable in named)
-        return granted_all_the_same(str(snapshot.project["serviceRole"]), diagnosis.excerpt, found)
+        return granted_all_the_same(snapshot.role_arn, diagnosis.excerpt, found)
 
     def _secret_fault(self) -> str:
         """What is wrong with the secret, as far as that can be told; empty when nothing is."""

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from functools import cached_property
 from typing import Any
 
 from botocore.exceptions import ClientError
 
-from remediator.aws.client import code_of, is_transient, message_of
+from remediator.aws.client import code_of, is_transient, message_of, raise_if_transient
 from remediator.core.codebuild.project import Role, Snapshot
 from remediator.core.guards.history import stopped
 from remediator.core.guards.shared_role import shared_with, users_of_roles
@@ -49,6 +49,10 @@ class Busy:
     """Other executions are in the way, doing this."""
 
     doing: str
+
+
+class _Unreadable(Exception):
+    """The projects of a region can't be read: the region, and AWS's words."""
 
 
 @value
@@ -91,15 +95,30 @@ class Grants:
 
     def shared_role(self, role: str, project: str, execution: str) -> str | Busy | Outcome:
         """Who shares the role of this name, as a sentence, empty for nobody; the outcome where strangers could read the
-        secret through one of them. All projects are read, unless that was done a short while ago."""
+        secret through one of them, or where not all who share it can be read. All projects are read, in all regions
+        that the stack was told of, unless that was done a short while ago."""
         index, settings, now = self.services.role_index, self.services.settings, self.services.now()
         users = index.users(now)
         if users is None:
             if not index.begin(execution, now):
                 return Busy("read who shares the roles")
-            users = users_of_roles(map(Snapshot, self.services.codebuild.projects(settings.covers)))
+            try:
+                users = users_of_roles(self._all_projects(), settings.region)
+            except _Unreadable as region:
+                index.give_up(execution)
+                return _region_unreadable(role, *region.args)
             index.keep(users, execution, now)
         return shared_with(users, role, project, settings.untrusted_projects)
+
+    def _all_projects(self) -> Iterator[Snapshot]:
+        covers = self.services.settings.covers
+        yield from map(Snapshot, self.services.codebuild.projects(covers))
+        for region in self.services.settings.other_regions:
+            try:
+                yield from map(Snapshot, self.services.codebuild_in(region).projects(covers))
+            except ClientError as error:
+                raise_if_transient(error)
+                raise _Unreadable(region, message_of(error)) from error
 
     def make(self, change: GrantSecretAccess, job: Job, again: bool = False) -> Granted | Busy | Outcome:
         """Let the project's role read the secret, unless everything was stopped; the outcome when AWS refuses. The role
@@ -181,3 +200,12 @@ class Grants:
 
         secret_arn = self._sign_in.secret_arn
         return inline_policy_name(secret_arn), inline_policy(secret_arn, self.key_arn)
+
+
+def _region_unreadable(role: str, region: str, why: str) -> Outcome:
+    return advised(
+        f"who else has the service role {role} can't be told, because the projects in {region} can't be read: {why}; "
+        "nothing was written",
+        f"let the stack read the projects in {region}, or take that region out of RoleRegions; then use the remediate "
+        "command",
+    )

@@ -581,27 +581,69 @@ def denying(principal: str) -> str:
     return json.dumps({"Version": "2012-10-17", "Statement": [statement]})
 
 
-def test_a_secrets_policy_that_denies_the_role_is_told_where_the_grant_is_written_into_it() -> None:
-    account = Account("secret")
+MODES = ["managed", "inline", "secret", "none"]
+
+
+@pytest.mark.parametrize("mode", MODES)
+def test_a_secrets_policy_that_denies_the_role_is_told_wherever_the_grant_is_written(mode: GrantBy) -> None:
+    account = Account(mode)
     account.secret_fake.text = denying(given.ROLE)
 
-    assert "the secret's own policy denies the role" in objected(account).reason
+    assert f"denies the role {given.ROLE} to read it" in objected(account).reason
+
+
+@pytest.mark.parametrize("mode", MODES)
+def test_the_usual_denial_of_all_but_some_roles_is_an_objection(mode: GrantBy) -> None:
+    account = Account(mode)
+    for others, refused in ((["arn:aws:iam::*:role/admin"], True), (["arn:aws:iam::*:role/admin", given.ROLE], False)):
+        only = {"StringNotLike": {"aws:PrincipalArn": others}}
+        statement = {"Effect": "Deny", "Principal": "*", "Action": "*", "Resource": "*", "Condition": only}
+        account.secret_fake.text = json.dumps({"Statement": [statement]})
+
+        assert (Grants(account).objection(ROLE) is not None) is refused
+
+
+def test_a_secrets_policy_that_denies_all_who_are_not_listed_denies_a_listed_role_with_a_boundary() -> None:
+    account = Account("managed")
+    spared = {"AWS": [given.ROLE, f"arn:aws:iam::{given.ACCOUNT}:root"]}
+    statement = {"Effect": "Deny", "NotPrincipal": spared, "Action": "*", "Resource": "*"}
+    account.secret_fake.text = json.dumps({"Statement": [statement]})
+
+    assert Grants(account).objection(ROLE) is None
+    assert "denies the role" in objected(account, BOUND).reason
 
 
 @pytest.mark.parametrize("text", [None, NAMED, denying(f"{given.ROLE}-other"), "{", "[" * 20_000, "7"])
-def test_a_secrets_policy_that_denies_somebody_else_or_is_none_is_no_objection(text: str | None) -> None:
-    account = Account("secret")
+@pytest.mark.parametrize("mode", MODES)
+def test_a_secrets_policy_that_denies_somebody_else_or_is_none_is_no_objection(mode: GrantBy, text: str | None) -> None:
+    account = Account(mode)
     account.secret_fake.text = text
 
     assert Grants(account).objection(ROLE) is None
 
 
-@pytest.mark.parametrize("mode", ["managed", "inline"])
-def test_a_secrets_policy_that_may_not_be_read_is_not_asked_for(mode: GrantBy) -> None:
-    account = Account(mode)
-    account.secret_fake.errors["policy"] = refusal("Unasked")
+def test_a_secrets_policy_that_may_not_be_read_is_an_objection() -> None:
+    account = Account("managed")
+    account.secret_fake.errors["policy"] = refusal("AccessDeniedException")
+
+    told = objected(account)
+    assert "can't be looked at: AWS says no" in told.reason
+    assert "let the stack read it" in told.advice[0]
+
+
+def test_a_secret_that_is_gone_is_told_by_who_proves_its_credentials() -> None:
+    account = Account("managed")
+    account.secret_fake.errors["policy"] = refusal("ResourceNotFoundException")
 
     assert Grants(account).objection(ROLE) is None
+
+
+def test_a_secrets_policy_that_can_not_be_read_right_now_is_asked_for_again() -> None:
+    account = Account("managed")
+    account.secret_fake.errors["policy"] = refusal("ThrottlingException")
+
+    with pytest.raises(ClientError, match="Throttling"):
+        Grants(account).objection(ROLE)
 
 
 # Who shares the role

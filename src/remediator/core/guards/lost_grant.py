@@ -38,11 +38,10 @@ def grant_objection(reading: Reading, sign_in: SignIn, scope: Scope, untrusted: 
 def left_to_owner(reading: Reading, sign_in: SignIn, why: str) -> Outcome:
     """Outcome where the grant is the owner's to make: with what to do by hand, and what to do instead."""
     snapshot = reading.snapshot
-    grant = sign_in.grant(str(snapshot.project.get("serviceRole", "")))
     named = ", ".join(sign_in.named_in(snapshot.environment))
     return advised(
         f"the build could not read the secret {sign_in.secret_arn}, and nothing was granted: {why}",
-        sign_in.let_role_read(grant.role_arn, "Let its builds read the secret, if they are to."),
+        sign_in.let_role_read(snapshot.role_arn, "Let its builds read the secret, if they are to."),
         f"or undo the repair: take {named} out of the environment of the project {snapshot.name}, and a login that "
         "uses them out of its buildspec",
         "then start the build again",

@@ -68,7 +68,7 @@ def test_the_other_role_is_let_read_the_secret_by_lines_to_paste_where_it_is_of_
     assert len(foreign.advice) == 1
 
 
-@pytest.mark.parametrize("role", ["arn:aws:iam::999999999999:role/codebuild", "codebuild", None])
+@pytest.mark.parametrize("role", ["arn:aws:iam::999999999999:role/codebuild", "another:codebuild", None])
 def test_a_role_that_is_not_of_this_account_is_left_alone(role: str | None) -> None:
     """IAM is asked by name, and would tell of the wrong one."""
     found = review(given.build(serviceRole=role), given.snapshot(serviceRole=role), "repair")
