@@ -36,9 +36,10 @@ class Services:
     def client(self, service: str, region: str | None = None) -> Any:
         return client(service, region)
 
-    def codebuild_in(self, region: str) -> CodeBuild:
-        """CodeBuild of another region: read there, never written to."""
-        return CodeBuild(self.client("codebuild", region))
+    @property
+    def codebuild_elsewhere(self) -> dict[str, CodeBuild]:
+        """CodeBuild of the other regions that the stack was told of, by their names; nothing is written there."""
+        return {region: CodeBuild(self.client("codebuild", region)) for region in self.settings.other_regions}
 
     @cached_property
     def settings(self) -> Settings:

@@ -58,12 +58,12 @@ def raise_if_transient(error: Exception) -> None:
         raise error
 
 
-def found(call: Callable[[], Any], missing: str) -> Any:
-    """AWS's answer to a call; None where it is the error `missing`, the one for what does not exist."""
+def found(call: Callable[[], Any], *missing: str) -> Any:
+    """AWS's answer to a call; None where it is one of the errors `missing`, those for what does not exist."""
     try:
         return call()
     except ClientError as error:
-        if code_of(error) != missing:
+        if code_of(error) not in missing:
             raise
         return None
 

@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import replace
 from functools import cached_property
+from itertools import chain
 from typing import Any
 
 from botocore.exceptions import ClientError
 
-from remediator.aws.client import code_of, is_transient, message_of, raise_if_transient
+from remediator.aws.client import code_of, is_transient, message_of
+from remediator.aws.regions import UnreadableRegion, projects_in
 from remediator.core.codebuild.project import Role, Snapshot
 from remediator.core.guards.history import stopped
-from remediator.core.guards.shared_role import shared_with, users_of_roles
+from remediator.core.guards.shared_role import region_unreadable, shared_with, users_of_roles
 from remediator.core.guards.strangers import stranger_objection
 from remediator.core.job import Job
 from remediator.core.outcome import Outcome, advised
@@ -49,10 +51,6 @@ class Busy:
     """Other executions are in the way, doing this."""
 
     doing: str
-
-
-class _Unreadable(Exception):
-    """The projects of a region can't be read: the region, and AWS's words."""
 
 
 @value
@@ -102,23 +100,15 @@ class Grants:
         if users is None:
             if not index.begin(execution, now):
                 return Busy("read who shares the roles")
+            here = self.services.codebuild.projects(settings.covers)
             try:
-                users = users_of_roles(self._all_projects(), settings.region)
-            except _Unreadable as region:
+                there = projects_in(self.services.codebuild_elsewhere, settings.covers)
+                users = users_of_roles(map(Snapshot, chain(here, there)), settings.region)
+            except UnreadableRegion as unreadable:
                 index.give_up(execution)
-                return _region_unreadable(role, *region.args)
+                return region_unreadable(role, *unreadable.args)
             index.keep(users, execution, now)
         return shared_with(users, role, project, settings.untrusted_projects)
-
-    def _all_projects(self) -> Iterator[Snapshot]:
-        covers = self.services.settings.covers
-        yield from map(Snapshot, self.services.codebuild.projects(covers))
-        for region in self.services.settings.other_regions:
-            try:
-                yield from map(Snapshot, self.services.codebuild_in(region).projects(covers))
-            except ClientError as error:
-                raise_if_transient(error)
-                raise _Unreadable(region, message_of(error)) from error
 
     def make(self, change: GrantSecretAccess, job: Job, again: bool = False) -> Granted | Busy | Outcome:
         """Let the project's role read the secret, unless everything was stopped; the outcome when AWS refuses. The role
@@ -185,6 +175,15 @@ class Grants:
     def secret_policy(self) -> str | None:
         return self.services.secret.policy()
 
+    @property
+    def policy_digest(self) -> str:
+        """What others wrote into the secret's policy, as a digest; empty where they wrote nothing."""
+        if not self.secret_policy:
+            return ""
+        from remediator.core.policies.secret_policy import digest_of_others
+
+        return digest_of_others(self.secret_policy)
+
     @cached_property
     def key_arn(self) -> str:
         """The secret's customer key; empty where it is Secrets Manager's own."""
@@ -200,12 +199,3 @@ class Grants:
 
         secret_arn = self._sign_in.secret_arn
         return inline_policy_name(secret_arn), inline_policy(secret_arn, self.key_arn)
-
-
-def _region_unreadable(role: str, region: str, why: str) -> Outcome:
-    return advised(
-        f"who else has the service role {role} can't be told, because the projects in {region} can't be read: {why}; "
-        "nothing was written",
-        f"let the stack read the projects in {region}, or take that region out of RoleRegions; then use the remediate "
-        "command",
-    )

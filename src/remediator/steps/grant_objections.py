@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from botocore.exceptions import ClientError
 
-from remediator.aws.client import code_of, message_of, raise_if_transient
+from remediator.aws.client import message_of, raise_if_transient
 from remediator.core.codebuild.project import Role
 from remediator.core.outcome import Outcome, advised
 
@@ -72,8 +72,6 @@ def _of_secret(role: Role, grants: Grants) -> Outcome | None:
         text = grants.secret_policy
     except ClientError as error:
         raise_if_transient(error)
-        if not code_of(error).startswith("AccessDenied"):
-            return None  # to prove the credentials will say what is wrong with the secret
         reason = f"the policy of the secret {secret} can't be looked at: {message_of(error)}"
         return advised(reason, "let the stack read it, then use the remediate command")
     if not text:

@@ -14,7 +14,7 @@ from remediator.core.codebuild.project import Role
 from remediator.core.guards.shared_role import RoleUsers
 from remediator.core.job import Job
 from remediator.core.outcome import Ending, Outcome
-from remediator.core.policies.inline_policy import inline_policy, inline_policy_name
+from remediator.core.policies.inline_policy import earlier_inline_policy, inline_policy, inline_policy_name
 from remediator.core.policies.secret_policy import LONGEST_POLICY, with_role
 from remediator.core.repair.change import GrantBy, GrantSecretAccess
 from remediator.services import Services
@@ -283,6 +283,13 @@ def test_an_inline_policy_without_the_secrets_key_is_no_grant_any_more() -> None
 
     account.iam_fake.inline[NAME] = inline_policy(given.SECRET, given.KEY)
     assert Grants(account).role(given.ROLE).granted
+
+
+def test_an_inline_policy_that_decrypts_more_than_the_secret_is_no_grant_any_more() -> None:
+    account = with_key("inline")
+    account.iam_fake.inline[NAME] = earlier_inline_policy(given.SECRET, given.KEY)
+
+    assert not Grants(account).role(given.ROLE).granted
 
 
 def test_what_iam_says_of_the_role_is_kept() -> None:
@@ -629,13 +636,6 @@ def test_a_secrets_policy_that_may_not_be_read_is_an_objection() -> None:
     told = objected(account)
     assert "can't be looked at: AWS says no" in told.reason
     assert "let the stack read it" in told.advice[0]
-
-
-def test_a_secret_that_is_gone_is_told_by_who_proves_its_credentials() -> None:
-    account = Account("managed")
-    account.secret_fake.errors["policy"] = refusal("ResourceNotFoundException")
-
-    assert Grants(account).objection(ROLE) is None
 
 
 def test_a_secrets_policy_that_can_not_be_read_right_now_is_asked_for_again() -> None:

@@ -75,6 +75,16 @@ def shared_with(users: Mapping[str, RoleUsers], role: str, project: str, untrust
     return f"the service role {role} is shared with {told}: once it may read the credentials, their builds can too"
 
 
+def region_unreadable(role: str, region: str, why: str) -> Outcome:
+    """Outcome where strangers could come to read the secret through a project that can't be read."""
+    return advised(
+        f"who else has the service role {role} can't be told, because the projects in {region} can't be read: {why}; "
+        "nothing was written",
+        f"let the stack read the projects in {region}, or take that region out of RoleRegions; then use the remediate "
+        "command",
+    )
+
+
 def listed(names: Sequence[str], count: int | None = None) -> str:
     """Some of so many names, the first ones of them."""
     told = names[:MOST_TOLD]
