@@ -12,7 +12,6 @@ from remediator.aws.secret import Credentials, MalformedSecret
 from remediator.core.case import NOBODY, Case, Reader
 from remediator.core.case_advice import mirrors_for, sign_in_without_key
 from remediator.core.guards.history import locked_out
-from remediator.core.guards.lost_grant import unreadable_before
 from remediator.core.outcome import Outcome, advised, gave_up, rejected
 from remediator.core.repair.auth_config import fault_in
 from remediator.core.value import value
@@ -201,6 +200,8 @@ class CredentialCheck:
         if reader.again:
             self.services.secret_record.forget_unreadable()
             return None
+        from remediator.core.guards.lost_grant import unreadable_before
+
         return unreadable_before(known.unreadable, reader.role, self._secret)
 
     def _auth_config_lacking(self, credentials: Credentials, case: Case) -> Outcome | None:
