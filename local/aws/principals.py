@@ -64,8 +64,10 @@ def role_session(role_arn: str, session_name: str) -> dict[str, str]:
 
 
 def service_session(role_arn: str, service: str) -> dict[str, str]:
-    """What a service gets when it assumes a role; PermissionError when the role does not trust the service. The role may
-    be given by an ARN without its path, or by its name."""
+    """What a service gets when it assumes a role; PermissionError when the role does not trust the service.
+
+    The role may be given by an ARN without its path, or by its name.
+    """
     account = role_arn.split(":")[4] if ":" in role_arn else get_account_id()
     name = role_arn.rpartition("/")[2]
     role = iam_service._roles.get_scoped(account, None, name) or {}

@@ -72,6 +72,16 @@ def test_a_new_version_and_an_edit_of_the_policy_make_it_tried_again(
     assert account.remediate(build)["outcome"] == "remediated"
 
 
+def test_a_day_later_it_is_tried_again_too(account: Account) -> None:
+    """What refuses a role may lie where nobody here can look."""
+    taken_back(account)
+    build = with_project(account, "invoices", account.role_arn)
+    account.world.sleep(86_400 - 3_600)
+    assert account.remediate(build)["outcome"] == "advised"
+    account.world.sleep(3_600 + 60)
+    assert account.remediate(with_project(account, "billing", account.role_arn))["outcome"] == "remediated"
+
+
 def test_a_persons_word_that_did_not_help_is_learned_too(account: Account) -> None:
     taken_back(account)
     build = with_project(account, "invoices", account.role_arn)

@@ -18,6 +18,9 @@ ACCEPTED_FOR = 300
 """Seconds for which an accepted secret is not tried again; a token can be revoked at any time."""
 REFUSED_FOR = 3600
 """Seconds for which a refused one is not: failed sign-ins count towards a lockout of the whole account."""
+UNREADABLE_FOR = 86_400
+"""Seconds for which a role that could not read the secret is not tried again: as long as its project is left alone. The
+reason may lie where nobody here can look, and be gone by then."""
 EDITING = 180
 """Seconds in which a secret's policy is read and written: more than the function itself may run."""
 
@@ -78,7 +81,7 @@ class SecretRecord:
             limit=item.get("limit"),
             remaining=item.get("remaining"),
             window=item.get("window"),
-            unreadable=tuple(sorted(item.get("unreadable", []))),
+            unreadable=tuple(sorted(item["unreadable"])) if item.get("unreadable_until", 0) >= int(now) else (),
             unreadable_as=item.get("unreadable_as", ""),
         )
 
@@ -119,13 +122,12 @@ class SecretRecord:
 
     # Who could not read it
 
-    def add_unreadable(self, role: str, seen: str) -> None:
+    def add_unreadable(self, role: str, seen: str, now: float) -> None:
         """A role of this name could not read the secret although it was granted that; `seen` is the secret's version
-        with the digest of its policy. What was learned of an earlier version or policy is forgotten."""
-        anew = {"unreadable": {role}, "unreadable_as": seen}
-        if not self._table.update(
-            self._secret, anew, "attribute_not_exists(unreadable_as) OR unreadable_as <> :seen", seen=seen
-        ):
+        with the digest of its policy. What was learned of an earlier version or policy, or a day ago, is forgotten."""
+        anew = {"unreadable": {role}, "unreadable_as": seen, "unreadable_until": now + UNREADABLE_FOR}
+        stale = "attribute_not_exists(unreadable_as) OR unreadable_as <> :seen OR unreadable_until < :now"
+        if not self._table.update(self._secret, anew, stale, seen=seen, now=now):
             self._table.add(self._secret, "unreadable", role)
 
     def forget_unreadable(self) -> None:

@@ -166,5 +166,6 @@ class Repair:
         role, seen = self._unread
         if role:
             with suppress(DurableOperationError):  # then the next one finds out by itself
-                record = self._services.secret_record
-                self._durable.step("keep-unreadable", lambda: record.add_unreadable(role, seen))
+                services = self._services
+                add = services.secret_record.add_unreadable
+                self._durable.step("keep-unreadable", lambda: add(role, seen, services.now()))

@@ -88,7 +88,7 @@ class World(Services):
         return CredentialCheck(self, ONE).check(Case(None), trusts=trusts)
 
     def learned(self, role: str, seen: str) -> None:
-        self.secret_record.add_unreadable(role, seen)
+        self.secret_record.add_unreadable(role, seen, self.time)
 
     def allowance(self, execution: str = ONE) -> AccountAllowance | Asking | Unreachable | Outcome:
         return CredentialCheck(self, execution).allowance()

@@ -72,8 +72,9 @@ def unreadable_before(roles: Collection[str], role: str, secret: str) -> Outcome
     """Outcome where a role that is granted the secret would not read it all the same; None where it may be tried.
 
     `roles` could not: their projects were repaired, their builds failed on the secret, and the repair was taken back.
-    Neither the secret's version nor its policy has changed since. A denial may be for one role alone. Once two could
-    not read it, it is taken for a fault of the secret, and no third one's builds are broken to find that out.
+    That was within a day, and neither the secret's version nor its policy has changed since. A denial may be for one
+    role alone. Once two could not read it, it is taken for a fault of the secret, and no third one's builds are broken
+    to find that out.
     """
     if role not in roles and len(roles) < 2:
         return None
