@@ -23,6 +23,9 @@ _LOG_GROUPS = "arn:${AWS::Partition}:logs:${AWS::Region}:${AWS::AccountId}:log-g
 OPEN_RESOURCES = {
     f"{_LOG_GROUPS}:*": "a stream has a build's name, which is not known before",
     "arn:${AWS::Partition}:iam::${AWS::AccountId}:role/*": "a project's role is known only after the project is read",
+    "arn:${AWS::Partition}:codebuild:*:${AWS::AccountId}:project/${ProjectNamePattern}": (
+        "an ARN has one region or a wildcard; a condition names the regions"
+    ),
     "arn:${AWS::Partition}:codepipeline:${AWS::Region}:${AWS::AccountId}:${PipelineNamePattern}/*": (
         "a stage is a resource below its pipeline, and has any name"
     ),

@@ -7,7 +7,7 @@ from typing import Any, Literal
 from uuid import uuid4
 
 from remediator.aws.client import found
-from remediator.core.policies.inline_policy import inline_policy, inline_policy_name
+from remediator.core.policies.inline_policy import earlier_inline_policy, inline_policy, inline_policy_name
 from remediator.core.policies.secret_policy import SecretPolicyFault, names_role, without_role
 from remediator.core.value import value
 from remediator.records.secret_record import SecretRecord
@@ -113,7 +113,8 @@ class Grants:
 
 
 def _is_ours(document: Mapping[str, Any], secret: str) -> bool:
-    """Is it the inline policy as this tool writes it, with or without a key? Another one of that name stays."""
+    """Is it the inline policy as this tool writes it or has written it, with or without a key? Another of that name
+    stays."""
     statements = document.get("Statement") or []
     key = statements[1].get("Resource") if isinstance(statements, list) and len(statements) == 2 else ""
-    return dict(document) == inline_policy(secret, str(key))
+    return dict(document) in (inline_policy(secret, str(key)), earlier_inline_policy(secret, str(key)))

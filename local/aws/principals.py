@@ -64,8 +64,12 @@ def role_session(role_arn: str, session_name: str) -> dict[str, str]:
 
 
 def service_session(role_arn: str, service: str) -> dict[str, str]:
-    """What a service gets when it assumes a role; PermissionError when the role does not trust the service."""
-    account, name = role_arn.split(":")[4], role_arn.rpartition("/")[2]
+    """What a service gets when it assumes a role; PermissionError when the role does not trust the service.
+
+    The role may be given by an ARN without its path, or by its name.
+    """
+    account = role_arn.split(":")[4] if ":" in role_arn else get_account_id()
+    name = role_arn.rpartition("/")[2]
     role = iam_service._roles.get_scoped(account, None, name) or {}
     trust = role.get("AssumeRolePolicyDocument") or {}
     statements = iam_evaluator.json.loads(trust) if isinstance(trust, str) else trust
@@ -76,5 +80,5 @@ def service_session(role_arn: str, service: str) -> dict[str, str]:
             and service in services
             and "sts:AssumeRole" in as_list(statement["Action"])
         ):
-            return role_session(role_arn, f"AWSCodeBuild-{uuid.uuid4()}")
+            return role_session(str(role["Arn"]), f"AWSCodeBuild-{uuid.uuid4()}")
     raise PermissionError(f"CodeBuild is not authorized to perform: sts:AssumeRole on {role_arn}")

@@ -130,11 +130,12 @@ def check_order(request: Mapping[str, Any]) -> None:
 
 
 def check_role(role: object, account: str) -> None:
-    """The service role is an IAM role of the same account."""
-    match = re.match(r"^arn:[a-z-]+:iam::(\d{12}):role/.+$", role) if isinstance(role, str) else None
-    if match is None:
-        raise invalid_input("Invalid service role: not an ARN of an IAM role")
-    if match.group(1) != account:
+    """The service role is an IAM role of the same account; templates of CloudFormation also give its name alone.
+    https://github.com/aws-cloudformation/cfn-lint/pull/814"""
+    match = re.fullmatch(r"arn:[a-z-]+:iam::(\d{12}):role/.+|[\w+=,.@-]{1,64}", str(role), re.ASCII)
+    if match is None or role is None:
+        raise invalid_input("Invalid service role: neither an ARN of an IAM role nor a name")
+    if match.group(1) not in (account, None):
         raise invalid_input("Invalid service role: Service role account ID does not match caller's account")
 
 

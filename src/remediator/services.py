@@ -33,8 +33,13 @@ class Services:
     """A resumed execution uses only a few of these, and a client costs tens of milliseconds. Powertools is imported
     with the first logged line; most invocations log none."""
 
-    def client(self, service: str) -> Any:
-        return client(service)
+    def client(self, service: str, region: str | None = None) -> Any:
+        return client(service, region)
+
+    @property
+    def codebuild_elsewhere(self) -> dict[str, CodeBuild]:
+        """CodeBuild of the other regions that the stack was told of, by their names; nothing is written there."""
+        return {region: CodeBuild(self.client("codebuild", region)) for region in self.settings.other_regions}
 
     @cached_property
     def settings(self) -> Settings:

@@ -17,6 +17,7 @@ from remediator.core.terms import Terms
 from remediator.core.value import value
 
 _SECRET_ARN = r"arn:aws[a-z-]*:secretsmanager:.+:secret:.+-[A-Za-z0-9]{6}"  # noqa: S105 - a pattern for ARNs
+_REGION = r"[a-z]{2}(-[a-z]+)+-\d{1,2}"
 # CodeBuild keeps names that begin with CODEBUILD_ for itself.
 _VARIABLE = (r"(?!CODEBUILD_)[A-Za-z_][A-Za-z0-9_]*", "a variable's name (letters, digits, _) that is not CODEBUILD_…")
 # Credentials are sent there, so nothing but Docker Hub and this machine itself is allowed.
@@ -24,6 +25,7 @@ _ENDPOINT = (
     r"(http://(127\.0\.0\.1|localhost):\d{1,5})?",
     "empty (Docker Hub) or http://127.0.0.1:PORT or http://localhost:PORT",
 )
+_REGIONS = (rf"({_REGION}(,{_REGION})*)?", "empty or names of regions, separated by commas without spaces")
 T = TypeVar("T", bound=str)
 
 
@@ -49,6 +51,7 @@ class Settings:
     inspect_build_logs: bool
     edit_buildspecs: bool
     remediator: str = ""
+    role_regions: tuple[str, ...] = ()
 
     @classmethod
     def from_environment(cls, environment: Mapping[str, str]) -> Settings:
@@ -94,6 +97,7 @@ class Settings:
             docker_hub_endpoint=read.matching("DOCKER_HUB_ENDPOINT", *_ENDPOINT),
             journal_days=read.number("JOURNAL_DAYS", 1, 3650, "365"),
             remediator=environment.get("REMEDIATOR", ""),
+            role_regions=tuple(filter(None, read.matching("ROLE_REGIONS", *_REGIONS).split(","))),
         )
 
     @property
@@ -110,6 +114,16 @@ class Settings:
         """The region and the account of the stack, and of all that it may change."""
         region, account = self.remediator.split(":")[3:5]
         return region, account
+
+    @property
+    def region(self) -> str:
+        """The secret's, which is the stack's: a secret of another one is refused."""
+        return self.sign_in.secret_arn.split(":")[3]
+
+    @property
+    def other_regions(self) -> tuple[str, ...]:
+        """Where else than here projects with a service role are looked for."""
+        return tuple(region for region in dict.fromkeys(self.role_regions) if region != self.region)
 
     def covers(self, project: str) -> bool:
         """Is this project in scope? The same `*` and `?` as in the ARN patterns of the functions' roles."""

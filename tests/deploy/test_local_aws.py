@@ -345,16 +345,18 @@ def test_a_secret_under_a_customer_key_needs_the_role_and_the_keys_policy(aws: l
     key, kms = make_key(aws), client(aws, "kms")
     kms.create_alias(AliasName=f"alias/{key[-6:]}", TargetKeyId=key)
     secret = make_secret(aws, KmsKeyId=f"alias/{key[-6:]}")
-    reading = allow("secretsmanager:GetSecretValue", secret)
-    via = {"StringEquals": {"kms:ViaService": f"secretsmanager.{aws.region}.amazonaws.com"}}
+    other = make_secret(aws, KmsKeyId=key)
+    reading = allow("secretsmanager:GetSecretValue", [secret, other])
+    via = {"kms:ViaService": f"secretsmanager.{aws.region}.amazonaws.com", "kms:EncryptionContext:SecretARN": secret}
     without = make_role(aws, reading)
-    role = make_role(aws, reading, allow("kms:Decrypt", key, **via))
+    role = make_role(aws, reading, allow("kms:Decrypt", key, StringEquals=via))
     reader, words = acting_as(aws, role, "secretsmanager"), "Access to KMS is not allowed"
     default = kms.get_key_policy(KeyId=key)["Policy"]
 
     assert refusal(acting_as(aws, without, "secretsmanager").get_secret_value, SecretId=secret) == words
     assert failed_build(aws, without, secret) == f"DOWNLOAD_SOURCE: AccessDeniedException: {words}"
     assert reader.get_secret_value(SecretId=secret)
+    assert refusal(reader.get_secret_value, SecretId=other) == words, "the grant of the key is for the one secret"
     assert failed_build(aws, role, secret) == ""
     for policy in (let_in(without, "kms:*"), document({**allow("kms:*", "*"), "Effect": "Deny", "Principal": "*"})):
         kms.put_key_policy(KeyId=key, Policy=policy)

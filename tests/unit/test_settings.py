@@ -68,6 +68,7 @@ def test_every_variable_is_read() -> None:
         STACK_NAME="remediator",
         OWN_ROLE=given.ROLE,
         NOTICES_TOPIC=TOPIC,
+        ROLE_REGIONS="us-east-1,eu-north-1",
     )
 
     assert settings == Settings(
@@ -97,6 +98,7 @@ def test_every_variable_is_read() -> None:
         inspect_build_logs=False,
         edit_buildspecs=False,
         remediator=given.REMEDIATOR,
+        role_regions=("us-east-1", "eu-north-1"),
     )
 
 
@@ -195,3 +197,8 @@ def test_the_pattern_says_which_projects_are_in_scope(pattern: str, project: str
 )
 def test_remediators_name_is_what_its_role_sessions_are_called_after(remediator: str, name: str) -> None:
     assert given.settings(REMEDIATOR=remediator).remediator_name == name
+
+
+def test_other_regions_are_none_at_first_and_never_the_stacks_own() -> None:
+    assert given.settings().other_regions == ()
+    assert given.settings(ROLE_REGIONS=f"us-east-1,{given.REGION},us-east-1").other_regions == ("us-east-1",)

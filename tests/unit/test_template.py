@@ -5,12 +5,15 @@ from __future__ import annotations
 import base64
 import json
 import re
+from typing import Any
 
 import pytest
 
 from local.permissions import EVERYWHERE, OPEN_RESOURCES
 from local.template import TEMPLATE, Stack, actions, document, resources
+from remediator.core.outcome import BadInput
 from remediator.core.repair.auth_config import fault_in
+from tests.unit.given import settings
 
 TEXT = TEMPLATE.read_text(encoding="utf-8")
 
@@ -35,6 +38,8 @@ GRANTS = {
 EVERY_GRANT = {action for written in GRANTS.values() for action in written}
 RULES = ("ThrottledPull", "FailedCommand", "UnreadableSecret")
 KEY = "arn:aws:kms:eu-west-1:123456789012:key/0f8e7d6c-0000-4000-8000-a1b2c3d4e5f6"
+
+SECRET = "arn:aws:secretsmanager:eu-west-1:123456789012:secret:docker-hub-AbCdEf"
 
 NEVER_SENT = {
     "codebuild:serviceRole",
@@ -286,13 +291,35 @@ def test_remediator_may_never_write_to_the_roles_of_the_stack() -> None:
 def test_a_customer_key_of_the_secret_is_used_through_secrets_manager_alone() -> None:
     assert not {action for action in Stack().actions() if action.startswith("kms:")}
     stack = Stack(SecretKmsKeyArn=KEY)
+    via = {"Fn::Sub": "secretsmanager.${AWS::Region}.${AWS::URLSuffix}"}
     for holder in ("RemediatorRole", "GrantPolicy"):
         statement = stack.statement("kms:Decrypt", holder)
         assert statement["Resource"] == {"Ref": "SecretKmsKeyArn"}
-        via = {"Fn::Sub": "secretsmanager.${AWS::Region}.${AWS::URLSuffix}"}
-        assert statement["Condition"] == {"StringEquals": {"kms:ViaService": via}}
+        assert statement["Condition"]["StringEquals"]["kms:ViaService"] == via
     assert stack.statement("kms:GetKeyPolicy")["Resource"] == {"Ref": "SecretKmsKeyArn"}
     assert stack.resources["DockerHubSecret"]["Properties"]["KmsKeyId"] == {"Ref": "SecretKmsKeyArn"}
+
+
+def decrypted(stack: Stack, holder: str) -> list[Any]:
+    """The secrets for which each statement that decrypts with the secret's key does so."""
+    conditions = [each["Condition"] for each in stack.statements(holder) if actions(each) == ["kms:Decrypt"]]
+    keys = [
+        {**each["StringEquals"], **each.get("StringLike", {})}["kms:EncryptionContext:SecretARN"] for each in conditions
+    ]
+    return [key if isinstance(key, list) else [key] for key in keys]
+
+
+def test_a_customer_key_decrypts_the_secrets_that_may_be_read_and_no_other_one() -> None:
+    """Roles may read more secrets than ours, and be held back by their key alone."""
+    former = [SECRET.replace("docker-hub", "former")]
+    stack = Stack(SecretKmsKeyArn=KEY, DockerHubSecretArn=SECRET, FormerSecretArns=former)
+    (own,) = decrypted(stack, "RemediatorRole")
+    assert own == resources(stack.statement("secretsmanager:GetSecretValue", "RemediatorRole"))
+    policy = list(stack.statements("GrantPolicy"))
+    read = [resources(each) for each in policy if "secretsmanager:GetSecretValue" in actions(each)]
+    assert decrypted(stack, "GrantPolicy") == read
+    assert len(read) == 2
+    assert len(decrypted(Stack(SecretKmsKeyArn=KEY), "GrantPolicy")) == 1
 
 
 def test_a_customer_key_of_the_stacks_data_encrypts_all_of_it_and_is_used_through_its_services_alone() -> None:
@@ -324,6 +351,32 @@ def test_a_key_is_named_completely_and_not_by_an_alias(parameter: str) -> None:
     assert pattern_accepts(parameter, KEY)
     for wrong in ("alias/docker-hub", KEY.replace("key/", "alias/"), KEY.partition("/")[2], f"{KEY}*", "*"):
         assert not pattern_accepts(parameter, wrong)
+
+
+def test_projects_of_other_regions_are_read_in_the_regions_that_are_given_and_in_no_other() -> None:
+    (here,) = (each for each in Stack().statements("RemediatorRole") if "codebuild:BatchGetProjects" in actions(each))
+    assert "${AWS::Region}" in here["Resource"]["Fn::Sub"]
+    stack = Stack(RoleRegions="us-east-1,eu-north-1")
+    _, there = (each for each in stack.statements("RemediatorRole") if "codebuild:BatchGetProjects" in actions(each))
+    assert actions(there) == ["codebuild:BatchGetProjects"]
+    assert there["Resource"] == {
+        "Fn::Sub": "arn:${AWS::Partition}:codebuild:*:${AWS::AccountId}:project/${ProjectNamePattern}"
+    }
+    regions = {"Fn::Split": [",", {"Ref": "RoleRegions"}]}
+    assert there["Condition"] == {"StringEquals": {"aws:RequestedRegion": regions}}
+
+
+@pytest.mark.parametrize("regions", ["", "us-east-1", "us-gov-west-1,cn-north-1", "ap-southeast-2,eu-west-1"])
+def test_other_regions_are_given_by_their_names(regions: str) -> None:
+    assert pattern_accepts("RoleRegions", regions)
+    settings(ROLE_REGIONS=regions)
+
+
+@pytest.mark.parametrize("regions", ["*", "us-*", "us-east-1, eu-west-1", "us-east-1,", "Ireland", "us-east-1\n", ","])
+def test_what_is_no_region_is_refused(regions: str) -> None:
+    assert not pattern_accepts("RoleRegions", regions)
+    with pytest.raises(BadInput, match="ROLE_REGIONS"):
+        settings(ROLE_REGIONS=regions)
 
 
 def test_roles_are_passed_only_when_asked_for_and_only_to_codebuild() -> None:
@@ -495,18 +548,21 @@ def test_the_functions_get_the_variables_that_settings_read() -> None:
     assert shared.keys() == SHARED_VARIABLES
     functions = Stack().resources
     assert functions["Intake"]["Properties"]["Environment"]["Variables"].keys() == {"REMEDIATOR"}
-    assert functions["Remediator"]["Properties"]["Environment"]["Variables"].keys() == {"OWN_ROLE"}
+    assert functions["Remediator"]["Properties"]["Environment"]["Variables"].keys() == {"OWN_ROLE", "ROLE_REGIONS"}
 
 
 def test_a_changed_parameter_publishes_a_new_version() -> None:
     """An alias runs a version, whose environment is fixed; only a changed description replaces it."""
-    shared = document()["Globals"]["Function"]["Environment"]["Variables"]
+    variables = [
+        document()["Globals"]["Function"]["Environment"]["Variables"],
+        document()["Resources"]["Remediator"]["Properties"]["Environment"]["Variables"],
+    ]
     description, values = document()["Resources"]["Remediator"]["Properties"]["VersionDescription"]["Fn::Sub"]
     named = description + json.dumps(values)
     conditions = document()["Conditions"]
     named += json.dumps([conditions[name] for name in re.findall(r'"Fn::If": \["(\w+)"', named)])
     for parameter in document()["Parameters"]:
-        if f'"Ref": "{parameter}"' in json.dumps(shared):
+        if f'"Ref": "{parameter}"' in json.dumps(variables):
             assert f"${{{parameter}}}" in named or f'"Ref": "{parameter}"' in named, parameter
 
 
@@ -514,7 +570,7 @@ def test_the_longest_version_description_fits() -> None:
     parameters = document()["Parameters"]
     description, _ = document()["Resources"]["Remediator"]["Properties"]["VersionDescription"]["Fn::Sub"]
     letters = json.dumps(document()["Resources"]["Remediator"]["Properties"]["VersionDescription"]).count("Fn::If") - 1
-    longest = {"Secret": 76 + 7, "DockerHubEndpoint": len("http://127.0.0.1:65535"), "Letters": letters}
+    longest = {"Secret": 76 + 7, "Letters": letters}
 
     def length(name: str) -> int:
         given = parameters.get(name, {})

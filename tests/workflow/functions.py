@@ -49,22 +49,24 @@ class Functions(Builds):
         self.lambda_ = FakeLambda()
         self.logs = FakeLogs(world)
         self.lent = Lent()
+        self.elsewhere: dict[str, Simulator] = {}
+        """CodeBuild of other regions, by their names."""
         self._clients: dict[str, Any] = {}
         super().__init__(world, registry)
 
-    def functions_client(self, service: str) -> Any:
+    def functions_client(self, service: str, region: str | None = None) -> Any:
         """A client of the functions, one for all executions; CodeBuild's keeps answers and is not shared."""
         if service == "codebuild":
-            return self._connected(service)
+            return self._connected(service, region)
         with ONE_AT_A_TIME:
             return self._clients.get(service) or self._clients.setdefault(service, self._connected(service))
 
-    def _connected(self, service: str) -> Any:
+    def _connected(self, service: str, region: str | None = None) -> Any:
         client = self.lent.client(service)
         RECORDED.listen(client)
         match service:
             case "codebuild":
-                attach(client, self.simulator, caller=OURS)
+                attach(client, self.elsewhere[region] if region else self.simulator, caller=OURS)
             case "codepipeline":
                 attach(client, self.pipelines, caller=OURS)
             case "lambda":
@@ -181,8 +183,8 @@ class AccountServices(Services):
         for name in [name for name in self.__dict__ if not name.startswith("_") and name != "settings"]:
             del self.__dict__[name]
 
-    def client(self, service: str) -> Any:
-        client = self._account.functions_client(service)
+    def client(self, service: str, region: str | None = None) -> Any:
+        client = self._account.functions_client(service, region)
         return Watched(client, self._account.watch, exclusive=service == "dynamodb")
 
     def pause(self, seconds: float) -> None:

@@ -55,7 +55,8 @@ class PersonsServices(Services):
         self._person = person
         self._clients: dict[str, Any] = {}
 
-    def client(self, service: str) -> Any:
+    def client(self, service: str, region: str | None = None) -> Any:
+        assert region is None, "a person's commands are for one region"
         if service not in self._clients:
             self._clients[service] = Watched(self._connected(service), self._person.watch, exclusive=False)
         return self._clients[service]

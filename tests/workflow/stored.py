@@ -51,7 +51,7 @@ class Stored:
         return secret_arn == self.secret_arn and (
             self.policy_arn in self.attached(role_arn)
             or bool(self.boto("iam").list_role_policies(RoleName=name)["PolicyNames"])
-            or role_arn in self.secret_policy()
+            or self.boto("iam").get_role(RoleName=name)["Role"]["Arn"] in self.secret_policy()
         )
 
     # Policies and roles

@@ -77,7 +77,7 @@ def test_where_nothing_is_written_in_iam_the_keys_policy_has_to_let_the_role_in_
     assert outcome["outcome"] == "remediated", outcome
 
 
-def test_an_inline_policy_lets_the_role_decrypt_with_that_key_through_secrets_manager_alone(account: Account) -> None:
+def test_an_inline_policy_lets_the_role_decrypt_that_secret_and_no_other_one(account: Account) -> None:
     key = under_a_key(account)
     account.remediate(account.failed_build(), POLICY_MODE="inline", **WITH_KEY)
     iam = account.boto("iam")
@@ -85,8 +85,11 @@ def test_an_inline_policy_lets_the_role_decrypt_with_that_key_through_secrets_ma
     document = iam.get_role_policy(RoleName="orders-build", PolicyName=name)["PolicyDocument"]
     decrypt = document["Statement"][1]
     assert (decrypt["Action"], decrypt["Resource"]) == ("kms:Decrypt", key)
-    via = {"kms:ViaService": "secretsmanager.eu-west-1.amazonaws.com"}
-    assert decrypt["Condition"] == {"StringEquals": via}
+    only = {
+        "kms:ViaService": "secretsmanager.eu-west-1.amazonaws.com",
+        "kms:EncryptionContext:SecretARN": account.secret_arn,
+    }
+    assert decrypt["Condition"] == {"StringEquals": only}
 
 
 def test_a_key_whose_policy_would_refuse_the_role_is_told_with_the_statement_to_add(account: Account) -> None:
@@ -115,3 +118,17 @@ def test_a_secret_of_another_account_or_region_is_refused_with_the_reason(accoun
         assert (outcome["outcome"], account.writes()) == ("advised", [])
         assert "not of this account and region" in outcome["reason"]
     assert "GetSecretValue" not in account.calls
+
+
+def test_a_key_whose_policy_is_for_the_one_secret_is_used_and_one_for_another_secret_is_not(account: Account) -> None:
+    def of_secret(arn: str) -> Any:
+        only = {"StringEquals": {"kms:EncryptionContext:SecretARN": arn}}
+        return {**ROOT, "Condition": only}
+
+    key = under_a_key(account, of_secret(f"{account.secret_arn}x"))
+    build = account.failed_build()
+    assert account.remediate(build, **WITH_KEY)["outcome"] == "advised"
+    assert account.writes() == []
+    policy = json.dumps({"Version": "2012-10-17", "Statement": [of_secret(account.secret_arn)]})
+    account.boto("kms").put_key_policy(KeyId=key, PolicyName="default", Policy=policy)
+    assert account.remediate(build, attempt=2, **WITH_KEY)["outcome"] == "remediated"

@@ -102,20 +102,29 @@ def test_a_secrets_policy_that_can_not_take_the_role_is_left_as_it_is_and_told(
     assert account.secret_policy() == text
 
 
-def test_a_secrets_policy_that_denies_the_role_is_told_before_anything_is_changed(account: Account) -> None:
+MODES = ["managed", "inline", "secret", "none"]
+
+
+@pytest.mark.parametrize("mode", MODES)
+def test_a_secrets_policy_that_denies_the_role_is_told_before_anything_is_changed(account: Account, mode: str) -> None:
+    account.attach_policy()  # with the mode none a person has to
     statement = {
         "Effect": "Deny",
         "Principal": "*",
         "Action": "secretsmanager:GetSecretValue",
         "Resource": "*",
-        "Condition": {"ArnNotEquals": {"aws:PrincipalArn": f"arn:aws:iam::{ACCOUNT}:role/remediator"}},
+        "Condition": {"StringNotLike": {"aws:PrincipalArn": f"arn:aws:iam::{ACCOUNT}:role/remediator*"}},
     }
     policy = json.dumps({"Version": "2012-10-17", "Statement": [statement]})
     account.boto("secretsmanager").put_resource_policy(SecretId=account.secret_arn, ResourcePolicy=policy)
     account.create_project()
-    outcome = account.remediate(account.failed_build(), POLICY_MODE="secret")
+    build = account.failed_build()
+    outcome = account.remediate(build, POLICY_MODE=mode)
     assert (outcome["outcome"], account.writes()) == ("advised", [])
-    assert "denies the role" in outcome["reason"]
+    assert f"denies the role {account.role_arn}" in outcome["reason"]
+    text = policy.replace("role/remediator*", "role/service-role/*")
+    account.boto("secretsmanager").put_resource_policy(SecretId=account.secret_arn, ResourcePolicy=text)
+    assert account.remediate(build, attempt=2, POLICY_MODE=mode)["outcome"] == "remediated"
 
 
 def test_the_articles_inline_policy_names_the_one_secret(account: Account) -> None:

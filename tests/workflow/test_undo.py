@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 
 from local.template import TEMPLATE
+from remediator.core.policies.inline_policy import earlier_inline_policy
 from tests.every_member import every_member, with_unknown_members
 from tests.workflow.account import Account, Json
 from tests.workflow.commands import CURATED, INLINE, INLINE_SOURCE, in_repository, inline
@@ -312,6 +313,15 @@ def test_an_inline_policy_is_deleted_and_the_roles_own_ones_stay(account: Accoun
     person.runs("undo", "orders", "--yes")
     assert person.writes == ["UpdateProject", "DeleteRolePolicy"]
     assert list(inline_policies(account)) == ["logs"]
+
+
+def test_an_inline_policy_that_an_earlier_release_wrote_is_deleted_too(account: Account, person: Person) -> None:
+    repaired(account, mode="inline")
+    ((name, _),) = inline_policies(account).items()
+    text = json.dumps(earlier_inline_policy(account.secret_arn, "arn:aws:kms:eu-west-1:123456789012:key/1"))
+    account.boto("iam").put_role_policy(RoleName="orders-build", PolicyName=name, PolicyDocument=text)
+    person.runs("undo", "orders", "--yes")
+    assert inline_policies(account) == {}
 
 
 def test_an_inline_policy_that_somebody_edited_stays(account: Account, person: Person) -> None:

@@ -35,10 +35,10 @@ class NotNow(Exception):
     """AWS starts no build right now: a limit of the account or its queue, or throttling. That passes."""
 
 
-def client(service: str) -> Any:
-    """A boto3 client for `service`, in the function's own account and region."""
+def client(service: str, region: str | None = None) -> Any:
+    """A boto3 client for `service`, in the function's own account, and its own region or another one."""
     session: Any = boto3
-    return session.client(service, config=CONFIG)
+    return session.client(service, region_name=region, config=CONFIG)
 
 
 def is_transient(error: Exception) -> bool:
@@ -58,12 +58,12 @@ def raise_if_transient(error: Exception) -> None:
         raise error
 
 
-def found(call: Callable[[], Any], missing: str) -> Any:
-    """AWS's answer to a call; None where it is the error `missing`, the one for what does not exist."""
+def found(call: Callable[[], Any], *missing: str) -> Any:
+    """AWS's answer to a call; None where it is one of the errors `missing`, those for what does not exist."""
     try:
         return call()
     except ClientError as error:
-        if code_of(error) != missing:
+        if code_of(error) not in missing:
             raise
         return None
 

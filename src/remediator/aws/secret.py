@@ -6,6 +6,7 @@ import json
 from dataclasses import field
 from typing import Any
 
+from remediator.aws.client import found
 from remediator.core.value import value
 
 KEYS = ("username", "password")
@@ -61,8 +62,11 @@ class Secret:
         return "" if key.endswith("alias/aws/secretsmanager") else key
 
     def policy(self) -> str | None:
-        """The text of the secret's resource policy; None when it has none."""
-        text: str | None = self._client.get_resource_policy(SecretId=self._arn).get("ResourcePolicy")
+        """The text of the secret's resource policy; None when it has none, or when there is no such secret any more,
+        which whoever reads it is told."""
+        gone = ("ResourceNotFoundException", "InvalidRequestException")
+        answer = found(lambda: self._client.get_resource_policy(SecretId=self._arn), *gone) or {}
+        text: str | None = answer.get("ResourcePolicy")
         return text
 
     def put_policy(self, text: str) -> None:

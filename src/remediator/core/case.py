@@ -62,6 +62,23 @@ class Standing:
 
 
 @value
+class Reader:
+    """Who is to read the secret, and what its own policy said then: the service role's name, and a digest. Both are
+    empty where nobody is. `again`: does a person ask, whose word goes before what was learned earlier?"""
+
+    role: str = ""
+    policy: str = ""
+    again: bool = False
+
+    def of_version(self, version: str) -> str:
+        """The secret as this reader finds it: what has to change before a role that could not read it may."""
+        return f"{version} {self.policy}"
+
+
+NOBODY = Reader()
+
+
+@value
 class Times:
     """Seconds since 1970. `last_modified` is the project's, by CodeBuild's clock, when the plan was made at `made_at`,
     by ours; `edited_at` the last edit that was not ours."""
@@ -94,7 +111,7 @@ class Case:
 
     `refusal` ends the remediation with nothing written, and `by_hand` is what a person has to change in place of it.
     `waits`: the cause passes with time, and nothing is changed.
-    `auth_config`: does the plan need the secret's key docker_auth_config?
+    `auth_config`: does the plan need the secret's key docker_auth_config? `reader` is who is to read the secret.
     """
 
     refusal: Outcome | None
@@ -108,6 +125,7 @@ class Case:
     times: Times = Times()
     facts: ProjectFacts = ProjectFacts()
     by_hand: Plan = NO_PLAN
+    reader: Reader = NOBODY
 
     def changed(self, part: Literal["failed", "standing", "times", "facts"], **members: Any) -> Case:
         """The same case with other members of one of its parts."""

@@ -91,16 +91,13 @@ def make_case(
 
 def with_role(case: Case, role: Role, reading: Reading, terms: Terms, history: History = NEW) -> Case:
     """The case once the project's role was read: who may assume it, and whether it holds the grant already."""
-    if role.granted and case.by_hand.grant:
-        case = replace(case, by_hand=Plan(case.by_hand.project_changes))
+    case = replace(case, plan=_granted_to(role, case.plan), by_hand=_granted_to(role, case.by_hand))
     if case.refusal or case.waits:
         return case
     stranger = stranger_objection(replace(reading.snapshot, role=role), terms.untrusted)
     if stranger:
         return Case(stranger, case.cause)
-    if role.granted:
-        case = replace(case, plan=Plan(case.plan.project_changes))
-    elif isinstance(case.cause, SecretCause):
+    if isinstance(case.cause, SecretCause) and not role.granted:
         case = replace(case, cause=SecretCause.GRANT_GONE)
     grant = case.plan.grant
     if grant and grant.by == "none":
@@ -113,6 +110,14 @@ def with_role(case: Case, role: Role, reading: Reading, terms: Terms, history: H
     facts = {"role_owner": owner_of(role.tags), "granted": role.granted, "assumed_by": (*services, *others)}
     case = case.changed("facts", **facts)
     return case.changed("standing", undone=history.was_undone(case.plan))
+
+
+def _granted_to(role: Role, plan: Plan) -> Plan:
+    """The plan for this role: without a grant that it holds, and else with the role's ARN as IAM has it."""
+    grant = plan.grant
+    if grant is None:
+        return plan
+    return Plan((*(() if role.granted else (replace(grant, role_arn=role.arn),)), *plan.project_changes))
 
 
 def replan(case: Case, reading: Reading, terms: Terms) -> Case:
@@ -168,7 +173,7 @@ def _of_grant(reading: Reading, diagnosis: Diagnosis, terms: Terms, history: His
     refusal = grant_objection(reading, terms.sign_in, terms.scope, terms.untrusted)
     if refusal:
         return Case(refusal, diagnosis.cause)
-    grant = terms.sign_in.grant(str(reading.snapshot.project.get("serviceRole", "")))
+    grant = terms.sign_in.grant(reading.snapshot.role_arn)
     return replace(_case(reading, diagnosis, history), plan=Plan((grant,)))
 
 
@@ -193,7 +198,7 @@ def _with_commands_signed_in(
     sign_in, snapshot, buildspec = terms.sign_in, reading.snapshot, reading.buildspec
     way = way_to_sign_in(reading, sign_in, Observed(diagnosis.excerpt, pushes), terms.edit_buildspecs)
     if isinstance(way, ByHand):
-        grant = Plan((sign_in.grant(str(snapshot.project.get("serviceRole", ""))),)) if way.reads_secret else NO_PLAN
+        grant = Plan((sign_in.grant(snapshot.role_arn),)) if way.reads_secret else NO_PLAN
         return Case(way.outcome.with_facts(background=mirrors_for(case)), diagnosis.cause, by_hand=grant)
     kept = kept_variables(snapshot, sign_in, buildspec, login=way.login is not None)
     plan = make_plan(snapshot, sign_in, buildspec, way.login, way.auth_config)

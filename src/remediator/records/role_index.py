@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from dataclasses import astuple
 
 from remediator.core.guards.shared_role import RoleUsers
-from remediator.records.table import Table
+from remediator.records.table import Item, Table
 
 KEY = "roles"
 FRESH = 120
@@ -39,8 +39,15 @@ class RoleIndex:
         return self._table.update(KEY, values, free, now=now)
 
     def keep(self, users: Mapping[str, RoleUsers], execution: str, read_at: float) -> None:
-        """Keep what was found, and end the turn, unless another execution has the turn by now. What does not fit into
-        an item is not kept: then each grant reads all projects."""
+        """Keep what was found, and end the turn. What does not fit into an item is not kept: then each grant reads all
+        projects."""
         found = json.dumps({role: astuple(one) for role, one in users.items()})
-        values = {"users": found, "read_at": read_at} if len(found) < MOST else {}
+        self._end({"users": found, "read_at": read_at} if len(found) < MOST else {}, execution)
+
+    def give_up(self, execution: str) -> None:
+        """End the turn: not all projects can be read."""
+        self._end({}, execution)
+
+    def _end(self, values: Item, execution: str) -> None:
+        """Unless another execution has the turn by now."""
         self._table.update(KEY, values, "reading = :me", removed=("reading", "reading_until"), me=execution)

@@ -1,6 +1,7 @@
 """What the journal keeps on the secret in use, in three items that do not expire.
 
-`secret#<ARN>`: Docker Hub's answer on the newest version, whose turn it is to sign in, and until when nobody may.
+`secret#<ARN>`: Docker Hub's answer on the newest version, whose turn it is to sign in, and until when nobody may; and
+which roles could not read the secret, as it was then.
 `sharing#<ARN>`: the projects that were signed in with it. `policy#<ARN>`: who edits its resource policy.
 """
 
@@ -17,6 +18,9 @@ ACCEPTED_FOR = 300
 """Seconds for which an accepted secret is not tried again; a token can be revoked at any time."""
 REFUSED_FOR = 3600
 """Seconds for which a refused one is not: failed sign-ins count towards a lockout of the whole account."""
+UNREADABLE_FOR = 86_400
+"""Seconds for which a role that could not read the secret is not tried again: as long as its project is left alone. The
+reason may lie where nobody here can look, and be gone by then."""
 EDITING = 180
 """Seconds in which a secret's policy is read and written: more than the function itself may run."""
 
@@ -28,7 +32,8 @@ class Known:
     `may_ask`: this execution may, alone. If not, nobody may until `locked_until` (seconds since 1970), or another
     execution asks right now, or Docker Hub answered a short while ago: `accepted` or not, with the account's `limit`
     in a `window` of seconds and what was `remaining`. `fresh_until`: how long that answer is kept. `accepted_before`:
-    this version was accepted at some time.
+    this version was accepted at some time. `unreadable` are the names of the roles that could not read the secret
+    although they were granted it, as `unreadable_as` tells the secret's version and policy of then.
     """
 
     may_ask: bool
@@ -39,6 +44,8 @@ class Known:
     limit: int | None = None
     remaining: int | None = None
     window: int | None = None
+    unreadable: tuple[str, ...] = ()
+    unreadable_as: str = ""
 
 
 class SecretRecord:
@@ -74,6 +81,8 @@ class SecretRecord:
             limit=item.get("limit"),
             remaining=item.get("remaining"),
             window=item.get("window"),
+            unreadable=tuple(sorted(item["unreadable"])) if item.get("unreadable_until", 0) >= int(now) else (),
+            unreadable_as=item.get("unreadable_as", ""),
         )
 
     def accepted(
@@ -110,6 +119,19 @@ class SecretRecord:
         """Unless somebody else asks by now, because this execution took too long."""
         over = ("asked_by", "asked_until")
         self._table.update(self._secret, values, "asked_by = :me", removed=over, me=execution)
+
+    # Who could not read it
+
+    def add_unreadable(self, role: str, seen: str, now: float) -> None:
+        """A role of this name could not read the secret although it was granted that; `seen` is the secret's version
+        with the digest of its policy. What was learned of an earlier version or policy, or a day ago, is forgotten."""
+        anew = {"unreadable": {role}, "unreadable_as": seen, "unreadable_until": now + UNREADABLE_FOR}
+        stale = "attribute_not_exists(unreadable_as) OR unreadable_as <> :seen OR unreadable_until < :now"
+        if not self._table.update(self._secret, anew, stale, seen=seen, now=now):
+            self._table.add(self._secret, "unreadable", role)
+
+    def forget_unreadable(self) -> None:
+        self._table.update(self._secret, {"unreadable_as": ""})
 
     # Who uses it
 

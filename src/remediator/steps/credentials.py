@@ -9,7 +9,7 @@ from botocore.exceptions import ClientError
 from remediator.aws.client import message_of, raise_if_transient
 from remediator.aws.dockerhub import Allowance, Answer, ask_docker_hub
 from remediator.aws.secret import Credentials, MalformedSecret
-from remediator.core.case import Case
+from remediator.core.case import NOBODY, Case, Reader
 from remediator.core.case_advice import mirrors_for, sign_in_without_key
 from remediator.core.guards.history import locked_out
 from remediator.core.outcome import Outcome, advised, gave_up, rejected
@@ -22,17 +22,20 @@ from remediator.services import Services
 
 @value
 class Accepted:
-    """Docker Hub takes the credentials. Their account may pull `limit` images in a `window` of seconds and has so many
-    `remaining`; None where there is no limit, or it is not told."""
+    """Docker Hub takes the credentials of this `version` of the secret. Their account may pull `limit` images in a
+    `window` of seconds and has so many `remaining`; None where there is no limit, or it is not told."""
 
     limit: int | None = None
     remaining: int | None = None
     window: int | None = None
+    version: str = ""
 
 
 @value
 class Trusted:
     """Docker Hub could not be asked, and has taken this version of the secret before."""
+
+    version: str = ""
 
 
 @value
@@ -42,9 +45,10 @@ class Asking:
 
 @value
 class Unreachable:
-    """Docker Hub said nothing of the credentials. `earlier`: it took this version of the secret at some time before."""
+    """Docker Hub said nothing of the credentials. `earlier`: it took this `version` of the secret at some time."""
 
     earlier: bool
+    version: str = ""
 
 
 @value
@@ -77,7 +81,7 @@ class CredentialCheck:
     def check(self, case: Case, *, trusts: bool) -> Accepted | Trusted | Asking | Unreachable | Outcome:
         """The same as `look`, for a case. `trusts`: does an earlier proof do where Docker Hub can't be asked?"""
         seen = self.look(case)
-        return Trusted() if trusts and isinstance(seen, Unreachable) and seen.earlier else seen
+        return Trusted(seen.version) if trusts and isinstance(seen, Unreachable) and seen.earlier else seen
 
     def look(self, case: Case | None = None) -> Accepted | Asking | Unreachable | Outcome:
         """Are the credentials well formed and accepted, and may their account be shared by many projects? With a case
@@ -88,7 +92,7 @@ class CredentialCheck:
         lacking = self._auth_config_lacking(credentials, case) if case and case.auth_config else None
         if lacking:
             return lacking
-        seen = self._proven(credentials, afresh=False)
+        seen = self._proven(credentials, afresh=False, reader=case.reader if case else NOBODY)
         if isinstance(seen, Accepted) and seen.limit is not None and not self.services.settings.allow_limited_account:
             return _limited(seen)
         return seen
@@ -157,11 +161,18 @@ class CredentialCheck:
         store = store_credentials(self.services.settings.sign_in.secret_arn, reason)
         return rejected(reason, store).with_facts(background=background)
 
-    def _proven(self, credentials: Credentials, *, afresh: bool) -> Accepted | Asking | Unreachable | Outcome:
+    def _proven(
+        self, credentials: Credentials, *, afresh: bool, reader: Reader = NOBODY
+    ) -> Accepted | Asking | Unreachable | Outcome:
         record, now = self.services.secret_record, self.services.now()
         known = record.ask(credentials.version, self.execution, now, afresh=afresh)
+        unreadable = self._unreadable_before(known, reader.of_version(credentials.version), reader)
+        if unreadable and known.may_ask:
+            record.not_told(self.execution)
+        if unreadable:
+            return unreadable
         if not known.may_ask:
-            return self._remembered(known)
+            return self._remembered(known, credentials.version)
         unknown_key = self._unknown_key()
         if unknown_key:
             record.not_told(self.execution)
@@ -171,7 +182,7 @@ class CredentialCheck:
         match answer:
             case Allowance(limit, remaining, window):
                 record.accepted(credentials.version, self.execution, now, limit, remaining, window)
-                return Accepted(limit, remaining, window)
+                return Accepted(limit, remaining, window, credentials.version)
             case Answer.REJECTED:
                 record.refused(credentials.version, self.execution, now)
                 return self._not_accepted(now + REFUSED_FOR)
@@ -180,7 +191,18 @@ class CredentialCheck:
                 record.not_told(self.execution)
                 return _not_now(until)
         record.not_told(self.execution)
-        return Unreachable(known.accepted_before)
+        return Unreachable(known.accepted_before, credentials.version)
+
+    def _unreadable_before(self, known: Known, seen: str, reader: Reader) -> Outcome | None:
+        """What was learned of roles that could not read the secret as it is `seen` now; a person's word ends that."""
+        if not (reader.role and known.unreadable_as == seen):
+            return None
+        if reader.again:
+            self.services.secret_record.forget_unreadable()
+            return None
+        from remediator.core.guards.lost_grant import unreadable_before
+
+        return unreadable_before(known.unreadable, reader.role, self._secret)
 
     def _auth_config_lacking(self, credentials: Credentials, case: Case) -> Outcome | None:
         """Outcome where the secret's third key can't be used; None when it can."""
@@ -218,13 +240,13 @@ class CredentialCheck:
             "deploy with the ARN of that key as SecretKmsKeyArn, then use the remediate command",
         )
 
-    def _remembered(self, known: Known) -> Accepted | Asking | Outcome:
+    def _remembered(self, known: Known, version: str) -> Accepted | Asking | Outcome:
         if known.locked_until:
             return locked_out(known.locked_until)
         if known.accepted is None:
             return Asking()
         if known.accepted:
-            return Accepted(known.limit, known.remaining, known.window)
+            return Accepted(known.limit, known.remaining, known.window, version)
         return self._not_accepted(known.fresh_until)
 
     def _not_accepted(self, until: float) -> Outcome:

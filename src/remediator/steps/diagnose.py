@@ -12,10 +12,10 @@ from typing import Any
 from botocore.exceptions import ClientError
 
 from remediator.aws.client import message_of, raise_if_transient
-from remediator.core.case import Case, Standing
+from remediator.core.case import NOBODY, Case, Reader, Standing
 from remediator.core.codebuild.build import Build
 from remediator.core.codebuild.failure import BuildArn
-from remediator.core.codebuild.project import Snapshot
+from remediator.core.codebuild.project import Role, Snapshot
 from remediator.core.decide import make_case, read, refuse_build, with_role
 from remediator.core.diagnosis.diagnosis import Diagnosis, diagnose
 from remediator.core.diagnosis.throttle import Cause
@@ -150,7 +150,10 @@ class Examination:
         changes_nothing = not case.plan.changes and not case.retry.overrides and not case.waits
         if not held and history.precedes(build) and changes_nothing:
             return Case(self._unused(reading, diagnosis), case.cause)
-        return case
+        return replace(case, reader=NOBODY if case.waits else self._reader(role, grants))
+
+    def _reader(self, role: Role, grants: Grants) -> Reader:
+        return Reader(role.arn.rpartition("/")[2], grants.policy_digest, again=self.job.attempt > 1)
 
     def _other_images(self, reading: Reading, case: Case) -> Outcome | None:
         """Only asked where something tells that builds bring images of their own: batches do, and overrides."""
@@ -176,7 +179,7 @@ class Examination:
         check = CredentialCheck(self.services, self.job.execution)
         named = sign_in.named_in(snapshot.environment)
         found = refused or check.unreadable(auth_config=sign_in.auth_config_variable in named)
-        return granted_all_the_same(str(snapshot.project["serviceRole"]), diagnosis.excerpt, found)
+        return granted_all_the_same(snapshot.role_arn, diagnosis.excerpt, found)
 
     def _secret_fault(self) -> str:
         """What is wrong with the secret, as far as that can be told; empty when nothing is."""

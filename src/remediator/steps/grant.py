@@ -148,6 +148,15 @@ class Grants:
     def secret_policy(self) -> str | None:
         return self.services.secret.policy()
 
+    @property
+    def policy_digest(self) -> str:
+        """What others wrote into the secret's policy, as a digest; empty where they wrote nothing."""
+        if not self.secret_policy:
+            return ""
+        from remediator.core.policies.secret_policy import digest_of_others
+
+        return digest_of_others(self.secret_policy)
+
     @cached_property
     def key_arn(self) -> str:
         """The secret's customer key; empty where it is Secrets Manager's own."""

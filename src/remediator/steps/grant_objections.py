@@ -38,7 +38,8 @@ def _of_key(role: Role, grants: Grants) -> Outcome | None:
         return advised(reason, "deploy with the ARN of the secret's own key as SecretKmsKeyArn")
     # Where the grant is in the secret's policy, nothing in IAM lets the role decrypt: the key itself has to.
     secret, in_iam = sign_in.secret_arn, sign_in.grant_by != "secret"
-    if document is None or not key_policy_refuses(document, role.arn, secret, key, iam_decides=in_iam):
+    bounded = bool(role.boundary)
+    if document is None or not key_policy_refuses(document, role.arn, secret, key, iam_decides=in_iam, bounded=bounded):
         return None
     reason = f"the policy of the key {key} does not let the role {role.arn} decrypt the secret"
     return advised(reason, let_key_policy(role.arn, secret, key))
@@ -53,7 +54,7 @@ def _of_boundary(role: Role, grants: Grants) -> Outcome | None:
     secret, key = grants.services.settings.sign_in.secret_arn, grants.key_arn
     boundary = f"the permissions boundary {role.boundary} of the role {role.arn}"
     try:
-        refused = boundary_refuses(grants.services.iam.policy(role.boundary), secret, key)
+        refused = boundary_refuses(grants.services.iam.policy(role.boundary), role.arn, secret, key)
     except ClientError as error:
         raise_if_transient(error)
         reason = f"{boundary} can't be read: {message_of(error)}"
@@ -65,18 +66,24 @@ def _of_boundary(role: Role, grants: Grants) -> Outcome | None:
 
 
 def _of_secret(role: Role, grants: Grants) -> Outcome | None:
-    """Only where the secret's policy may be read, which is where the grant is written into it."""
-    sign_in = grants.services.settings.sign_in
-    if sign_in.grant_by != "secret":
+    """Whatever PolicyMode: a Deny in the secret's own policy goes before every grant."""
+    secret = grants.services.settings.sign_in.secret_arn
+    try:
+        text = grants.secret_policy
+    except ClientError as error:
+        raise_if_transient(error)
+        reason = f"the policy of the secret {secret} can't be looked at: {message_of(error)}"
+        return advised(reason, "let the stack read it, then use the remediate command")
+    if not text:
         return None
     from remediator.core.policies.evaluate import denies_reading
 
     try:
-        document = json.loads(grants.secret_policy or "{}")
+        document = json.loads(text)
     except (ValueError, RecursionError):
-        return None  # the grant will say so
-    if not denies_reading(document, role.arn, sign_in.secret_arn):
+        return None  # a grant in that policy will say so
+    if not denies_reading(document, role.arn, secret, bounded=bool(role.boundary)):
         return None
-    reason = f"the secret's own policy denies the role {role.arn} to read it"
+    reason = f"the policy of the secret {secret} denies the role {role.arn} to read it"
     advice = "leave the role out of that statement of the secret's policy, then use the remediate command"
     return advised(reason, advice)

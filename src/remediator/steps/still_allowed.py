@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 from functools import partial
+from itertools import chain
 
 from botocore.exceptions import ClientError
 
 from remediator.aws.client import found, message_of, raise_if_transient
+from remediator.aws.regions import UnreadableRegion, projects_in
 from remediator.core.case import Case
 from remediator.core.codebuild.project import Snapshot, role_name
 from remediator.core.guards.history import stopped
 from remediator.core.guards.review import still_objects
-from remediator.core.guards.shared_role import shared_with, users_of_roles
+from remediator.core.guards.shared_role import region_unreadable, shared_with, users_of_roles
 from remediator.core.guards.strangers import pipeline_objection, unread_pipeline
 from remediator.core.outcome import Outcome, advised, gave_up
 from remediator.core.value import value
@@ -68,13 +70,20 @@ def still_allowed(case: Case, project: str, execution: str, services: Services) 
 
 def shared_role(role: str, project: str, execution: str, services: Services) -> str | Busy | Outcome:
     """Who shares the role of this name, as a sentence, empty for nobody; the outcome where strangers could read the
-    secret through one of them. All projects are read, unless that was done a short while ago."""
+    secret through one of them, or where not all who share it can be read. All projects are read, in all regions that
+    the stack was told of, unless that was done a short while ago."""
     index, settings, now = services.role_index, services.settings, services.now()
     users = index.users(now)
     if users is None:
         if not index.begin(execution, now):
             return Busy("read who shares the roles")
-        users = users_of_roles(map(Snapshot, services.codebuild.projects(settings.covers)))
+        here = services.codebuild.projects(settings.covers)
+        try:
+            there = projects_in(services.codebuild_elsewhere, settings.covers)
+            users = users_of_roles(map(Snapshot, chain(here, there)), settings.region)
+        except UnreadableRegion as unreadable:
+            index.give_up(execution)
+            return region_unreadable(role, *unreadable.args)
         index.keep(users, execution, now)
     return shared_with(users, role, project, settings.untrusted_projects)
 

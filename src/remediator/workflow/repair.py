@@ -53,6 +53,7 @@ class Repair:
         self._durable = durable
         self._lease = lease
         self._checked = False
+        self._unread = ("", "")
         self.changes: tuple[str, ...] = ()
         self.record: dict[str, Any] = {}
         self.done = Done()
@@ -69,6 +70,7 @@ class Repair:
             if isinstance(checked, Outcome):
                 return checked
             self.done = replace(self.done, earlier_proof=isinstance(checked, Trusted))
+            self._unread = (case.reader.role, case.reader.of_version(checked.version))
         self._checked = not case.auth_config
         if self._settings.mode == "plan":
             return self._planned(case)
@@ -160,3 +162,13 @@ class Repair:
                 self._durable.step("leave-alone", self._lease.project.leave_alone)
         state = "the changes to the project were taken back" if result.undone else "the project was left as it is"
         return outcome.with_facts(reason=f"{outcome.reason}; {state}")
+
+    def keep_unreadable(self) -> None:
+        """Remember that the role could not read the secret, for the next project with it. An execution that an earlier
+        release started does not know which version that was."""
+        role, seen = self._unread
+        if role:
+            with suppress(DurableOperationError):  # then the next one finds out by itself
+                services = self._services
+                add = services.secret_record.add_unreadable
+                self._durable.step("keep-unreadable", lambda: add(role, seen, services.now()))

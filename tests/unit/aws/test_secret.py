@@ -137,3 +137,21 @@ def test_the_secrets_policy_is_never_written_without_the_block_of_public_ones() 
     client = stubbed("put_resource_policy", {"ARN": given.SECRET}, asked)
 
     Secret(client, given.SECRET).put_policy(POLICY)
+
+
+@pytest.mark.parametrize("code", ["ResourceNotFoundException", "InvalidRequestException"])
+def test_a_secret_that_is_gone_has_no_policy(code: str) -> None:
+    assert Secret(refusing("get_resource_policy", code), given.SECRET).policy() is None
+
+
+def test_a_policy_that_may_not_be_read_is_an_error() -> None:
+    with pytest.raises(ClientError, match="AccessDenied"):
+        Secret(refusing("get_resource_policy", "AccessDeniedException"), given.SECRET).policy()
+
+
+def refusing(call: str, code: str) -> Any:
+    client = given.aws("secretsmanager")
+    stub = Stubber(client)
+    stub.add_client_error(call, code)
+    stub.activate()
+    return client

@@ -94,3 +94,13 @@ def test_what_does_not_fit_into_an_item_is_not_kept_and_keeps_nobody_waiting(ind
 
     assert index.users(NOW) is None
     assert index.begin(TWO, NOW + 1)
+
+
+def test_who_can_not_read_all_projects_keeps_nothing_and_nobody_waiting(index: RoleIndex) -> None:
+    index.begin(ONE, NOW)
+    index.give_up(ONE)
+
+    assert index.users(NOW) is None
+    assert index.begin(TWO, NOW + 1)
+    index.give_up(ONE)
+    assert not index.begin(ONE, NOW + 2), "the turn is another one's by now"

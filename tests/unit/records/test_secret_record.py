@@ -7,7 +7,15 @@ from collections.abc import Callable, Iterator
 import pytest
 from botocore.exceptions import ClientError
 
-from remediator.records.secret_record import ACCEPTED_FOR, ASKING, EDITING, REFUSED_FOR, Known, SecretRecord
+from remediator.records.secret_record import (
+    ACCEPTED_FOR,
+    ASKING,
+    EDITING,
+    REFUSED_FOR,
+    UNREADABLE_FOR,
+    Known,
+    SecretRecord,
+)
 from remediator.records.table import Table
 from tests.moto_aws import mock_aws
 from tests.unit import given
@@ -338,3 +346,52 @@ def test_a_table_that_is_gone_is_an_error_and_no_answer() -> None:
         ):
             with pytest.raises(ClientError, match="ResourceNotFoundException"):
                 ask()
+
+
+# Who could not read it
+
+
+def test_roles_that_could_not_read_the_secret_are_known_with_what_it_was_then(record: SecretRecord) -> None:
+    record.add_unreadable("orders-build", "one", NOW)
+    record.add_unreadable("invoices-build", "one", NOW)
+    record.add_unreadable("orders-build", "one", NOW)
+
+    known = record.ask(OLD, ONE, NOW)
+
+    assert (known.unreadable, known.unreadable_as) == (("invoices-build", "orders-build"), "one")
+
+
+def test_what_was_learned_of_another_version_or_policy_is_not_kept(record: SecretRecord) -> None:
+    record.add_unreadable("orders-build", "one", NOW)
+    record.add_unreadable("invoices-build", "two", NOW)
+
+    known = record.ask(OLD, ONE, NOW)
+
+    assert (known.unreadable, known.unreadable_as) == (("invoices-build",), "two")
+
+
+def test_what_was_learned_can_be_forgotten_and_learned_again(record: SecretRecord) -> None:
+    record.add_unreadable("orders-build", "one", NOW)
+    record.forget_unreadable()
+    assert record.ask(OLD, ONE, NOW).unreadable_as == ""
+
+    record.add_unreadable("invoices-build", "one", NOW)
+
+    assert record.ask(OLD, ONE, NOW).unreadable == ("invoices-build",)
+
+
+def test_what_was_learned_is_believed_for_a_day(record: SecretRecord) -> None:
+    record.add_unreadable("orders-build", "one", NOW)
+    assert record.ask(OLD, ONE, NOW + UNREADABLE_FOR - LATER).unreadable == ("orders-build",)
+    assert record.ask(OLD, ONE, NOW + UNREADABLE_FOR + LATER).unreadable == ()
+
+    record.add_unreadable("invoices-build", "one", NOW + UNREADABLE_FOR + LATER)
+
+    assert record.ask(OLD, ONE, NOW + UNREADABLE_FOR + LATER).unreadable == ("invoices-build",)
+
+
+def test_what_was_learned_stays_while_docker_hub_is_asked(record: SecretRecord) -> None:
+    record.add_unreadable("orders-build", "one", NOW)
+    accept(record)
+
+    assert record.ask(OLD, TWO, NOW + 1).unreadable == ("orders-build",)

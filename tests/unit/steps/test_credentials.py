@@ -13,7 +13,7 @@ from botocore.exceptions import ClientError
 
 from local.registry import Registry
 from remediator.aws.secret import Credentials, MalformedSecret
-from remediator.core.case import Case, FailedBuild
+from remediator.core.case import Case, FailedBuild, Reader
 from remediator.core.outcome import Ending, Outcome
 from remediator.records.secret_record import ACCEPTED_FOR, REFUSED_FOR, SecretRecord
 from remediator.services import Services
@@ -39,8 +39,8 @@ NOT_ACCEPTED = (
     f"Docker Hub does not accept the user name and password of the secret {given.SECRET} (401), which are its keys "
     "username and password"
 )
-UNLIMITED = Accepted()
-LIMITED = Accepted(limit=200, remaining=7, window=21_600)
+UNLIMITED = Accepted(version=GOOD.version)
+LIMITED = Accepted(limit=200, remaining=7, window=21_600, version=GOOD.version)
 NEEDS_THE_KEY = Case(None, auth_config=True, failed=FailedBuild(build=str(given.BUILD_ARN), phase="BUILD"))
 Seen = Accepted | Asking | Unreachable | Outcome
 
@@ -86,6 +86,9 @@ class World(Services):
 
     def check(self, *, trusts: bool) -> Seen | Trusted:
         return CredentialCheck(self, ONE).check(Case(None), trusts=trusts)
+
+    def learned(self, role: str, seen: str) -> None:
+        self.secret_record.add_unreadable(role, seen, self.time)
 
     def allowance(self, execution: str = ONE) -> AccountAllowance | Asking | Unreachable | Outcome:
         return CredentialCheck(self, execution).allowance()
@@ -304,8 +307,8 @@ def test_after_the_lockout_it_is_asked_again(world: World) -> None:
 def test_docker_hub_that_is_not_there_is_unreachable_and_others_may_look_too(world: World, nowhere: str) -> None:
     world.with_settings(DOCKER_HUB_ENDPOINT=nowhere)
 
-    assert world.look(ONE) == Unreachable(earlier=False)
-    assert world.look(TWO) == Unreachable(earlier=False)
+    assert world.look(ONE) == Unreachable(earlier=False, version=GOOD.version)
+    assert world.look(TWO) == Unreachable(earlier=False, version=GOOD.version)
 
 
 def test_a_version_that_was_accepted_before_is_told_as_that_while_docker_hub_is_not_there(
@@ -314,13 +317,13 @@ def test_a_version_that_was_accepted_before_is_told_as_that_while_docker_hub_is_
     world.look()
     world.time += ACCEPTED_FOR + 1
     world.with_settings(DOCKER_HUB_ENDPOINT=nowhere)
-    assert world.look() == Unreachable(earlier=True)
+    assert world.look() == Unreachable(earlier=True, version=GOOD.version)
 
-    assert world.check(trusts=True) == Trusted()
-    assert world.check(trusts=False) == Unreachable(earlier=True)
+    assert world.check(trusts=True) == Trusted(GOOD.version)
+    assert world.check(trusts=False) == Unreachable(earlier=True, version=GOOD.version)
 
     world.secret_fake.credentials = replace(GOOD, version="version-rotated")
-    assert world.look() == world.check(trusts=True) == Unreachable(earlier=False)
+    assert world.look() == world.check(trusts=True) == Unreachable(earlier=False, version="version-rotated")
 
 
 def test_while_another_execution_signs_in_it_is_busy(world: World) -> None:
@@ -417,3 +420,43 @@ def test_no_answer_holds_the_credentials(world: World, nowhere: str) -> None:
     assert {type(seen) for seen in told} == {Accepted, AccountAllowance, Outcome}
     written = "".join(map(text_of, told))
     assert not any(value in written for value in (USER, PASSWORD, "dckr_pat"))
+
+
+# Roles that could not read it
+
+
+def reads(role: str = "orders-build", policy: str = "digest", *, again: bool = False) -> Case:
+    return Case(None, reader=Reader(role, policy, again))
+
+
+def test_a_role_that_could_not_read_the_secret_as_it_is_is_told_and_keeps_nobody_waiting(world: World) -> None:
+    world.learned("orders-build", reads().reader.of_version(GOOD.version))
+
+    refused = world.refused(reads())
+
+    assert refused.ending is Ending.ADVISED
+    assert "builds with the service role orders-build could not read the secret" in refused.reason
+    assert world.sign_ins == 0
+    assert world.look(TWO, reads("invoices-build")) == UNLIMITED
+
+
+@pytest.mark.parametrize("case", [reads(policy="another"), reads("invoices-build"), Case(None), None])
+def test_another_policy_another_role_and_who_does_not_read_it_are_not_held_to_that(
+    world: World, case: Case | None
+) -> None:
+    world.learned("orders-build", reads().reader.of_version(GOOD.version))
+
+    assert world.look(case=case) == UNLIMITED
+
+
+def test_a_new_version_is_not_held_to_what_was_learned_of_another_one(world: World) -> None:
+    world.learned("orders-build", reads().reader.of_version("version-before"))
+
+    assert world.look(case=reads()) == UNLIMITED
+
+
+def test_a_persons_word_goes_before_what_was_learned_and_ends_that(world: World) -> None:
+    world.learned("orders-build", reads().reader.of_version(GOOD.version))
+
+    assert world.look(case=reads(again=True)) == UNLIMITED
+    assert world.look(TWO, reads()) == UNLIMITED

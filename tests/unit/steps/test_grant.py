@@ -15,7 +15,7 @@ from remediator.core.codebuild.project import Role
 from remediator.core.guards.shared_role import RoleUsers
 from remediator.core.job import Job
 from remediator.core.outcome import Ending, Outcome
-from remediator.core.policies.inline_policy import inline_policy, inline_policy_name
+from remediator.core.policies.inline_policy import earlier_inline_policy, inline_policy, inline_policy_name
 from remediator.core.policies.secret_policy import LONGEST_POLICY, with_role
 from remediator.core.repair.change import GrantBy, GrantSecretAccess
 from remediator.services import Services
@@ -289,6 +289,13 @@ def test_an_inline_policy_without_the_secrets_key_is_no_grant_any_more() -> None
 
     account.iam_fake.inline[NAME] = inline_policy(given.SECRET, given.KEY)
     assert Grants(account).role(given.ROLE).granted
+
+
+def test_an_inline_policy_that_decrypts_more_than_the_secret_is_no_grant_any_more() -> None:
+    account = with_key("inline")
+    account.iam_fake.inline[NAME] = earlier_inline_policy(given.SECRET, given.KEY)
+
+    assert not Grants(account).role(given.ROLE).granted
 
 
 def test_what_iam_says_of_the_role_is_kept() -> None:
@@ -587,27 +594,62 @@ def denying(principal: str) -> str:
     return json.dumps({"Version": "2012-10-17", "Statement": [statement]})
 
 
-def test_a_secrets_policy_that_denies_the_role_is_told_where_the_grant_is_written_into_it() -> None:
-    account = Account("secret")
+MODES = ["managed", "inline", "secret", "none"]
+
+
+@pytest.mark.parametrize("mode", MODES)
+def test_a_secrets_policy_that_denies_the_role_is_told_wherever_the_grant_is_written(mode: GrantBy) -> None:
+    account = Account(mode)
     account.secret_fake.text = denying(given.ROLE)
 
-    assert "the secret's own policy denies the role" in objected(account).reason
+    assert f"denies the role {given.ROLE} to read it" in objected(account).reason
+
+
+@pytest.mark.parametrize("mode", MODES)
+def test_the_usual_denial_of_all_but_some_roles_is_an_objection(mode: GrantBy) -> None:
+    account = Account(mode)
+    for others, refused in ((["arn:aws:iam::*:role/admin"], True), (["arn:aws:iam::*:role/admin", given.ROLE], False)):
+        only = {"StringNotLike": {"aws:PrincipalArn": others}}
+        statement = {"Effect": "Deny", "Principal": "*", "Action": "*", "Resource": "*", "Condition": only}
+        account.secret_fake.text = json.dumps({"Statement": [statement]})
+
+        assert (Grants(account).objection(ROLE) is not None) is refused
+
+
+def test_a_secrets_policy_that_denies_all_who_are_not_listed_denies_a_listed_role_with_a_boundary() -> None:
+    account = Account("managed")
+    spared = {"AWS": [given.ROLE, f"arn:aws:iam::{given.ACCOUNT}:root"]}
+    statement = {"Effect": "Deny", "NotPrincipal": spared, "Action": "*", "Resource": "*"}
+    account.secret_fake.text = json.dumps({"Statement": [statement]})
+
+    assert Grants(account).objection(ROLE) is None
+    assert "denies the role" in objected(account, BOUND).reason
 
 
 @pytest.mark.parametrize("text", [None, NAMED, denying(f"{given.ROLE}-other"), "{", "[" * 20_000, "7"])
-def test_a_secrets_policy_that_denies_somebody_else_or_is_none_is_no_objection(text: str | None) -> None:
-    account = Account("secret")
+@pytest.mark.parametrize("mode", MODES)
+def test_a_secrets_policy_that_denies_somebody_else_or_is_none_is_no_objection(mode: GrantBy, text: str | None) -> None:
+    account = Account(mode)
     account.secret_fake.text = text
 
     assert Grants(account).objection(ROLE) is None
 
 
-@pytest.mark.parametrize("mode", ["managed", "inline"])
-def test_a_secrets_policy_that_may_not_be_read_is_not_asked_for(mode: GrantBy) -> None:
-    account = Account(mode)
-    account.secret_fake.errors["policy"] = refusal("Unasked")
+def test_a_secrets_policy_that_may_not_be_read_is_an_objection() -> None:
+    account = Account("managed")
+    account.secret_fake.errors["policy"] = refusal("AccessDeniedException")
 
-    assert Grants(account).objection(ROLE) is None
+    told = objected(account)
+    assert "can't be looked at: AWS says no" in told.reason
+    assert "let the stack read it" in told.advice[0]
+
+
+def test_a_secrets_policy_that_can_not_be_read_right_now_is_asked_for_again() -> None:
+    account = Account("managed")
+    account.secret_fake.errors["policy"] = refusal("ThrottlingException")
+
+    with pytest.raises(ClientError, match="Throttling"):
+        Grants(account).objection(ROLE)
 
 
 # Who shares the role

@@ -35,9 +35,12 @@ def let_role_read(by: str, role_arn: str, policy_arn: str, secret_arn: str, key_
 
 
 def _in_secret(role: str, secret: str) -> str:
-    """A secret has one policy, which is written whole."""
+    """A secret has one policy, which is written whole. It takes a role's ARN only, of which a project may have the last
+    part alone."""
     options = region_and_id(secret)
-    policy = {"Version": "2012-10-17", "Statement": [statement_for([role])]}
+    look = f"# ROLE-ARN: aws iam get-role --role-name {shlex.quote(role)} --query Role.Arn --output text"
+    known = role.startswith("arn:")
+    policy = {"Version": "2012-10-17", "Statement": [statement_for([role if known else "ROLE-ARN"])]}
     get = f"aws secretsmanager get-resource-policy {options} --query ResourcePolicy --output text > policy.json"
     put = f"aws secretsmanager put-resource-policy {options} --resource-policy file://policy.json --block-public-policy"
     return "\n".join(
@@ -46,6 +49,7 @@ def _in_secret(role: str, secret: str) -> str:
             f"# Edit policy.json. If it has a statement {SID}: add the role to the list AWS of that one.",
             "# If it has other statements only: add this one to them. If it is None: this is the whole policy.",
             json.dumps(policy, indent=2),
+            *([] if known else [look]),
             "# Then write it back.",
             put,
         ]

@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from typing import Any
 
 from remediator.core.advice.layout import VALUE_LENGTH, artefact, one_line
-from remediator.core.policies.evaluate import DECRYPT, READ_SECRET, SID, via_service
+from remediator.core.policies.evaluate import DECRYPT, READ_SECRET, SID, only_for
 
 
 def let_key_policy(role_arn: str, secret_arn: str, kms_key_arn: str) -> str:
@@ -57,6 +57,6 @@ def _what_for(boundary_arn: str) -> str:
 
 
 def _decrypt(resource: str, secret_arn: str) -> dict[str, Any]:
-    """Only through Secrets Manager."""
-    via = one_line(via_service(secret_arn))
-    return {"Action": DECRYPT, "Resource": resource, "Condition": {"StringEquals": {"kms:ViaService": via}}}
+    """Only through Secrets Manager, and this secret alone."""
+    only = {key: one_line(value, VALUE_LENGTH) for key, value in only_for(secret_arn).items()}
+    return {"Action": DECRYPT, "Resource": resource, "Condition": {"StringEquals": only}}

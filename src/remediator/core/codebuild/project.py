@@ -16,9 +16,17 @@ Document = dict[str, Any]
 """A raw JSON document as CodeBuild keeps it, members that no SDK knows included."""
 
 
-def role_name(project: Mapping[str, Any]) -> str:
-    """The friendly name of a project's service role, which its record gives as an ARN or by name."""
-    return str(project.get("serviceRole") or "").rpartition("/")[2]
+def role_name(record: Mapping[str, Any]) -> str:
+    """The friendly name of the service role of a project or a build. It is what IAM knows the role by, and unique in an
+    account. The record has an ARN, with or without the role's path, or that name alone.
+    https://docs.aws.amazon.com/AWSCloudFormation/latest/TemplateReference/aws-resource-codebuild-project.html"""
+    return str(record.get("serviceRole") or "").rpartition("/")[2]
+
+
+def is_role_of(account: str, record: Mapping[str, Any]) -> bool:
+    """Is the service role of a project or a build one of this account? A name alone is."""
+    of_account = rf"arn:[a-z-]+:iam::{re.escape(account)}:role/\S+"
+    return re.fullmatch(rf"{of_account}|[\w+=,.@-]+", str(record.get("serviceRole") or ""), re.ASCII) is not None
 
 
 def is_inline(buildspec: str) -> bool:
@@ -57,6 +65,11 @@ class Snapshot:
     @property
     def environment(self) -> Document:
         return self.project.get("environment") or {}
+
+    @property
+    def role_arn(self) -> str:
+        """Its service role's ARN as IAM has it, or what the project calls that role, where it was not read."""
+        return self.role.arn if self.role else str(self.project.get("serviceRole") or "")
 
     @property
     def last_modified(self) -> float:

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
+
 from remediator.core.guards.review import role_objection
 from remediator.core.guards.scope import Scope, out_of_scope, tag_objection
+from remediator.core.guards.shared_role import listed
 from remediator.core.guards.strangers import Untrusted, stranger_objection
 from remediator.core.outcome import Ending, Outcome, advised, skipped
 from remediator.core.reading import Reading
@@ -38,11 +41,10 @@ def grant_objection(reading: Reading, sign_in: SignIn, scope: Scope, untrusted: 
 def left_to_owner(reading: Reading, sign_in: SignIn, why: str) -> Outcome:
     """Outcome where the grant is the owner's to make: with what to do by hand, and what to do instead."""
     snapshot = reading.snapshot
-    grant = sign_in.grant(str(snapshot.project.get("serviceRole", "")))
     named = ", ".join(sign_in.named_in(snapshot.environment))
     return advised(
         f"the build could not read the secret {sign_in.secret_arn}, and nothing was granted: {why}",
-        sign_in.let_role_read(grant.role_arn, "Let its builds read the secret, if they are to."),
+        sign_in.let_role_read(snapshot.role_arn, "Let its builds read the secret, if they are to."),
         f"or undo the repair: take {named} out of the environment of the project {snapshot.name}, and a login that "
         "uses them out of its buildspec",
         "then start the build again",
@@ -63,4 +65,29 @@ def granted_all_the_same(role_arn: str, said: str, found: Outcome | None) -> Out
         f"{what}. CodeBuild says: {said}",
         *(advice or (look,)),
         "then start the build again",
+    )
+
+
+def unreadable_before(roles: Collection[str], role: str, secret: str) -> Outcome | None:
+    """Outcome where a role that is granted the secret would not read it all the same; None where it may be tried.
+
+    `roles` could not: their projects were repaired, their builds failed on the secret, and the repair was taken back.
+    That was within a day, and neither the secret's version nor its policy has changed since. A denial may be for one
+    role alone. Once two could not read it, it is taken for a fault of the secret, and no third one's builds are broken
+    to find that out.
+    """
+    if role not in roles and len(roles) < 2:
+        return None
+    told = (
+        f"builds with the service role {role}"
+        if role in roles
+        else f"builds with other service roles ({listed(sorted(roles))})"
+    )
+    return advised(
+        f"{told} could not read {secret} although they were granted that, and neither its version nor its policy has "
+        "changed since; nothing was written",
+        "look for what refuses the role: a Deny in its other policies, a policy of the organization or of the VPC "
+        "endpoint, the policy of the secret's key",
+        "then use the remediate command, which tries it again; so does a new version of the secret, or an edit of its "
+        "policy",
     )

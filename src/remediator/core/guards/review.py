@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from remediator.core.codebuild.build import Build
-from remediator.core.codebuild.project import Snapshot, role_name
+from remediator.core.codebuild.project import Snapshot, is_role_of, role_name
 from remediator.core.guards.scope import Scope, out_of_scope
 from remediator.core.guards.strangers import Untrusted, stranger_objection
 from remediator.core.outcome import Outcome, advised, gave_up, skipped
@@ -40,20 +40,20 @@ def role_objection(reading: Reading, sign_in: SignIn) -> Outcome | None:
     """Is the role that would be granted the secret the build's own, and are both of this account?"""
     build, own = reading.build, reading.build.failure.build
     elsewhere = foreign_secret(own.region, own.account, sign_in)
-    return _another_role(build, reading.snapshot, sign_in) or _foreign_role(build) or elsewhere
+    return _another_role(build, reading.snapshot, sign_in) or _foreign_role(build, reading.snapshot) or elsewhere
 
 
 def _another_role(build: Build, snapshot: Snapshot, sign_in: SignIn) -> Outcome | None:
     """StartBuild may give a build another role than the project's."""
-    project_role = snapshot.project.get("serviceRole")
-    if build.service_role == project_role:
+    if role_name(build.document) == role_name(snapshot.project):
         return None
+    project_role = snapshot.project.get("serviceRole")
     or_let_read = sign_in.let_role_read(build.service_role, "Or let the role of that build read the credentials.")
     return advised(
         f"the build ran with the service role {build.service_role}, the project has {project_role}: an override, or "
         "the project was edited since",
         "start the build again without the override of its role",
-        *([or_let_read] if _is_of_account(build) else []),
+        *([or_let_read] if is_role_of(build.failure.build.account, build.document) else []),
     )
 
 
@@ -93,18 +93,17 @@ def other_images(builds: Sequence[Build], snapshot: Snapshot, plan: Plan) -> Out
     )
 
 
-def _foreign_role(build: Build) -> Outcome | None:
+def _foreign_role(build: Build, snapshot: Snapshot) -> Outcome | None:
     """IAM knows roles by name: a role of another account would be mistaken for one of that name here."""
-    if _is_of_account(build):
+    account = build.failure.build.account
+    records = (build.document, snapshot.project)
+    foreign = [str(each.get("serviceRole")) for each in records if not is_role_of(account, each)]
+    if not foreign:
         return None
     return advised(
-        f"the project's service role {build.service_role} is not of this account, {build.failure.build.account}",
+        f"the project's service role {foreign[0]} is not of this account, {account}",
         "let that role read the secret in its own account, then set the registry credential by hand",
     )
-
-
-def _is_of_account(build: Build) -> bool:
-    return f":iam::{build.failure.build.account}:role/" in build.service_role
 
 
 def foreign_secret(region: str, account: str, sign_in: SignIn) -> Outcome | None:

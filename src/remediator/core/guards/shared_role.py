@@ -31,14 +31,23 @@ class RoleUsers:
         self.open_names += [name][: (MOST_TOLD + 1 - len(self.open_names)) * is_open]
 
 
-def users_of_roles(projects: Iterable[Snapshot]) -> dict[str, RoleUsers]:
+def users_of_roles(projects: Iterable[Snapshot], region: str = "") -> dict[str, RoleUsers]:
     """The users of each role that several projects have, or one through which strangers could read the secret, by the
-    role's name, which is unique in an account. A project that was given the role since is then not among them."""
+    role's name, which is unique in an account. A project that was given the role since is then not among them.
+
+    `region` is the one whose projects are named by their name alone: roles are of all regions, names of projects are
+    not.
+    """
     users: dict[str, RoleUsers] = {}
     for project in filter(_has_role_of_its_account, projects):
         is_open = stranger_objection(project, "advise") is not None
-        users.setdefault(role_name(project.project), RoleUsers()).add(project.name, is_open=is_open)
+        users.setdefault(role_name(project.project), RoleUsers()).add(_named(project, region), is_open=is_open)
     return {role: found for role, found in users.items() if found.count > 1 or found.open_count}
+
+
+def _named(snapshot: Snapshot, region: str) -> str:
+    its_region = "".join(str(snapshot.project.get("arn") or "").split(":")[3:4])
+    return snapshot.name if its_region in ("", region) or not region else f"{snapshot.name} in {its_region}"
 
 
 def _has_role_of_its_account(snapshot: Snapshot) -> bool:
@@ -64,6 +73,16 @@ def shared_with(users: Mapping[str, RoleUsers], role: str, project: str, untrust
         )
     told = listed([name for name in found.names if name != project], found.count - 1)
     return f"the service role {role} is shared with {told}: once it may read the credentials, their builds can too"
+
+
+def region_unreadable(role: str, region: str, why: str) -> Outcome:
+    """Outcome where strangers could come to read the secret through a project that can't be read."""
+    return advised(
+        f"who else has the service role {role} can't be told, because the projects in {region} can't be read: {why}; "
+        "nothing was written",
+        f"let the stack read the projects in {region}, or take that region out of RoleRegions; then use the remediate "
+        "command",
+    )
 
 
 def listed(names: Sequence[str], count: int | None = None) -> str:

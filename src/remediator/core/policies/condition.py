@@ -10,7 +10,7 @@ from typing import Any
 def holds(condition: Any, context: Mapping[str, str]) -> bool:
     """Is every condition of a statement known to hold?
 
-    `context` holds the request's known keys, with their values. A condition with another key or operator, with a
+    `context` holds the request's known keys, each with its one value. A condition with another key or operator, with a
     variable, or in a wrong form is not known to hold.
     https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_policies_elements_condition_operators.html
     """
@@ -54,21 +54,27 @@ def texts(value: Any) -> tuple[str, ...]:
 
 _COMPARISONS: dict[str, Callable[[str, str], bool]] = {
     "StringEquals": lambda value, known: value == known,
+    "StringEqualsIgnoreCase": lambda value, known: value.lower() == known.lower(),
     "StringLike": like,
     "ArnEquals": arn_like,
     "ArnLike": arn_like,
     "Bool": lambda value, known: value.lower() == known.lower(),
 }
-_OPPOSITES = {f"{kind}Not{how}": f"{kind}{how}" for kind in ("String", "Arn") for how in ("Equals", "Like")}
+_OPPOSITES = {
+    name.replace(how, f"Not{how}"): name for name in _COMPARISONS for how in ("Equals", "Like") if how in name
+}
 
 
 def _is_true(operator: str, known: str | None, values: tuple[str, ...]) -> bool:
-    """One of the values has to match, or with an opposite operator none of them."""
+    """One of the values has to match, or with an opposite operator none of them. `ForAnyValue:` asks for one value of
+    the request's, and a known key has one. `ForAllValues:` also holds where the key is absent: it is not judged.
+    https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_policies_condition-single-vs-multi-valued-context-keys.html
+    """
     if known is None or not values or any(has_variable(value) for value in values):
         return False
     if operator == "Null":
         return "false" in values
-    name = operator.removesuffix("IfExists")
+    name = operator.removeprefix("ForAnyValue:").removesuffix("IfExists")
     compare = _COMPARISONS.get(_OPPOSITES.get(name, name))
     if compare is None:
         return False

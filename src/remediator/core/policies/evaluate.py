@@ -48,71 +48,104 @@ def effect(document: Mapping[str, Any], request: Request) -> Effect:
     return _effect(document, lambda statement: _covers(statement, request, own_resource=False))
 
 
-def effect_for(document: Mapping[str, Any], request: Request, role_arn: str, *, iam_decides: bool = True) -> Effect:
+def effect_for(
+    document: Mapping[str, Any],
+    request: Request,
+    role_arn: str,
+    *,
+    iam_decides: bool = True,
+    bounded: bool = False,
+) -> Effect:
     """What the policy of a key or a secret, one with principals, says to this role.
 
     A policy that names the role's account lets IAM decide there: with `iam_decides` an Allow for the account counts
-    as one for the role. A Deny for it always counts.
+    as one for the role. A Deny for it always counts. `bounded`: has the role a permissions boundary? Then a Deny with
+    NotPrincipal spares it in no case.
     https://docs.aws.amazon.com/kms/latest/developerguide/key-policy-default.html
     """
     account = _field(role_arn, 4)
     itself = {("AWS", role_arn), ("AWS", "*")}
     root = f"arn:{_field(role_arn, 1)}:iam::{account}:root"
-    all_names = itself | ({("AWS", account), ("AWS", root)} if account else set())
+    its_account = {("AWS", account), ("AWS", root)} if account else set()
 
     def applies(statement: Mapping[str, Any]) -> bool:
-        names = itself if statement.get("Effect") == "Allow" and not iam_decides else all_names
-        return _speaks_of(statement, names) and _covers(statement, request, own_resource=True)
+        deny = statement.get("Effect") == "Deny"
+        if "NotPrincipal" in statement:
+            spared = _principals(statement["NotPrincipal"])
+            speaks = deny and bool(spared) and (bounded or not _spares(spared, itself, its_account))
+        else:
+            names = itself | its_account if deny or iam_decides else itself
+            speaks = not names.isdisjoint(_principals(statement.get("Principal")))
+        return speaks and _covers(statement, request, own_resource=True)
 
     return _effect(document, applies)
 
 
-def boundary_refuses(document: Mapping[str, Any], secret_arn: str, kms_key_arn: str = "") -> tuple[str, ...]:
-    """The actions of reading the secret that a role's permissions boundary (`document`) does not allow.
+def boundary_refuses(
+    document: Mapping[str, Any], role_arn: str, secret_arn: str, kms_key_arn: str = ""
+) -> tuple[str, ...]:
+    """The actions of reading the secret that this role's permissions boundary (`document`) does not allow.
 
     `kms_key_arn` is empty without a customer key. A boundary also limits what a secret's or a key's own policy gives
     to the role by its ARN.
     https://docs.aws.amazon.com/IAM/latest/UserGuide/access_policies_boundaries.html
     """
-    requests = [Request(READ_SECRET, secret_arn, {"aws:RequestedRegion": _field(secret_arn, 3)})]
+    requests = [_reading(role_arn, secret_arn)]
     if kms_key_arn:
-        requests.append(Request(DECRYPT, kms_key_arn, _through_secrets_manager(secret_arn)))
+        requests.append(_decrypting(role_arn, secret_arn, kms_key_arn))
     return tuple(request.action for request in requests if effect(document, request) is not Effect.ALLOWED)
 
 
 def key_policy_refuses(
-    document: Mapping[str, Any], role_arn: str, secret_arn: str, kms_key_arn: str, *, iam_decides: bool = True
+    document: Mapping[str, Any],
+    role_arn: str,
+    secret_arn: str,
+    kms_key_arn: str,
+    *,
+    iam_decides: bool = True,
+    bounded: bool = False,
 ) -> bool:
     """Does the policy of the secret's key keep this role from decrypting the secret? Grants are not looked at.
     `iam_decides`: the role's own policies allow it, so it is enough that the key's policy names the account."""
-    context = {**_through_secrets_manager(secret_arn), **_by(role_arn), "kms:CallerAccount": _field(role_arn, 4)}
-    request = Request(DECRYPT, kms_key_arn, context)
-    return effect_for(document, request, role_arn, iam_decides=iam_decides) is not Effect.ALLOWED
+    request = _decrypting(role_arn, secret_arn, kms_key_arn)
+    said = effect_for(document, request, role_arn, iam_decides=iam_decides, bounded=bounded)
+    return said is not Effect.ALLOWED
 
 
-def denies_reading(document: Any, role_arn: str, secret_arn: str) -> bool:
+def denies_reading(document: Any, role_arn: str, secret_arn: str, *, bounded: bool = False) -> bool:
     """Does a statement of the secret's own policy deny this role to read it?"""
-    context = {"aws:RequestedRegion": _field(secret_arn, 3), **_by(role_arn)}
-    return effect_for(document, Request(READ_SECRET, secret_arn, context), role_arn) is Effect.DENIED
+    request = _reading(role_arn, secret_arn)
+    return effect_for(document, request, role_arn, bounded=bounded) is Effect.DENIED
 
 
-def via_service(secret_arn: str) -> str:
-    """What kms:ViaService is in a request that Secrets Manager makes for the reader of this secret.
-    https://docs.aws.amazon.com/kms/latest/developerguide/conditions-kms.html#conditions-kms-via-service"""
-    return f"secretsmanager.{_field(secret_arn, 3)}.{aws_suffix(_field(secret_arn, 1))}"
+def only_for(secret_arn: str) -> dict[str, str]:
+    """The condition, by StringEquals, under which a key is used for this secret and for nothing else: Secrets Manager
+    asks for it, and names the secret in its encryption context.
+    https://docs.aws.amazon.com/kms/latest/developerguide/conditions-kms.html#conditions-kms-via-service
+    https://docs.aws.amazon.com/secretsmanager/latest/userguide/security-encryption.html
+    """
+    via = f"secretsmanager.{_field(secret_arn, 3)}.{aws_suffix(_field(secret_arn, 1))}"
+    return {"kms:ViaService": via, "kms:EncryptionContext:SecretARN": secret_arn}
 
 
-def _through_secrets_manager(secret_arn: str) -> dict[str, str]:
-    """https://docs.aws.amazon.com/secretsmanager/latest/userguide/security-encryption.html"""
+def _reading(role_arn: str, secret_arn: str) -> Request:
+    return Request(READ_SECRET, secret_arn, _by(role_arn, secret_arn))
+
+
+def _decrypting(role_arn: str, secret_arn: str, kms_key_arn: str) -> Request:
+    caller = {"kms:CallerAccount": _field(role_arn, 4)}
+    return Request(DECRYPT, kms_key_arn, {**_by(role_arn, secret_arn), **only_for(secret_arn), **caller})
+
+
+def _by(role_arn: str, secret_arn: str) -> dict[str, str]:
+    """What is known of every request that a build makes with its service role: who asks, in which region, over TLS.
+    https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_policies_condition-keys.html"""
     return {
+        "aws:PrincipalAccount": _field(role_arn, 4),
+        "aws:PrincipalArn": role_arn,
         "aws:RequestedRegion": _field(secret_arn, 3),
-        "kms:ViaService": via_service(secret_arn),
-        "kms:EncryptionContext:SecretARN": secret_arn,
+        "aws:SecureTransport": "true",
     }
-
-
-def _by(role_arn: str) -> dict[str, str]:
-    return {"aws:PrincipalAccount": _field(role_arn, 4), "aws:PrincipalArn": role_arn}
 
 
 def _field(arn: str, number: int) -> str:
@@ -131,13 +164,12 @@ def _effect(document: Any, applies: Callable[[Mapping[str, Any]], bool]) -> Effe
     return Effect.ALLOWED if "Allow" in effects else Effect.SILENT
 
 
-def _speaks_of(statement: Mapping[str, Any], names: set[tuple[str, str]]) -> bool:
-    """Is one of these names a principal of the statement? A Deny with NotPrincipal is for everybody whom it does not
-    list; an Allow with it is not judged."""
-    if "NotPrincipal" in statement:
-        spared = _principals(statement["NotPrincipal"])
-        return statement.get("Effect") == "Deny" and bool(spared) and names.isdisjoint(spared)
-    return not names.isdisjoint(_principals(statement.get("Principal")))
+def _spares(spared: list[tuple[str, str]], itself: set[tuple[str, str]], its_account: set[tuple[str, str]]) -> bool:
+    """Does a NotPrincipal spare the role? It has to list the role and its account: IAM looks at both, one after the
+    other. A list that names everybody does.
+    https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_policies_elements_notprincipal.html
+    """
+    return ("AWS", "*") in spared or not (itself.isdisjoint(spared) or its_account.isdisjoint(spared))
 
 
 def _principals(value: Any) -> list[tuple[str, str]]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import math
 import re
+from hashlib import sha256
 from typing import Any
 
 from remediator.core.policies.evaluate import READ_SECRET, SID
@@ -72,6 +73,17 @@ def names_role(text: str | None, role_arn: str) -> bool:
     statements = _statements(_read(text))
     own = _own(statements)
     return own is not None and role_arn in _roles(statements[own])
+
+
+def digest_of_others(text: str) -> str:
+    """A digest of the policy without our statement, which each grant changes; empty where there is no other one."""
+    try:
+        policy = _read(text)
+        others = [each for each in _statements(policy) if not (isinstance(each, dict) and each.get("Sid") == SID)]
+        written = json.dumps({**policy, "Statement": others}, sort_keys=True) if others else ""
+    except SecretPolicyFault:
+        written = text
+    return sha256(written.encode("utf-8", "surrogatepass")).hexdigest()[:16] if written else ""
 
 
 def _read(text: str | None) -> dict[str, Any]:

@@ -97,7 +97,7 @@ def make_plan(
     variables. `for_build`: a build gets the credential as an override, so the role has to read the secret in any case.
     """
     granted = snapshot.role is not None and snapshot.role.granted
-    grant = None if granted else sign_in.grant(str(snapshot.project.get("serviceRole", "")))
+    grant = None if granted else sign_in.grant(snapshot.role_arn)
     credential = _registry_credential(snapshot, sign_in)
     variables = _environment_variables(snapshot, sign_in, buildspec, login is not None, auth_config)
     if not (credential or variables or for_build or sign_in.named_in(snapshot.environment)):

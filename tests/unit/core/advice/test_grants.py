@@ -57,6 +57,15 @@ def test_with_secret_the_statement_is_told_that_the_stack_looks_for_and_goes_on_
     assert f"get-resource-policy --region eu-west-1 --secret-id {SECRET}" in get
     assert f"put-resource-policy --region eu-west-1 --secret-id {SECRET}" in put
     assert "attach" not in text
+    assert "ROLE-ARN" not in text
+
+
+def test_with_secret_a_role_of_which_only_the_name_is_known_is_looked_up_first() -> None:
+    lines = pasted(let_role_read("secret", "web-build", POLICY, SECRET, "")).splitlines()
+    policy = json.loads("\n".join(line for line in lines if not line.startswith(("#", "aws "))))
+
+    assert policy["Statement"][0]["Principal"] == {"AWS": ["ROLE-ARN"]}
+    assert "# ROLE-ARN: aws iam get-role --role-name web-build --query Role.Arn --output text" in lines
 
 
 @pytest.mark.parametrize("by", ["managed", "inline", "secret"])

@@ -41,7 +41,8 @@ not let the role in
   "Resource": "*",
   "Condition": {
     "StringEquals": {
-      "kms:ViaService": "secretsmanager.eu-west-1.amazonaws.com"
+      "kms:ViaService": "secretsmanager.eu-west-1.amazonaws.com",
+      "kms:EncryptionContext:SecretARN": "arn:aws:secretsmanager:eu-west-1:111122223333:secret:dockerhub-AbCdEf"
     }
   }
 }"""
@@ -70,7 +71,8 @@ why: a role may do nothing that its boundary does not allow, whatever other poli
   "Resource": "arn:aws:kms:eu-west-1:111122223333:key/1234abcd-12ab-34cd-56ef-1234567890ab",
   "Condition": {
     "StringEquals": {
-      "kms:ViaService": "secretsmanager.eu-west-1.amazonaws.com"
+      "kms:ViaService": "secretsmanager.eu-west-1.amazonaws.com",
+      "kms:EncryptionContext:SecretARN": "arn:aws:secretsmanager:eu-west-1:111122223333:secret:dockerhub-AbCdEf"
     }
   }
 }"""
@@ -81,13 +83,15 @@ def test_the_statement_lets_the_role_in() -> None:
     document = {"Statement": statements(let_key_policy(ROLE, SECRET, KEY))}
     assert not key_policy_refuses(document, ROLE, SECRET, KEY)
     assert key_policy_refuses(document, f"{ROLE}er", SECRET, KEY)
+    assert key_policy_refuses(document, ROLE, f"{SECRET[:-1]}g", KEY)
 
 
 @pytest.mark.parametrize("key", ["", KEY])
 def test_a_boundary_with_the_statements_refuses_nothing(key: str) -> None:
     document = {"Statement": statements(let_boundary(ROLE, BOUNDARY, SECRET, key))}
-    assert boundary_refuses(document, SECRET, key) == ()
-    assert boundary_refuses(document, f"{SECRET[:-1]}g", key) == (READ_SECRET,)
+    refused = (READ_SECRET, DECRYPT) if key else (READ_SECRET,)
+    assert boundary_refuses(document, ROLE, SECRET, key) == ()
+    assert boundary_refuses(document, ROLE, f"{SECRET[:-1]}g", key) == refused
 
 
 @pytest.mark.parametrize(

@@ -68,7 +68,34 @@ def test_the_other_role_is_let_read_the_secret_by_lines_to_paste_where_it_is_of_
     assert len(foreign.advice) == 1
 
 
-@pytest.mark.parametrize("role", ["arn:aws:iam::999999999999:role/codebuild", "codebuild", None])
+NAMES = [given.ROLE, given.ROLE_NAME, f"arn:aws:iam::{given.ACCOUNT}:role/{given.ROLE_NAME}"]
+"""One role, as a record may have it: by IAM's ARN, by name, by an ARN without its path."""
+
+
+@pytest.mark.parametrize("of_build", NAMES)
+@pytest.mark.parametrize("of_project", NAMES)
+def test_one_role_in_two_spellings_is_no_other_role(of_build: str, of_project: str) -> None:
+    assert review(given.build(serviceRole=of_build), given.snapshot(serviceRole=of_project)) is None
+
+
+@pytest.mark.parametrize("of_build", ["admin", OTHER_ROLE])
+def test_a_role_of_another_name_is_another_role_however_it_is_written(of_build: str) -> None:
+    found = review(given.build(serviceRole=of_build), given.snapshot(serviceRole=given.ROLE_NAME))
+
+    assert found is not None
+    assert f"the build ran with the service role {of_build}" in found.reason
+
+
+@pytest.mark.parametrize("of_build", NAMES)
+def test_a_project_whose_role_is_of_another_account_is_left_alone_though_the_names_are_equal(of_build: str) -> None:
+    foreign = given.ROLE.replace(given.ACCOUNT, "999999999999")
+    found = review(given.build(serviceRole=of_build), given.snapshot(serviceRole=foreign))
+
+    assert found is not None
+    assert f"{foreign} is not of this account" in found.reason
+
+
+@pytest.mark.parametrize("role", ["arn:aws:iam::999999999999:role/codebuild", "another:codebuild", None])
 def test_a_role_that_is_not_of_this_account_is_left_alone(role: str | None) -> None:
     """IAM is asked by name, and would tell of the wrong one."""
     found = review(given.build(serviceRole=role), given.snapshot(serviceRole=role), "repair")

@@ -66,8 +66,14 @@ def test_a_project_of_this_stack_is_left_alone() -> None:
     assert "belongs to this stack" in says(tagged(("aws:cloudformation:stack-name", OWN.stack)), OWN)
 
 
-def test_a_project_that_runs_with_the_functions_own_role_is_left_alone() -> None:
-    assert "belongs to this stack" in says(tagged(serviceRole=OWN_ROLE), OWN)
+@pytest.mark.parametrize("role", [OWN_ROLE, "remediator-RemediatorRole", OWN_ROLE.replace("role/", "role/ci/")])
+def test_a_project_that_runs_with_the_functions_own_role_is_left_alone(role: str) -> None:
+    assert "belongs to this stack" in says(tagged(serviceRole=role), OWN)
+
+
+@pytest.mark.parametrize("role", ["RemediatorRole", f"{OWN_ROLE}2", given.ROLE])
+def test_a_project_that_runs_with_a_role_of_another_name_is_in_scope(role: str) -> None:
+    assert out_of_scope(tagged(serviceRole=role), OWN) is None
 
 
 def test_its_own_tag_lets_no_project_of_the_stack_in() -> None:

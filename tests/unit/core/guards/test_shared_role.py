@@ -7,7 +7,14 @@ from typing import Any
 import pytest
 
 from remediator.core.codebuild.project import Snapshot
-from remediator.core.guards.shared_role import MOST_TOLD, RoleUsers, listed, shared_with, users_of_roles
+from remediator.core.guards.shared_role import (
+    MOST_TOLD,
+    RoleUsers,
+    listed,
+    region_unreadable,
+    shared_with,
+    users_of_roles,
+)
 from remediator.core.guards.strangers import Untrusted
 from remediator.core.outcome import Ending, Outcome
 from tests.unit import given
@@ -60,6 +67,25 @@ def test_another_accounts_role_of_the_same_name_is_another_role() -> None:
 @pytest.mark.parametrize("role", [given.ROLE_NAME, f"arn:aws:iam::123456789012:role/{given.ROLE_NAME}"])
 def test_a_role_is_told_by_its_name_however_a_project_writes_it(role: str) -> None:
     assert "is shared with invoices" in str(told_of(neighbour("invoices", serviceRole=role)))
+
+
+def test_projects_of_other_regions_are_told_with_their_region_and_are_not_those_of_that_name_here() -> None:
+    elsewhere = f"arn:aws:codebuild:us-east-1:{given.ACCOUNT}:project/{given.PROJECT}"
+    projects = [Snapshot(given.project()), neighbour(given.PROJECT, arn=elsewhere, projectVisibility="PUBLIC_READ")]
+
+    refused = shared_with(users_of_roles(projects, given.REGION), given.ROLE_NAME, given.PROJECT, "advise")
+
+    assert isinstance(refused, Outcome)
+    assert f"shares with {given.PROJECT} in us-east-1:" in refused.reason
+
+
+def test_a_region_whose_projects_can_not_be_read_ends_with_its_name_and_what_to_do() -> None:
+    refused = region_unreadable("build-role", "us-east-1", "AWS says no")
+
+    assert refused.ending is Ending.ADVISED
+    assert "build-role" in refused.reason
+    assert "the projects in us-east-1 can't be read: AWS says no; nothing was written" in refused.reason
+    assert "RoleRegions" in refused.advice[0]
 
 
 def test_the_projects_that_share_a_role_are_named() -> None:

@@ -14,10 +14,11 @@ from remediator.core.policies.evaluate import (
     Effect,
     Request,
     boundary_refuses,
+    denies_reading,
     effect,
     effect_for,
     key_policy_refuses,
-    via_service,
+    only_for,
 )
 from tests.unit.given import ACCOUNT, OTHER_SECRET, ROLE, SECRET
 
@@ -26,6 +27,7 @@ Json = dict[str, Any]
 KEY = f"arn:aws:kms:eu-west-1:{ACCOUNT}:key/1234abcd-12ab-34cd-56ef-1234567890ab"
 ROOT = f"arn:aws:iam::{ACCOUNT}:root"
 STRANGER = "arn:aws:iam::210987654321:role/builds"
+SESSION = f"arn:aws:sts::{ACCOUNT}:assumed-role/builds/AWSCodeBuild-1"
 READ = Request(READ_SECRET, SECRET, {"aws:RequestedRegion": "eu-west-1"})
 VIA = "secretsmanager.eu-west-1.amazonaws.com"
 OF_AN_ORGANISATION = {"StringNotEquals": {"aws:PrincipalOrgID": "o-1"}}
@@ -132,13 +134,13 @@ STATEMENTS = st.dictionaries(st.sampled_from(ELEMENTS), VALUES)
 def test_no_document_is_a_reason_to_fail(document: Any) -> None:
     assert effect(document, READ) in Effect
     assert effect_for(document, READ, ROLE) in Effect
-    assert boundary_refuses(document, SECRET, KEY) in ((), (READ_SECRET,), (DECRYPT,), (READ_SECRET, DECRYPT))
+    assert boundary_refuses(document, ROLE, SECRET, KEY) in ((), (READ_SECRET,), (DECRYPT,), (READ_SECRET, DECRYPT))
     assert key_policy_refuses(document, ROLE, SECRET, KEY) in (True, False)
 
 
 @randomly(st.text(max_size=30), st.text(max_size=30), st.text(max_size=30))
 def test_no_name_is_a_reason_to_fail(role: str, secret: str, key: str) -> None:
-    assert boundary_refuses({"Statement": EVERYTHING}, secret, key) == ()
+    assert boundary_refuses({"Statement": EVERYTHING}, role, secret, key) == ()
     assert not key_policy_refuses({"Statement": {**EVERYTHING, "Principal": "*"}}, role, secret, key)
 
 
@@ -146,7 +148,7 @@ def test_no_name_is_a_reason_to_fail(role: str, secret: str, key: str) -> None:
 
 
 def boundary(*statements: Json, key: str = KEY) -> tuple[str, ...]:
-    return boundary_refuses({"Version": "2012-10-17", "Statement": list(statements)}, SECRET, key)
+    return boundary_refuses({"Version": "2012-10-17", "Statement": list(statements)}, ROLE, SECRET, key)
 
 
 @pytest.mark.parametrize(
@@ -165,6 +167,14 @@ def boundary(*statements: Json, key: str = KEY) -> tuple[str, ...]:
             allow(Action=DECRYPT, Resource="*", Condition={"StringLike": {"kms:ViaService": "secretsmanager.*"}}),
         ],
         [EVERYTHING, deny(Action="*", Resource="*", Condition=OF_AN_ORGANISATION)],
+        [allow(Action="*", Resource="*", Condition={"StringEquals": {"aws:PrincipalAccount": ACCOUNT}})],
+        [allow(Action="*", Resource="*", Condition={"ArnLike": {"aws:PrincipalArn": [STRANGER, ROLE]}})],
+        [allow(Action="*", Resource="*", Condition={"Bool": {"aws:SecureTransport": "true"}})],
+        [EVERYTHING, deny(Action="*", Resource="*", Condition={"Bool": {"aws:SecureTransport": "false"}})],
+        [
+            EVERYTHING,
+            deny(Action="*", Resource="*", Condition={"StringNotLike": {"aws:PrincipalArn": f"{ROLE[:-3]}*"}}),
+        ],
         [
             EVERYTHING,
             deny(Action="*", Resource="*", Condition={"StringNotEquals": {"aws:RequestedRegion": "eu-west-1"}}),
@@ -190,6 +200,22 @@ def test_a_boundary_that_allows_both_refuses_nothing(statements: list[Json]) -> 
             (READ_SECRET, DECRYPT),
         ),
         (
+            [EVERYTHING, deny(Action="*", Resource="*", Condition={"StringNotLike": {"aws:PrincipalArn": STRANGER}})],
+            (READ_SECRET, DECRYPT),
+        ),
+        (
+            [EVERYTHING, deny(Action="*", Resource="*", Condition={"StringEquals": {"aws:PrincipalAccount": ACCOUNT}})],
+            (READ_SECRET, DECRYPT),
+        ),
+        (
+            [allow(Action="*", Resource="*", Condition={"StringEquals": {"aws:PrincipalArn": STRANGER}})],
+            (READ_SECRET, DECRYPT),
+        ),
+        (
+            [EVERYTHING, deny(Action="kms:*", Resource="*", Condition={"Bool": {"aws:SecureTransport": "true"}})],
+            (DECRYPT,),
+        ),
+        (
             [EVERYTHING, deny(Action="*", Resource="*", Condition={"StringLike": {"aws:RequestedRegion": "eu-*"}})],
             (READ_SECRET, DECRYPT),
         ),
@@ -212,8 +238,9 @@ def of_key(principal: Any = None, effect_: str = "Allow", **elements: Any) -> Js
     return {"Effect": effect_, "Action": "kms:*", "Resource": "*", **named, **elements}
 
 
-def refuses(*statements: Json, role: str = ROLE) -> bool:
-    return key_policy_refuses({"Version": "2012-10-17", "Statement": list(statements)}, role, SECRET, KEY)
+def refuses(*statements: Json, role: str = ROLE, bounded: bool = False) -> bool:
+    document = {"Version": "2012-10-17", "Statement": list(statements)}
+    return key_policy_refuses(document, role, SECRET, KEY, bounded=bounded)
 
 
 @pytest.mark.parametrize(
@@ -299,14 +326,27 @@ def test_a_condition_that_it_does_not_meet_or_that_nobody_can_judge_lets_nobody_
         (of_key({"AWS": ROLE}, "Deny", Action="kms:ScheduleKeyDeletion"), False),
         (of_key(None, "Deny", NotPrincipal={"AWS": STRANGER}), True),
         (of_key(None, "Deny", NotPrincipal={"Service": "logs.amazonaws.com"}), True),
-        (of_key(None, "Deny", NotPrincipal={"AWS": [ROLE, STRANGER]}), False),
-        (of_key(None, "Deny", NotPrincipal={"AWS": ROOT}), False),
+        (of_key(None, "Deny", NotPrincipal={"AWS": ROLE}), True),
+        (of_key(None, "Deny", NotPrincipal={"AWS": [ROLE, STRANGER]}), True),
+        (of_key(None, "Deny", NotPrincipal={"AWS": ROOT}), True),
+        (of_key(None, "Deny", NotPrincipal={"AWS": [ROLE, "arn:aws:iam::210987654321:root"]}), True),
+        (of_key(None, "Deny", NotPrincipal={"AWS": [ROOT, SESSION]}), True),
+        (of_key(None, "Deny", NotPrincipal={"AWS": [ROLE, ROOT, STRANGER]}), False),
+        (of_key(None, "Deny", NotPrincipal={"AWS": [ACCOUNT, ROLE]}), False),
+        (of_key(None, "Deny", NotPrincipal="*"), False),
         (of_key(None, "Deny", NotPrincipal={"AWS": [None]}), False),
         (of_key(None, "Deny", NotPrincipal=None), False),
     ],
 )
 def test_a_deny_counts_for_those_whom_it_is_for(statement: Json, refused: bool) -> None:
     assert refuses(of_key({"AWS": ROOT}), statement) is refused
+
+
+def test_a_deny_with_a_list_of_the_spared_spares_no_role_that_has_a_boundary() -> None:
+    spared = of_key(None, "Deny", NotPrincipal={"AWS": [ROLE, ROOT]})
+    assert not refuses(of_key({"AWS": ROOT}), spared)
+    assert refuses(of_key({"AWS": ROOT}), spared, bounded=True)
+    assert not refuses(of_key({"AWS": ROOT}), bounded=True)
 
 
 def test_an_allow_for_everybody_but_some_is_no_promise() -> None:
@@ -352,4 +392,47 @@ def test_what_is_no_roles_arn_belongs_to_no_account(name: str) -> None:
     ],
 )
 def test_the_service_that_decrypts_is_the_one_of_the_secrets_region(secret: str, service: str) -> None:
-    assert via_service(secret) == service
+    assert only_for(secret) == {"kms:ViaService": service, "kms:EncryptionContext:SecretARN": secret}
+
+
+# The secret's own policy
+
+
+def denied(statement: Json, *, bounded: bool = False) -> bool:
+    document = {"Version": "2012-10-17", "Statement": [statement]}
+    return denies_reading(document, ROLE, SECRET, bounded=bounded)
+
+
+def of_secret(**elements: Any) -> Json:
+    return {"Effect": "Deny", "Principal": "*", "Action": "secretsmanager:*", "Resource": "*", **elements}
+
+
+@pytest.mark.parametrize(
+    ("condition", "refused"),
+    [
+        ({"StringNotLike": {"aws:PrincipalArn": [STRANGER, f"arn:aws:iam::{ACCOUNT}:role/admin"]}}, True),
+        ({"StringNotLike": {"aws:PrincipalArn": [STRANGER, f"arn:aws:iam::{ACCOUNT}:role/*"]}}, False),
+        ({"ArnNotEquals": {"aws:PrincipalArn": ROLE}}, False),
+        ({"StringNotEqualsIgnoreCase": {"aws:PrincipalArn": ROLE.upper()}}, False),
+        ({"StringNotEqualsIgnoreCase": {"aws:PrincipalArn": STRANGER}}, True),
+        ({"ForAnyValue:StringEquals": {"aws:PrincipalAccount": [ACCOUNT]}}, True),
+        ({"ForAnyValue:StringEquals": {"aws:PrincipalAccount": ["210987654321"]}}, False),
+        ({"Bool": {"aws:SecureTransport": "false"}}, False),
+        ({"BoolIfExists": {"aws:SecureTransport": False}}, False),
+        ({"Bool": {"aws:SecureTransport": True}}, True),
+        ({"StringNotLike": {"aws:userid": "AROAEXAMPLE:*"}}, False),
+        ({"StringNotEquals": {"aws:SourceVpce": "vpce-1"}}, False),
+    ],
+)
+def test_a_deny_in_the_secrets_policy_counts_where_its_condition_is_known_to_hold(
+    condition: Json, refused: bool
+) -> None:
+    assert denied(of_secret(Condition=condition)) is refused
+
+
+def test_a_secrets_policy_that_denies_everybody_who_is_not_listed_denies_a_role_with_a_boundary() -> None:
+    statement = {**of_secret(NotPrincipal={"AWS": [ROLE, ROOT]})}
+    del statement["Principal"]
+    assert not denied(statement)
+    assert denied(statement, bounded=True)
+    assert denied({**statement, "NotPrincipal": {"AWS": ROLE}})

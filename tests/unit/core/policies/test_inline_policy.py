@@ -11,7 +11,11 @@ from remediator.core.policies.inline_policy import inline_policy, inline_policy_
 from tests.unit import given
 
 KEY = given.KEY
-VIA = {"kms:ViaService": f"secretsmanager.{given.REGION}.amazonaws.com"}
+CONTEXT = "kms:EncryptionContext:SecretARN"
+VIA = {
+    "kms:ViaService": f"secretsmanager.{given.REGION}.amazonaws.com",
+    "kms:EncryptionContext:SecretARN": given.SECRET,
+}
 
 
 @dataclass(frozen=True)
@@ -30,7 +34,9 @@ ASKED = [
     Asked(Request("secretsmanager:PutSecretValue", given.SECRET, {}), Effect.SILENT, Effect.SILENT),
     Asked(Request(DECRYPT, KEY, VIA), Effect.SILENT, Effect.ALLOWED),
     Asked(Request(DECRYPT, KEY, {}), Effect.SILENT, Effect.SILENT),
-    Asked(Request(DECRYPT, KEY, {"kms:ViaService": "s3.eu-west-1.amazonaws.com"}), Effect.SILENT, Effect.SILENT),
+    Asked(Request(DECRYPT, KEY, {**VIA, "kms:ViaService": "s3.eu-west-1.amazonaws.com"}), Effect.SILENT, Effect.SILENT),
+    Asked(Request(DECRYPT, KEY, {**VIA, CONTEXT: given.OTHER_SECRET}), Effect.SILENT, Effect.SILENT),
+    Asked(Request(DECRYPT, KEY, {"kms:ViaService": VIA["kms:ViaService"]}), Effect.SILENT, Effect.SILENT),
     Asked(Request(DECRYPT, f"{KEY[:-1]}0", VIA), Effect.SILENT, Effect.SILENT),
     Asked(Request("kms:Encrypt", KEY, VIA), Effect.SILENT, Effect.SILENT),
 ]

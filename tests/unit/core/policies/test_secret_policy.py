@@ -14,6 +14,7 @@ from remediator.core.policies.evaluate import READ_SECRET, SID, Effect, Request,
 from remediator.core.policies.secret_policy import (
     LONGEST_POLICY,
     SecretPolicyFault,
+    digest_of_others,
     names_role,
     with_role,
     without_role,
@@ -294,3 +295,29 @@ def test_a_statement_that_somebody_else_wrote_is_not_changed(text: str) -> None:
 def test_naming_a_role_and_taking_it_out_again_leaves_the_policy_as_it_was(roles: list[str]) -> None:
     text = with_role(policy(FOREIGN), roles[0])
     assert read(without_role(with_role(text, roles[1]), roles[1])) == read(text)
+
+
+# What others wrote
+
+
+def test_a_policy_of_ours_alone_is_the_same_as_none() -> None:
+    assert digest_of_others(with_role(None, ROLE)) == digest_of_others("") == ""
+
+
+def test_our_statement_and_the_way_it_is_written_do_not_change_what_others_wrote() -> None:
+    text = json.dumps({"Version": "2012-10-17", "Statement": [FOREIGN]})
+
+    written = digest_of_others(text)
+
+    assert written
+    assert (
+        digest_of_others(with_role(text, ROLE)) == digest_of_others(json.dumps(json.loads(text), indent=4)) == written
+    )
+
+
+@pytest.mark.parametrize(
+    "text", ["{", "[]", '{"Statement": 7}', '{"Statement": [{"Sid": "DockerHubPulls"}, 7]}', "\ud800"]
+)
+def test_every_other_policy_is_another_one(text: str) -> None:
+    other = json.dumps({"Version": "2012-10-17", "Statement": [FOREIGN]})
+    assert digest_of_others(text) not in ("", digest_of_others(other))
