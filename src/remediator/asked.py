@@ -13,11 +13,11 @@ from remediator.core.case_advice import Done, with_advice
 from remediator.core.codebuild.build import Build
 from remediator.core.codebuild.failure import FAILED_STATUSES
 from remediator.core.codebuild.project import Snapshot
+from remediator.core.codebuild.start import start_claimed
 from remediator.core.decide import make_case, read, refuse_build
 from remediator.core.diagnosis.diagnosis import diagnose
 from remediator.core.diagnosis.unreadable import SecretCause
 from remediator.core.guards.history import History, started_by
-from remediator.core.guards.own_commands import pull_request_objection
 from remediator.core.guards.review import foreign_secret
 from remediator.core.guards.scope import out_of_scope
 from remediator.core.guards.standing import held_back, nothing_to_do, signed_in_since
@@ -58,7 +58,9 @@ class Asked:
     @cached_property
     def reading(self) -> Reading | None:
         terms = self.services.settings.terms
-        return read(self.failed, self.snapshot, terms.sign_in) if self.failed else None
+        if self.failed is None:
+            return None
+        return read(self.failed, self.snapshot, terms.sign_in, start_claimed(self.failed, self.snapshot.project))
 
     @cached_property
     def case(self) -> Case:
@@ -129,9 +131,6 @@ def _case_of(asked: Asked) -> Case:
     refused = refuse_build(build, diagnosis)
     if refused:
         return refused
-    of_pull_request = pull_request_objection(build)
-    if of_pull_request:
-        return Case(of_pull_request, diagnosis.cause)
     pushes = pushes_by_itself(build, snapshot.project, services)
     case = make_case(asked.reading, diagnosis, terms, pushes=pushes)
     # A person who asks what would be changed learns what there is to do instead.

@@ -24,6 +24,7 @@ from remediator.core.repair.plan import Plan
 from remediator.core.value import value
 from remediator.services import Services
 from remediator.steps.grant import Grants
+from remediator.steps.retry_unit import RetryUnits
 
 EDITS = 3
 """How often somebody may edit the project between the plan and the change before it is left to them."""
@@ -114,7 +115,8 @@ class Patch:
             return Case(gave_up("the build's record is gone"))
         role = Grants(self.services).role(str(project.get("serviceRole", "")))
         terms = self.services.settings.terms
-        again = replan(case, read(build, Snapshot(project, role), terms.sign_in), terms)
+        start = RetryUnits(self.services).start_of(self.job, build, project)
+        again = replan(case, read(build, Snapshot(project, role), terms.sign_in, start), terms)
         if again.refusal is None and again.plan.grant not in (None, case.plan.grant):
             return Case(gave_up("the project was given another service role since the diagnosis"), case.cause)
         return again
