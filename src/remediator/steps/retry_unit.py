@@ -1,4 +1,4 @@
-"""Finds the retry unit of a failed build, which has to be run again as one, who started it, and which execution owns it.
+"""Finds the retry unit of a failed build, what has to be run again as one: who started it, and which execution owns it.
 
 That is the build alone, its batch, its pipeline's stage, or the chain of builds that CodeBuild has retried by itself.
 """

@@ -30,8 +30,8 @@ _SAYS_NO_MORE = (
     "source.reportBuildStatus",
     "timeoutInMinutes",
 )
-"""Members that may differ from the project's: they bring nobody's commands, files or settings of tools into a build, and
-no person into its container. How variables differ is looked at apart."""
+"""Members that may differ from the project's: they bring nobody's commands, files or settings of tools into a build,
+and no person into its container. How variables differ is looked at apart."""
 
 
 def other_commands(reading: Reading, sign_in: SignIn) -> Outcome | None:
