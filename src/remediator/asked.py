@@ -34,6 +34,10 @@ _KEY_NOT_READ = (
     "the secret is not read from here: without its key docker_auth_config there is advice instead of a change"
 )
 _NOT_READ = "the service role is not read from here: whether it has the policy already, and who may assume it"
+_START_NOT_READ = (
+    "IAM, pipelines and batches are not read from here: that a webhook, a pipeline or a batch started the failed build is "
+    "its own record's word"
+)
 _GRANT_NOT_READ = "the service role is not read from here: whether it still has the policy, and who may assume it"
 
 
@@ -104,8 +108,16 @@ class Asked:
             what = f"nothing was written; {signed_in_since(self.history)}, so the project itself would not be changed"
         reason = "; ".join([what, *(f"held back right now: {why}" for why in self._held_back())])
         role = _GRANT_NOT_READ if self._granted_before else _NOT_READ
-        unread = (role, *((_KEY_NOT_READ,) if case.auth_config else ()))
+        unread = (role, *((_KEY_NOT_READ,) if case.auth_config else ()), *self._start_not_read)
         return Outcome(Ending.PLANNED, reason, cause=case.cause, changes=case.plan.show(), background=unread)
+
+    @property
+    def _start_not_read(self) -> tuple[str, ...]:
+        """Where it matters: a log is evidence of some starts only."""
+        if self.reading is None or not self.reading.build.failure.of_command:
+            return ()
+        anybody = self.reading.start.chosen_by_starter and not self.reading.build.batch
+        return () if anybody else (_START_NOT_READ,)
 
     def _held_back(self) -> Iterator[str]:
         services, now = self.services, self.services.now()

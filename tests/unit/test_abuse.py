@@ -99,7 +99,7 @@ def test_what_is_no_arn_of_a_build_is_refused(arn: Any) -> None:
         BuildArn.parse(arn)
 
 
-VARIABLES = {
+VARIABLES: dict[str, dict[str, Any]] = {
     "the shell's path": {"name": "PATH", "value": "/evil", "type": "PLAINTEXT"},
     "what bash reads first": {"name": "BASH_ENV", "value": "/evil/x", "type": "PLAINTEXT"},
     "the loader": {"name": "LD_PRELOAD", "value": "/evil/x.so", "type": "PLAINTEXT"},
@@ -117,7 +117,7 @@ VARIABLES = {
 }
 
 
-def told_of(variable: dict[str, str], own: dict[str, str] | None = None, by: Starter = Starter.ANYBODY) -> str:
+def told_of(variable: dict[str, Any], own: dict[str, Any] | None = None, by: Starter = Starter.ANYBODY) -> str:
     build = given.throttled_command(env={"environmentVariables": [variable]})
     snapshot = given.of_commands(env={"environmentVariables": [own] if own else []})
     found = objection(given.reading(build, snapshot, start=Start("", by)), given.SIGN_IN, "advise", 0.0)
@@ -202,7 +202,7 @@ BATCH = f"arn:aws:codebuild:{given.REGION}:{given.ACCOUNT}:build-batch/{given.PR
 @pytest.mark.parametrize("batch", [{}, {"buildBatchArn": BATCH}])
 @pytest.mark.parametrize("version", ["pr/7", "refs/pull/7/head^{" + given.COMMIT + "}", "main", given.COMMIT, "pr/7\n"])
 def test_commands_of_a_version_that_somebody_named_are_no_ground_for_a_repair_or_a_wait(
-    version: str, batch: dict[str, str]
+    version: str, batch: dict[str, Any]
 ) -> None:
     build = given.throttled_command(sourceVersion=version, **batch)
     reading = given.reading(build, given.of_commands())

@@ -18,11 +18,8 @@ RETRIES = {
     "codebuild:StartBuild",
     "codebuild:RetryBuild",
     "codebuild:StopBuild",
-    "codebuild:BatchGetBuildBatches",
     "codebuild:RetryBuildBatch",
-    "codepipeline:GetPipelineState",
     "codepipeline:GetPipeline",
-    "codepipeline:ListActionExecutions",
     "codepipeline:RetryStageExecution",
 }
 WRITES = {"codebuild:UpdateProject", *RETRIES, "iam:AttachRolePolicy", "iam:PassRole"}

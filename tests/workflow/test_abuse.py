@@ -7,8 +7,9 @@ from typing import Any
 
 import pytest
 
+from local.simulator.pipelines import Stage
 from tests.workflow.account import OWNER, Account, Json
-from tests.workflow.commands import INLINE, inline
+from tests.workflow.commands import CURATED, INLINE, inline
 from tests.workflow.watched import refused, refusing
 
 LIMIT = (
@@ -143,6 +144,52 @@ def test_where_roles_may_not_be_read_a_webhook_is_not_known(throttled: Account) 
     throttled.before.append(refusing("GetRole", refused("GetRole", "AccessDenied", "no"), times=1))
     build = throttled.failed_build_of("GitHub-Hookshot/1cdf727", sourceVersion=COMMIT)
     assert_told(throttled, build, f"source version {COMMIT}")
+
+
+TAG = {"name": "TAG", "value": "x", "type": "PLAINTEXT"}
+
+
+def piped(account: Account) -> Json:
+    """A throttled command of a build to which a pipeline's action gives a variable."""
+    members: Json = {"source": {"type": "CODEPIPELINE", "buildspec": INLINE}, "artifacts": {"type": "CODEPIPELINE"}}
+    account.create_project("piped", environment=CURATED, **members)
+    account.agent.repositories["CODEPIPELINE/piped"] = {}
+    account.pipelines.plant_pipeline("release", [Stage("Source", {"Code": None}), Stage("Build", {"Orders": "piped"})])
+    account.pipelines.start("release")
+    build = account.builds("piped")[0]
+    account.world.finish(build["id"])
+    account.simulator._builds.find(build["id"]).document["environment"]["environmentVariables"].append(TAG)
+    return account.build(build["id"])
+
+
+def test_what_a_pipeline_ran_is_repaired_whatever_its_action_sets(throttled: Account) -> None:
+    outcome = throttled.remediate(piped(throttled))
+    assert outcome["outcome"] == "remediated", outcome
+
+
+def test_what_a_pipeline_ran_is_known_also_after_a_newer_execution_has_entered_the_stage(throttled: Account) -> None:
+    """Its state no longer shows the build, its list of what ran does; the stage is not retried then."""
+    build = piped(throttled)
+    throttled.pipelines.start("release")
+    outcome = throttled.remediate(build)
+    assert outcome["outcome"] == "patched", outcome
+    assert throttled.asked("ListActionExecutions")["ListActionExecutions"] >= 1
+
+
+def test_a_build_that_names_a_pipeline_which_did_not_run_it_is_no_ground_for_a_repair(throttled: Account) -> None:
+    """Whoever may have a role called codepipeline could start it so."""
+    version = piped(throttled)["sourceVersion"]
+    build = throttled.failed_build_of("codepipeline/release", "piped", sourceVersion=version)
+    assert_told(throttled, build, f"source version {version}")
+
+
+@pytest.mark.parametrize(("initiator", "told"), [("GitHub-Hookshot/1cdf727", True), ("maria", False)])
+def test_a_plan_tells_that_it_takes_a_record_at_its_word(throttled: Account, initiator: str, told: bool) -> None:
+    throttled.hook()
+    throttled.failed_build_of(initiator, sourceVersion="refs/heads/main")
+    answer = throttled.ask({"command": "plan", "project": "orders"})
+    assert answer["outcome"] == "planned", answer
+    assert any("is its own record's word" in line for line in answer["advice"]) is told
 
 
 DOCKER = {"image": "docker:27", "privilegedMode": True}
