@@ -35,8 +35,8 @@ _KEY_NOT_READ = (
 )
 _NOT_READ = "the service role is not read from here: whether it has the policy already, and who may assume it"
 _START_NOT_READ = (
-    "IAM, pipelines and batches are not read from here: that a webhook, a pipeline or a batch started the failed build is "
-    "its own record's word"
+    "IAM, pipelines and batches are not read from here: that a webhook, a pipeline or a batch started the failed build "
+    "is its own record's word"
 )
 _GRANT_NOT_READ = "the service role is not read from here: whether it still has the policy, and who may assume it"
 
