@@ -72,8 +72,8 @@ def _differences(reading: Reading, sign_in: SignIn) -> Outcome | None:
         another = f"with another {' and '.join(steering)}"
     return advised(
         f"the build ran {another} than the project has: an override, or the project was edited since",
-        "start the build again without the override, or give the project the same; if it is throttled too, it is looked "
-        "at again",
+        "start the build again without the override, or give the project the same; "
+        "if it is throttled too, it is looked at again",
     )
 
 
