@@ -10,7 +10,7 @@ import pytest
 from local.simulator.pipelines import Stage
 from tests.workflow.account import OWNER, Account, Json
 from tests.workflow.commands import CURATED, INLINE, inline
-from tests.workflow.watched import refused, refusing
+from tests.workflow.watched import once, refused, refusing
 
 LIMIT = (
     "toomanyrequests: You have reached your unauthenticated pull rate limit. https://www.docker.com/increase-rate-limit"
@@ -234,6 +234,16 @@ def test_a_batch_is_no_exemption(throttled: Account, caller: str, request_: dict
     """Which of its variables its buildspec has, and which its start, no record tells."""
     throttled.hook()
     assert_told(throttled, batched(throttled, caller, **request_), word)
+
+
+def test_a_webhooks_build_is_known_as_one_also_after_its_project_was_edited(throttled: Account) -> None:
+    """The plan is made again then, from records that are read again."""
+    throttled.hook(PULL_REQUESTS)
+    build = throttled.failed_build_of("GitHub-Hookshot/1cdf727", sourceVersion="pr/7")
+    throttled.after.append(once("AttachRolePolicy", lambda: throttled.edit(description="newer")))
+    outcome = throttled.remediate(build)
+    assert outcome["outcome"] == "remediated", outcome
+    assert throttled.project()["description"] == "newer"
 
 
 def test_a_retry_of_a_pull_request_that_somebody_named_is_no_evidence_either(throttled: Account) -> None:
