@@ -116,6 +116,8 @@ class Builds:
             document["autoRetryConfig"] = {"autoRetryLimit": limit, "autoRetryNumber": 0}
         if batch_arn is not None:
             document["buildBatchArn"] = batch_arn
+        if request.get("debugSessionEnabled"):
+            document["debugSession"] = {"sessionEnabled": True, "sessionTarget": build_id}
         record = Record(document, settings, copy.deepcopy(request), rng)
         self.records[build_id] = record
         return record

@@ -13,11 +13,11 @@ from remediator.core.case_advice import Done, with_advice
 from remediator.core.codebuild.build import Build
 from remediator.core.codebuild.failure import FAILED_STATUSES
 from remediator.core.codebuild.project import Snapshot
+from remediator.core.codebuild.start import start_claimed
 from remediator.core.decide import make_case, read, refuse_build
 from remediator.core.diagnosis.diagnosis import diagnose
 from remediator.core.diagnosis.unreadable import SecretCause
 from remediator.core.guards.history import History, started_by
-from remediator.core.guards.own_commands import pull_request_objection
 from remediator.core.guards.review import foreign_secret
 from remediator.core.guards.scope import out_of_scope
 from remediator.core.guards.standing import held_back, nothing_to_do, signed_in_since
@@ -34,6 +34,10 @@ _KEY_NOT_READ = (
     "the secret is not read from here: without its key docker_auth_config there is advice instead of a change"
 )
 _NOT_READ = "the service role is not read from here: whether it has the policy already, and who may assume it"
+_START_NOT_READ = (
+    "IAM, pipelines and batches are not read from here: that a webhook, a pipeline or a batch started the failed build "
+    "is its own record's word"
+)
 _GRANT_NOT_READ = "the service role is not read from here: whether it still has the policy, and who may assume it"
 
 
@@ -58,7 +62,9 @@ class Asked:
     @cached_property
     def reading(self) -> Reading | None:
         terms = self.services.settings.terms
-        return read(self.failed, self.snapshot, terms.sign_in) if self.failed else None
+        if self.failed is None:
+            return None
+        return read(self.failed, self.snapshot, terms.sign_in, start_claimed(self.failed, self.snapshot.project))
 
     @cached_property
     def case(self) -> Case:
@@ -102,12 +108,27 @@ class Asked:
             what = f"nothing was written; {signed_in_since(self.history)}, so the project itself would not be changed"
         reason = "; ".join([what, *(f"held back right now: {why}" for why in self._held_back())])
         role = _GRANT_NOT_READ if self._granted_before else _NOT_READ
-        unread = (role, *((_KEY_NOT_READ,) if case.auth_config else ()), *self._pipeline_not_read())
+        unread = (
+            role,
+            *((_KEY_NOT_READ,) if case.auth_config else ()),
+            *self._start_not_read,
+            *self._pipeline_not_read,
+        )
         return Outcome(Ending.PLANNED, reason, cause=case.cause, changes=case.plan.show(), background=unread)
 
-    def _pipeline_not_read(self) -> Iterator[str]:
-        if self.failed and self.failed.pipeline and self.services.settings.untrusted_projects == "advise":
-            yield f"the pipeline {self.failed.pipeline} is not read from here: whether pull requests start it"
+    @property
+    def _pipeline_not_read(self) -> tuple[str, ...]:
+        if self.failed is None or not self.failed.pipeline or self.services.settings.untrusted_projects == "repair":
+            return ()
+        return (f"the pipeline {self.failed.pipeline} is not read from here: whether pull requests start it",)
+
+    @property
+    def _start_not_read(self) -> tuple[str, ...]:
+        """Where it matters: a log is evidence of some starts only."""
+        if self.reading is None or not self.reading.build.failure.of_command:
+            return ()
+        anybody = self.reading.start.chosen_by_starter and not self.reading.build.batch
+        return () if anybody else (_START_NOT_READ,)
 
     def _held_back(self) -> Iterator[str]:
         services, now = self.services, self.services.now()
@@ -133,9 +154,6 @@ def _case_of(asked: Asked) -> Case:
     refused = refuse_build(build, diagnosis)
     if refused:
         return refused
-    of_pull_request = pull_request_objection(build)
-    if of_pull_request:
-        return Case(of_pull_request, diagnosis.cause)
     pushes = pushes_by_itself(build, snapshot.project, services)
     case = make_case(asked.reading, diagnosis, terms, pushes=pushes)
     # A person who asks what would be changed learns what there is to do instead.

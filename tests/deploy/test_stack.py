@@ -289,6 +289,8 @@ class Begun:
 def begun(stack: Deployed, hasty: Deployed, keyed: Deployed) -> Begun:
     stack.aws.order("pipeline-lag", refusals=2)
     hooked = stack.case("hooked")
+    webhook = {"url": "https://x", "filterGroups": [[{"type": "EVENT", "pattern": "PUSH"}]]}
+    stack.aws.order("plant-project", project={**stack.scene.project(hooked), "webhook": webhook})
     request = {"projectName": hooked.project}
     hooked.build = stack.aws.order("start-build", request=request, initiator="GitHub-Hookshot/1")["build"]["arn"]
     released = stack.scene.make_pipeline_case("released", "released", "python:3.12", "")

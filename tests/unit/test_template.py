@@ -21,10 +21,7 @@ RETRIES = {
     "codebuild:StartBuild",
     "codebuild:RetryBuild",
     "codebuild:StopBuild",
-    "codebuild:BatchGetBuildBatches",
     "codebuild:RetryBuildBatch",
-    "codepipeline:GetPipelineState",
-    "codepipeline:ListActionExecutions",
     "codepipeline:RetryStageExecution",
 }
 WRITES = {"codebuild:UpdateProject", *RETRIES, "iam:AttachRolePolicy", "iam:PassRole"}

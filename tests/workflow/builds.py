@@ -85,6 +85,11 @@ class Builds(Stored):
             members["webhook"] = {"secret": canaries.WEBHOOK_SECRET, **members["webhook"]}
         self.simulator.plant_project({**self.simulator.project(name), **members})
 
+    def hook(self, events: str = "PUSH", actors: str = "^1234567$", name: str = "orders") -> None:
+        """Give the project a webhook for these events of these people."""
+        filters = [{"type": "EVENT", "pattern": events}, {"type": "ACTOR_ACCOUNT_ID", "pattern": actors}]
+        self.plant(name, webhook={"url": "https://x", "filterGroups": [filters]})
+
     # Builds
 
     def failed_build(self, project: str = "orders", caller: str = OWNER, **overrides: Any) -> Json:

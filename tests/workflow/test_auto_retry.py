@@ -107,6 +107,7 @@ def test_a_webhooks_build_is_retried_as_itself_when_codebuilds_own_retries_are_u
 ) -> None:
     account.simulator.retry_uses = uses
     account.create_project(autoRetryLimit=1)
+    account.hook()
     outcome = account.remediate(account.failed_build_of("GitHub-Hookshot/0a1b2c3"))
     assert outcome["outcome"] == "remediated", outcome
     assert account.calls.count("RetryBuild") == 1
@@ -233,6 +234,7 @@ def test_a_webhooks_build_that_meets_the_accounts_own_limit_is_retried_as_often_
     shows_the_originals_initiator(account)
     account.waits_pass = True
     account.create_project(autoRetryLimit=1)
+    account.hook()
     sign_in(account)
     account.world.exhausted.add(USER)
     account.failed_build_of("GitHub-Hookshot/1")

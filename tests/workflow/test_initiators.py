@@ -34,6 +34,7 @@ def test_a_webhooks_build_is_retried_as_itself(account: Account, initiator: str)
     """The variables of its webhook exist only there."""
     account.simulator.retry_uses = "project"
     account.create_project()
+    account.hook()
     outcome = account.remediate(account.failed_build_of(initiator))
     assert outcome["outcome"] == "remediated", outcome
     assert account.writes() == ["AttachRolePolicy", "UpdateProject", "RetryBuild"]
@@ -43,6 +44,7 @@ def test_a_webhooks_build_is_retried_as_itself(account: Account, initiator: str)
 def test_a_retried_build_with_the_old_settings_is_stopped_and_one_started_with_the_new(account: Account) -> None:
     account.simulator.retry_uses = "snapshot"
     account.create_project()
+    account.hook()
     outcome = account.remediate(account.failed_build_of("GitHub-Hookshot/0a1b2c3"))
     assert outcome["outcome"] == "remediated", outcome
     assert account.writes() == ["AttachRolePolicy", "UpdateProject", "RetryBuild", "StopBuild", "StartBuild"]
@@ -57,6 +59,7 @@ def test_a_webhooks_build_is_retried_once_also_where_an_answer_is_lost(
 ) -> None:
     account.simulator.retry_uses = uses
     account.create_project()
+    account.hook()
     build = account.failed_build_of("GitHub-Hookshot/0a1b2c3")
 
     def die() -> None:
@@ -73,6 +76,7 @@ def test_a_webhooks_build_is_retried_once_also_where_an_answer_is_lost(
 def test_a_build_with_the_old_settings_that_can_not_be_stopped_is_named(account: Account) -> None:
     account.simulator.retry_uses = "snapshot"
     account.create_project()
+    account.hook()
     build = account.failed_build_of("GitHub-Hookshot/0a1b2c3")
     account.before.append(refusing("StopBuild", refused("StopBuild", "AccessDeniedException", "no")))
     outcome = account.remediate(build)
@@ -84,6 +88,7 @@ def test_a_build_with_the_old_settings_that_can_not_be_stopped_is_named(account:
 @pytest.mark.parametrize("code", ["ThrottlingException", "AccountLimitExceededException"])
 def test_after_a_refusal_no_build_of_somebody_elses_is_taken_for_ours(account: Account, code: str) -> None:
     account.create_project()
+    account.hook("PULL_REQUEST_CREATED")
     first = account.failed_build_of("GitHub-Hookshot/1", sourceVersion="pr/1")
     second = account.failed_build_of("GitHub-Hookshot/1", sourceVersion="pr/2")
     account.simulator.retry_uses = "project"
@@ -96,6 +101,7 @@ def test_after_a_refusal_no_build_of_somebody_elses_is_taken_for_ours(account: A
 
 def test_after_an_interruption_the_retry_of_another_commit_is_not_taken_for_ours(account: Account) -> None:
     account.create_project()
+    account.hook("PULL_REQUEST_CREATED")
     first = account.failed_build_of("GitHub-Hookshot/1", sourceVersion="pr/1")
     second = account.failed_build_of("GitHub-Hookshot/1", sourceVersion="pr/2")
     account.simulator.retry_uses = "project"

@@ -120,6 +120,7 @@ def test_after_a_long_interruption_a_retry_that_shows_the_originals_initiator_is
     account.simulator.retry_uses = "project"
     shows_the_originals_initiator(account)
     account.create_project()
+    account.hook()
     account.failed_build_of("GitHub-Hookshot/1")
 
     def lost() -> None:

@@ -99,6 +99,7 @@ def test_the_grant_has_settled_before_the_build_runs_again(account: Account) -> 
 def test_the_build_comes_back_in_the_way_of_its_initiator(account: Account) -> None:
     repaired(account)
     take_grant_away(account)
+    account.hook()
     build = account.failed_build_of("GitHub-Hookshot/abc123", sourceVersion="refs/heads/main")
     account.calls.clear()
     assert by_event(account, build)["outcome"] == "remediated"

@@ -91,6 +91,7 @@ def test_of_builds_that_failed_together_the_newest_of_each_reference_comes_back(
 
 def test_a_webhooks_build_is_not_retried_after_a_newer_one(account: Account) -> None:
     account.create_project()
+    account.hook()
     build = account.failed_build_of("GitHub-Hookshot/0a1b2c3", sourceVersion=MAIN)
     newer = account.failed_build_of("GitHub-Hookshot/0a1b2c3", sourceVersion=MAIN)
     outcome = account.remediate(build)
@@ -241,6 +242,7 @@ def test_a_queue_that_stays_full_is_waited_for_two_hours_at_least_and_then_told(
 ) -> None:
     account.simulator.retry_uses = "project"
     account.create_project()
+    account.hook()
     account.before.append(refusing(operation, refused(operation, "AccountLimitExceededException", BUSY)))
     if operation == "RetryBuildBatch":
         account.simulator.start_batch("orders", FOUR, "maria")
@@ -304,11 +306,12 @@ def test_a_batch_is_not_retried_after_a_build_that_began_before_its_failed_one(a
 def test_a_newer_push_to_a_pull_request_is_not_taken_for_a_retry_that_was_interrupted(account: Account) -> None:
     account.simulator.retry_uses = "project"
     account.create_project()
-    build = account.failed_build_of("GitHub-Hookshot/1", sourceVersion="main")
+    account.hook()
+    build = account.failed_build_of("GitHub-Hookshot/1", sourceVersion=MAIN)
     document = account.simulator._builds.find(build["id"]).document
 
     def lost() -> None:
-        newer = account.failed_build_of("GitHub-Hookshot/1", sourceVersion="main")
+        newer = account.failed_build_of("GitHub-Hookshot/1", sourceVersion=MAIN)
         account.simulator._builds.find(newer["id"]).document["resolvedSourceVersion"] = "f" * 40
         raise Killed("before RetryBuild")
 

@@ -26,13 +26,14 @@ class CodePipeline:
         return definition
 
     def ran(self, pipeline: str, execution: str, external_id: str) -> bool:
-        """Did this execution of the pipeline run that build or batch, by its id?
+        """Did this execution of the pipeline run that build or batch, by its id? Without an `execution`: did any?
 
         A pipeline's state does not tell: a stage's latest execution may not have reached all of its actions yet. Ten
         pages are read, a thousand actions. An execution that the pipeline does not know ran nothing.
         https://docs.aws.amazon.com/codepipeline/latest/APIReference/API_ListActionExecutions.html
         """
-        asked: dict[str, Any] = {"pipelineName": pipeline, "filter": {"pipelineExecutionId": execution}}
+        by = {"filter": {"pipelineExecutionId": execution}} if execution else {}
+        asked: dict[str, Any] = {"pipelineName": pipeline, **by}
         for _ in range(_PAGES):
             call = partial(self._client.list_action_executions, **asked)
             page = found(call, "PipelineExecutionNotFoundException") or {}

@@ -24,6 +24,10 @@ class Iam:
         boundary = (role.get("PermissionsBoundary") or {}).get("PermissionsBoundaryArn", "")
         return Role(arn=role["Arn"], trust=role["AssumeRolePolicyDocument"], tags=tags, boundary=boundary)
 
+    def has_role(self, name: str) -> bool:
+        """Is there a role of this name, under whatever path?"""
+        return found(partial(self._client.get_role, RoleName=name), "NoSuchEntity") is not None
+
     def attached(self, role_name: str) -> frozenset[str]:
         """The ARNs of the managed policies that the role holds."""
         pages = self._client.get_paginator("list_attached_role_policies").paginate(RoleName=role_name)

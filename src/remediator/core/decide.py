@@ -11,6 +11,7 @@ from remediator.core.case_advice import mirrors_for
 from remediator.core.codebuild.build import Build
 from remediator.core.codebuild.failure import FAILED_STATUSES
 from remediator.core.codebuild.project import Role, Snapshot
+from remediator.core.codebuild.start import Start
 from remediator.core.diagnosis.diagnosis import WAITED_FOR, Diagnosis
 from remediator.core.diagnosis.throttle import Cause
 from remediator.core.diagnosis.unreadable import SecretCause
@@ -30,12 +31,13 @@ from remediator.core.retry.way import decide_retry
 from remediator.core.terms import Terms
 
 
-def read(build: Build, snapshot: Snapshot, sign_in: SignIn) -> Reading:
-    """Gather what the guards, the plan and the retry decide from."""
+def read(build: Build, snapshot: Snapshot, sign_in: SignIn, start: Start | None = None) -> Reading:
+    """Gather what the guards, the plan and the retry decide from. Without a `start` anybody started the build."""
     buildspec = BuildspecText(snapshot.buildspec)
     ran = buildspec if build.buildspec == buildspec.text else BuildspecText(build.buildspec)
     return Reading(
         build,
+        start or Start(build.asked_version),
         snapshot,
         buildspec,
         ran,
@@ -65,7 +67,10 @@ def make_case(
     if outside:
         return Case(outside, diagnosis.cause)
     if diagnosis.cause in WAITED_FOR:
-        return _waiting(reading, diagnosis, history)
+        from remediator.core.guards.own_commands import version_objection
+
+        chosen = version_objection(reading)
+        return Case(chosen, diagnosis.cause) if chosen else _waiting(reading, diagnosis, history)
     if reading.build.failure.of_command and reading.snapshot.runner:
         from remediator.core.repair.command_sign_in import runner_signs_in
 

@@ -9,6 +9,7 @@ from typing import Any
 from remediator.core.buildspec.phases import BuildspecText
 from remediator.core.codebuild.build import Build
 from remediator.core.codebuild.project import Role, Snapshot
+from remediator.core.codebuild.start import Start
 from remediator.core.value import value
 
 
@@ -28,10 +29,12 @@ class Overrides:
 
 @value
 class Reading:
-    """`buildspec` is the project's, `ran` the build's own: one object where their texts are equal. `signed_in`: does
-    the build carry the credentials of a repair where its pull was throttled?"""
+    """`start` is how the build was started, or what it belongs to. `buildspec` is the project's, `ran` the build's own:
+    one object where their texts are equal. `signed_in`: does the build carry the credentials of a repair where its pull
+    was throttled?"""
 
     build: Build
+    start: Start
     snapshot: Snapshot
     buildspec: BuildspecText
     ran: BuildspecText

@@ -28,7 +28,6 @@ from remediator.core.guards.history import (
     stopped,
     too_often,
 )
-from remediator.core.guards.own_commands import pull_request_objection
 from remediator.core.guards.review import other_images
 from remediator.core.job import Job
 from remediator.core.outcome import Ending, Outcome, advised, rejected
@@ -68,9 +67,6 @@ class Examination:
         if isinstance(diagnosis.cause, SecretCause):
             role = build.service_role.rpartition("/")[2]
             history = replace(history, regrant=self.services.journal.regrant(role))
-        foreign = pull_request_objection(build)
-        if foreign:
-            return Case(foreign, diagnosis.cause)
         unit = RetryUnits(self.services).of(build, self.job.execution)
         if self.job.attempt == 1:
             ruled_out = self._ruled_out(build, unit, history)
@@ -84,7 +80,7 @@ class Examination:
                 return Case(None, diagnosis.cause, standing=Standing(duplicate_of=earlier.execution))
             if unit.runs:
                 return Case(owned_by_another(unit.name, unit.held_by, runs=True), diagnosis.cause)
-        case = self._decided(build, diagnosis, history).changed("failed", unit=unit.key, place=unit.place)
+        case = self._decided(build, diagnosis, history, unit).changed("failed", unit=unit.key, place=unit.place)
         if case.refusal:
             return case.changed("standing", attempt=history.counts(build))
         return self._entered(case, unit)
@@ -104,17 +100,19 @@ class Examination:
     def _is_watched(self, watcher: str) -> bool:
         return watcher not in ("", self.job.execution) and self.services.executions.is_running(watcher)
 
-    def _decided(self, build: Build, diagnosis: Diagnosis, history: History) -> Case:
-        case = self._case(build, diagnosis, history)
+    def _decided(self, build: Build, diagnosis: Diagnosis, history: History, unit: RetryUnit | None = None) -> Case:
+        case = self._case(build, diagnosis, history, unit)
         opened = None if case.refusal else opened_by_pipeline(build.pipeline, self.services)
         return Case(opened, case.cause) if opened else case
 
-    def _case(self, build: Build, diagnosis: Diagnosis, history: History) -> Case:
+    def _case(self, build: Build, diagnosis: Diagnosis, history: History, unit: RetryUnit | None) -> Case:
         project = self.services.codebuild.project(build.failure.build.project)
         if project is None:
             return Case(rejected("the project no longer exists"))
         terms = self.services.settings.terms
-        reading = read(build, Snapshot(project), terms.sign_in)
+        units = RetryUnits(self.services)
+        start = units.start(build, project, unit) if unit else units.start_of(self.job, build, project)
+        reading = read(build, Snapshot(project), terms.sign_in, start)
         pushes = pushes_by_itself(build, project, self.services)
         # Whatever its role: a refusal saves reading that, unless a person would have to grant it the secret.
         case = make_case(reading, diagnosis, terms, history, pushes)

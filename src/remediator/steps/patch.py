@@ -22,6 +22,7 @@ from remediator.core.repair.plan import Plan
 from remediator.core.value import value
 from remediator.services import Services
 from remediator.steps.grant import Grants
+from remediator.steps.retry_unit import RetryUnits
 from remediator.steps.still_allowed import Allowed, Busy, still_allowed
 
 EDITS = 3
@@ -109,7 +110,8 @@ class Patch:
             return Case(gave_up("the build's record is gone"))
         role = Grants(self.services).role(str(project.get("serviceRole", "")))
         terms = self.services.settings.terms
-        return replan(case, read(build, Snapshot(project, role), terms.sign_in), terms)
+        start = RetryUnits(self.services).start_of(self.job, build, project)
+        return replan(case, read(build, Snapshot(project, role), terms.sign_in, start), terms)
 
     def undo(self, plan: Plan) -> Undone | Outcome:
         """Take back what `patch` changed, where it is still ours. What is gone already, also by an interrupted undo,

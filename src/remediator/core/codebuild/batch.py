@@ -21,6 +21,9 @@ class Batch:
     id = Text("id")
     arn = Text("arn")
     status = Text("buildBatchStatus")
+    initiator = Text("initiator")
+    asked_version = Text("sourceVersion")
+    commit = Text("resolvedSourceVersion")
 
     @property
     def started_at(self) -> float:

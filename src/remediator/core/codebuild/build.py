@@ -11,8 +11,6 @@ from remediator.core.value import value
 
 _COMMIT = r"[0-9a-f]{40}"
 _PULL_REQUEST = r"pr/\d+"
-_WEBHOOK = r"(?i)(?:github-hookshot|bitbucket|gitlab)\b"
-"""How the initiator of a webhook's build begins. GitHub's is `GitHub-Hookshot/<x>`; the others' are not documented."""
 _REFERENCE_AND_COMMIT = ("CODECOMMIT", "GITHUB", "GITHUB_ENTERPRISE", "BITBUCKET")
 _PAST_PULL = ("DOWNLOAD_SOURCE", "INSTALL", "PRE_BUILD", "BUILD", "POST_BUILD", "UPLOAD_ARTIFACTS")
 
@@ -39,6 +37,7 @@ class Build:
     status = Text("buildStatus")
     service_role = Text("serviceRole")
     initiator = Text("initiator")
+    asked_version = Text("sourceVersion")
     buildspec = Text("source", "buildspec")
     """The buildspec itself, its path, its ARN in S3, or nothing for buildspec.yml."""
     next_auto_retry = Text("autoRetryConfig", "nextAutoRetry")
@@ -69,12 +68,8 @@ class Build:
         return self.document.get("environment") or {}
 
     @property
-    def of_webhook(self) -> bool:
-        return re.match(_WEBHOOK, self.initiator) is not None
-
-    @property
     def pipeline(self) -> str:
-        """The pipeline that started it, empty for none: `Build.initiator` of CodeBuild's API."""
+        """The pipeline that its initiator names, empty for none: `Build.initiator` of CodeBuild's API."""
         kind, _, name = self.initiator.partition("/")
         return name if kind == "codepipeline" else ""
 

@@ -58,9 +58,9 @@ _STRUCTURES = {
 
 _DECIDED_APART = {"image", "registryCredential", "imagePullCredentialsType", "environmentVariables"}
 _OUTPUT_ONLY = {"dockerServer"}
-_VARIABLES = "environment.environmentVariables"
+VARIABLES = "environment.environmentVariables"
 BUILDSPEC = "source.buildspec"
-"""The name of a buildspec that differs."""
+"""The names of variables and of a buildspec that differ."""
 
 
 @value
@@ -158,14 +158,14 @@ def _variables(mine: Mapping[str, Any], theirs: Mapping[str, Any], sign_in: Sign
     given = {name: had[name] for name in had if name in others and had[name] != has.get(name)}
     pair = set(sign_in.references)
     if given:
-        yield _Difference(_VARIABLES, {"environmentVariablesOverride": list(given.values())})
+        yield _Difference(VARIABLES, {"environmentVariablesOverride": list(given.values())})
     # No override takes a variable away, so the project was given it since.
     added = any(not refers(variable, ours) for name, variable in has.items() if name not in had)
     # Half a pair would be mixed with the repair's other half, and every login with it counts towards a lockout.
     halved = bool(pair & given.keys()) and not pair <= others
     sayable = all(_can_say("environmentVariables", v) for v in _listed(mine) if v.get("name") in given)
     if added or halved or not sayable:
-        yield _Difference(_VARIABLES)
+        yield _Difference(VARIABLES)
 
 
 def _by_name(environment: Mapping[str, Any]) -> dict[str, dict[str, str]]:

@@ -6,6 +6,7 @@ from enum import StrEnum
 
 from remediator.core.codebuild.build import Build
 from remediator.core.codebuild.project import Snapshot
+from remediator.core.codebuild.start import Starter
 from remediator.core.reading import Reading
 from remediator.core.repair.sign_in import takes_registry_credential
 from remediator.core.value import value
@@ -52,7 +53,7 @@ def decide_retry(reading: Reading, edited_at: float) -> Retry:
         return Retry(Way.RETRY_BATCH, _not_as_batch(build, reading.snapshot))
     # The variables of a webhook (CODEBUILD_WEBHOOK_…) exist in RetryBuild's build only.
     ours = _start(reading, edited_at)
-    if build.of_webhook:
+    if reading.start.by is Starter.WEBHOOK:
         ours = Retry(Way.RETRY_BUILD, overrides=ours.overrides, then=ours)
     return Retry(Way.AUTO_RETRY, overrides=ours.overrides, then=ours) if build.auto_retry_due else ours
 

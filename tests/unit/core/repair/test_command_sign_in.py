@@ -25,6 +25,7 @@ S3_OBJECT = "arn:aws:s3:::specs/orders/buildspec.yml"
 AUTH_CONFIG = {"name": "DOCKER_AUTH_CONFIG", "value": f"{given.SECRET}:docker_auth_config", "type": "SECRETS_MANAGER"}
 SIGNED_IN = add_login(given.BUILDSPEC)
 EVIDENCE = given.throttled()
+(STAGE,) = given.environment()["environmentVariables"]
 
 
 def case_of(buildspec: str = given.BUILDSPEC, *, pushes: bool | None = None, build: Any = None, **project: Any) -> Case:
@@ -110,7 +111,7 @@ def test_where_buildspecs_are_not_to_be_edited_the_lines_are_told() -> None:
 
 def test_variables_of_the_projects_own_under_our_names_are_kept() -> None:
     own = [{"name": "DOCKERHUB_USERNAME", "value": "somebody", "type": "PLAINTEXT"}]
-    advised(case_of(env={"environmentVariables": own}), "DOCKERHUB_USERNAME is the project's own")
+    advised(case_of(env={"environmentVariables": [STAGE, *own]}), "DOCKERHUB_USERNAME is the project's own")
 
 
 def test_a_login_that_is_there_and_comes_too_late_is_told() -> None:
@@ -244,7 +245,7 @@ def test_a_build_from_before_the_repair_finds_nothing_to_change_and_is_run_again
 
 
 def test_a_project_that_has_our_docker_auth_config_by_now_is_only_run_again() -> None:
-    case = case_of("", pushes=None, env={"environmentVariables": [AUTH_CONFIG]})
+    case = case_of("", pushes=None, env={"environmentVariables": [STAGE, AUTH_CONFIG]})
     assert case.refusal is None
     assert not case.auth_config
 
@@ -288,7 +289,7 @@ def test_a_repository_whose_builds_never_sign_in_gets_docker_auth_config(buildsp
         (False, {"env": {"image": "docker:27"}}, "is not known to read DOCKER_AUTH_CONFIG"),
         (
             False,
-            {"env": {"environmentVariables": [{**AUTH_CONFIG, "value": "own:config"}]}},
+            {"env": {"environmentVariables": [STAGE, {**AUTH_CONFIG, "value": "own:config"}]}},
             "has a DOCKER_AUTH_CONFIG of its own",
         ),
     ],
