@@ -5,7 +5,8 @@
 
 makes `.venv` (dev) and `.tools/sam`, `.tools/checkov`, `.tools/audit`, `.tools/local`, `.tools/bench` from uv.lock,
 each when it is asked for, and does nothing when it is up to date. It needs Python 3.11 and its standard library, not
-pip nor venv: uv is one binary, and comes from the package index that pip's own settings name, checked against the digest below.
+pip nor venv: uv is one binary, and comes from the package index that pip's own settings name, checked against the
+digest below.
 """
 
 import sys
