@@ -48,7 +48,8 @@ def answer(event: Any, services: Services) -> dict[str, Any]:
 
 
 def triage(failure: BuildFailure, services: Services) -> dict[str, Any]:
-    """Decide from the event's own words or the build's log whether the failure is ours, then let Remediator look."""
+    """Decide from the event's own words, the build's record or its log whether the failure is ours, then let Remediator
+    look."""
     settings = services.settings
     covered = settings.covers(failure.build.project)
     if covered and failure.phase == "PROVISIONING" and not failure.image:
