@@ -84,7 +84,7 @@ def test_there_are_events_for_every_rule() -> None:
 
 
 @pytest.mark.parametrize("settings", [{}, {"MODE": "plan"}, {"PROJECT_NAME_PATTERN": "no-such-*"}])
-@pytest.mark.parametrize(("rule", "event"), samples())
+@pytest.mark.parametrize(("rule", "event"), [*samples()])
 def test_intake_decides_the_same_as_by_the_whole_event(rule: str, event: Any, settings: dict[str, str]) -> None:
     by_event, by_hand = services_for(event, **settings), services_for(event, **settings)
 
@@ -98,7 +98,7 @@ def test_intake_decides_the_same_as_by_the_whole_event(rule: str, event: Any, se
     assert "error" not in answer
 
 
-@pytest.mark.parametrize(("rule", "event"), samples())
+@pytest.mark.parametrize(("rule", "event"), [*samples()])
 def test_nothing_is_handed_on_but_what_intake_reads(rule: str, event: Any) -> None:
     handed = handed_on(event, rule)
     assert handed.keys() == {"account", "region", "source", "detail-type", "detail"}
@@ -106,7 +106,7 @@ def test_nothing_is_handed_on_but_what_intake_reads(rule: str, event: Any) -> No
     assert handed["detail"]["additional-information"].keys() == {"initiator", "logs", "phases"}
 
 
-@pytest.mark.parametrize(("rule", "event"), samples())
+@pytest.mark.parametrize(("rule", "event"), [*samples()])
 def test_no_value_of_a_variable_and_no_text_of_whoever_starts_the_build_is_handed_on(rule: str, event: Any) -> None:
     more = event["detail"]["additional-information"]
     before = handed_on(event, rule)
