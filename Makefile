@@ -34,10 +34,10 @@ help: ## list the targets
 		while IFS='	' read -r target text; do printf '  make %-14s %s\n' "$$target" "$$text"; done
 
 setup: ## fetch everything now (the other targets do it as they need it)
-	@$(PYTHON) bootstrap.py dev sam checkov local bench
+	@$(PYTHON) bootstrap.py dev sam checkov audit local bench
 
-check: ## formatting, lint, types, import contracts, template, lock
-	@$(PYTHON) bootstrap.py dev sam checkov
+check: ## formatting, lint, types, import contracts, template, lock, known vulnerabilities
+	@$(PYTHON) bootstrap.py dev sam checkov audit
 	$(DEV)/ruff format --check .
 	$(DEV)/ruff check .
 	$(DEV)/mypy
@@ -47,6 +47,7 @@ check: ## formatting, lint, types, import contracts, template, lock
 	$(SAM) validate --lint
 	$(UV) lock --check --quiet
 	$(EXPORT) | diff src/requirements.txt -
+	@$(DEV)/python -m artifact.advisories
 
 format: ## bring the code into its form
 	@$(PYTHON) bootstrap.py dev

@@ -1,11 +1,12 @@
 #!/usr/bin/env python3
 """Brings what the make targets need: uv, and the project's environments made with it.
 
-    python3 bootstrap.py dev sam checkov local bench
+    python3 bootstrap.py dev sam checkov audit local bench
 
-makes `.venv` (dev) and `.tools/sam`, `.tools/checkov`, `.tools/local`, `.tools/bench` from uv.lock, each when it is
-asked for, and does nothing when it is up to date. It needs Python 3.11 and its standard library, not pip nor venv: uv
-is one binary, and comes from the package index that pip's own settings name, checked against the digest below.
+makes `.venv` (dev) and `.tools/sam`, `.tools/checkov`, `.tools/audit`, `.tools/local`, `.tools/bench` from uv.lock,
+each when it is asked for, and does nothing when it is up to date. It needs Python 3.11 and its standard library, not
+pip nor venv: uv is one binary, and comes from the package index that pip's own settings name, checked against the
+digest below.
 """
 
 import sys
@@ -38,7 +39,7 @@ ROOT = Path(__file__).resolve().parent
 TOOLS = ROOT / ".tools"
 UV = TOOLS / "uv"
 # Each environment is one dependency group of uv.lock: their pins contradict each other (see pyproject.toml).
-ENVIRONMENTS = {"dev": ROOT / ".venv"} | {name: TOOLS / name for name in ("sam", "checkov", "local", "bench")}
+ENVIRONMENTS = {"dev": ROOT / ".venv"} | {name: TOOLS / name for name in ("sam", "checkov", "audit", "local", "bench")}
 # What each was made of. It is written last, so what is half made has none.
 STAMPS = {"uv": TOOLS / "uv.ready"} | {name: folder / ".ready" for name, folder in ENVIRONMENTS.items()}
 

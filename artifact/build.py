@@ -9,10 +9,12 @@ and the same inputs give the same bytes. The packages are prepared once for each
 
 import argparse
 import contextlib
+import csv
 import gzip
 import hashlib
 import json
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -37,6 +39,7 @@ DEPLOYED_AT = "/var/task"
 # Of every file, so that archives of the same contents are the same: 2000-01-01T00:00:00Z.
 MODIFIED = 946_684_800
 COMPILED = {".so", ".pyd", ".dylib", ".dll"}
+LICENCE = re.compile(r"(licen[cs]es?|notices?|copying|copyright)([-_.](?!pyc?$).*)?", re.IGNORECASE)
 
 
 class BuildError(Exception):
@@ -96,6 +99,7 @@ def prepare(compiler: Compiler | None, prepared: Path) -> Path:
                 tree = Path(draft) / "tree"
                 install(tree)
                 refuse_compiled(tree)
+                keep_licences(tree)
                 prune(tree, LeftOut.read())
                 if compiler:
                     compile_tree(tree, compiler)
@@ -131,6 +135,23 @@ def refuse_compiled(tree: Path) -> None:
             f"The packages hold compiled files: {', '.join(found)}. The artifact is pure Python, so that any"
             " host can build it; choose a package or a version without them."
         )
+
+
+def keep_licences(tree: Path) -> None:
+    """Moves the licence texts that each package installed to `licenses/<package>`: whoever hands a package on has to
+    hand them on too, and the folders that hold most of them are left out."""
+    for info in sorted(tree.glob("*.dist-info")):
+        with (info / "RECORD").open(encoding="utf-8", newline="") as record:
+            installed = [Path(row[0]) for row in csv.reader(record) if row]
+        texts = [path for path in installed if LICENCE.fullmatch(path.name)]
+        if not texts:
+            raise BuildError(f"{info.name} holds no licence text, without which it may not be handed on.")
+        for path in texts:
+            name = info.name.partition("-")[0]
+            inner = [part for part in path.parts if part not in {info.name, name, "licenses"}]
+            target = tree / "licenses" / name / "-".join(inner)
+            target.parent.mkdir(parents=True, exist_ok=True)
+            (tree / path).rename(target)
 
 
 def prune(tree: Path, left_out: LeftOut) -> None:

@@ -16,6 +16,7 @@ from typing import Any
 from zipfile import ZIP_DEFLATED, ZipFile
 
 from bench import programs
+from local.input_transformer import handed_on
 
 ROOT = Path(__file__).resolve().parents[1]
 PEERS = ROOT / ".tools" / "bench"
@@ -32,10 +33,18 @@ archive = custodian_archive(["boto3", "botocore", "jmespath", "dateutil", "urlli
 archive.close()
 print(archive.size)
 """
-EVENT = (ROOT / "events" / "throttled-anonymous-provisioning.json").read_text(encoding="utf-8")
-FAILED_COMMAND = (ROOT / "events" / "command-failed.json").read_text(encoding="utf-8")
-LOOK_ALIKE = (ROOT / "events" / "ecr-public-rate-exceeded.json").read_text(encoding="utf-8")
 Row = dict[str, Any]
+
+
+def _event(name: str) -> str:
+    """The event of this file as a rule hands it to Intake."""
+    return json.dumps(handed_on(json.loads((ROOT / "events" / f"{name}.json").read_text(encoding="utf-8"))))
+
+
+EVENT = _event("throttled-anonymous-provisioning")
+FAILED_COMMAND = _event("command-failed")
+LOOK_ALIKE = _event("ecr-public-rate-exceeded")
+HUB, ECR = "python:3.12", "public.ecr.aws/docker/library/python:3.12"
 
 
 def main() -> int:
@@ -66,14 +75,14 @@ def measure(folder: Path) -> tuple[list[Row], dict[str, list[str]]]:
     }
     peer = _in_turns(peers_too, float, ROUNDS)
     with _hub() as hub:
-        where = {"path": [str(ours), str(ROOT / "bench")], "hub": hub}
+        where = {"path": [str(ours), str(ROOT / "bench")], "hub": hub, "image": HUB}
         whole = programs.REMEDIATION.format(**where, repaired=False, pages=1, event=EVENT, remediates=True)
         runs = {"ours": whole, "straight": programs.STRAIGHT.format(**where)}
         cpu = _in_turns(runs, lambda out: float(json.loads(out)["cpu"]), CLOSE)
         full = _calls(whole)
         repaired = _calls(programs.REMEDIATION.format(**where, repaired=True, pages=1, event=EVENT, remediates=True))
         triage = {**where, "repaired": False, "remediates": False}
-        alike = _calls(programs.REMEDIATION.format(**triage, pages=1, event=LOOK_ALIKE))
+        alike = _calls(programs.REMEDIATION.format(**{**triage, "image": ECR}, pages=1, event=LOOK_ALIKE))
         usual = _calls(programs.REMEDIATION.format(**triage, pages=1, event=FAILED_COMMAND))
         waves = {projects: _calls(programs.WAVE.format(**where, projects=projects)) for projects in WAVES}
         most = _calls(programs.REMEDIATION.format(**triage, pages=4, event=_without_log(FAILED_COMMAND)))
@@ -89,10 +98,10 @@ def measure(folder: Path) -> tuple[list[Row], dict[str, list[str]]]:
         _row("start-up of Intake", _times(peer, "intake", "remediator"), "that of Remediator", 0.85),
         _row("a cold remediation up to the retry, CPU", _times(cpu, "ours", "straight"), "a straight script", 1.5),
         _row("zip of the artifact with bytecode", sizes[0] / sizes[1], "c7n's Lambda archive with the SDK", 0.35),
-        _row("AWS calls, full repair up to the retry", len(calls["full"]), "listed in bench.json", 27),
+        _row("AWS calls, full repair up to the retry", len(calls["full"]), "listed in bench.json", 28),
         _row("- the engine's checkpoints", checkpoints, "one for each step and wait up to the retry", STEPS),
-        _row("AWS calls, already repaired, up to the retry", len(calls["repaired"]), "listed", 14),
-        _row("AWS calls, look-alike told by the event", len(calls["look-alike"]), "its journal entry", 1),
+        _row("AWS calls, already repaired, up to the retry", len(calls["repaired"]), "listed", 15),
+        _row("AWS calls, look-alike", len(calls["look-alike"]), "its record, its journal entry", 2),
         _row("AWS calls, a failed command that is not ours", len(calls["not ours"]), "listed", 2),
         _row("- where the log is long, late to be named and misleading", len(calls["not ours, at most"]), "listed", 6),
     ]

@@ -53,9 +53,11 @@ class Account:
     `names`: of the projects, `orders` where there is one.
     """
 
-    def __init__(self, repaired: bool = False, pages: int = 1, names: tuple[str, ...] = ("orders",)) -> None:
+    def __init__(
+        self, repaired: bool = False, pages: int = 1, names: tuple[str, ...] = ("orders",), image: str = "python:3.12"
+    ) -> None:
         self.pages = pages
-        self.failed_with: Json = {"type": "LINUX_CONTAINER", "image": "python:3.12", "computeType": "SMALL"}
+        self.failed_with: Json = {"type": "LINUX_CONTAINER", "image": image, "computeType": "SMALL"}
         self.environments = {name: {**self.failed_with, **(REPAIRED if repaired else {})} for name in names}
         self.attached = repaired
         self.operations: dict[str, Json] = {}

@@ -51,7 +51,7 @@ REMEDIATION = (
     + """
 import json, time
 import answers
-account = answers.Account(repaired={repaired}, pages={pages})
+account = answers.Account(repaired={repaired}, pages={pages}, image={image!r})
 answers.install(account)
 import remediator.intake, remediator.handler
 if {event!r}:
@@ -106,6 +106,7 @@ answers.install(answers.Account())
 make = boto3.client
 lambda_, codebuild, iam = make("lambda"), make("codebuild"), make("iam")
 secrets, dynamodb = make("secretsmanager"), make("dynamodb")
+codebuild.batch_get_builds(ids=["orders:1"])
 lambda_.invoke(FunctionName=os.environ["REMEDIATOR"], InvocationType="Event", Payload=json.dumps(answers.BUILD))
 key = {{"pk": {{"S": "x"}}}}
 update = {{"TableName": "journal", "Key": key, "UpdateExpression": "SET a = :a",

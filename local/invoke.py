@@ -43,11 +43,21 @@ def invoke(path: Path) -> Any:
         region_name=facts["region"],
     )
     client = session.client("lambda", endpoint_url=facts["endpoint"])
-    answer = client.invoke(FunctionName=facts["outputs"]["IntakeFunction"], Payload=event)
+    payload = as_from(facts["outputs"]["RemediatorAlias"], event)
+    answer = client.invoke(FunctionName=facts["outputs"]["IntakeFunction"], Payload=payload)
     payload = json.loads(answer["Payload"].read())
     if "FunctionError" in answer:
         raise InvokeError(f"Intake failed: {json.dumps(payload)}")
     return payload
+
+
+def as_from(arn: str, event: str) -> str:
+    """The event as if it came from the account and region of this ARN: Intake refuses every other."""
+    document, (region, account) = json.loads(event), arn.split(":")[3:5]
+    for member, own in (("account", account), ("region", region)):
+        if isinstance(document, dict) and isinstance(document.get(member), str) and document[member]:
+            event = event.replace(document[member], own)
+    return event
 
 
 def read_event(path: Path) -> str:

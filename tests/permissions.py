@@ -40,6 +40,7 @@ class Call:
     """One action that IAM checks when a role makes a call.
 
     `keys` are the condition keys that the request carries; those of single environment variables are left out.
+    `leading` is the kind of the journal's item (`build#`, `stop`), which `dynamodb:LeadingKeys` is about.
     `resource` is the end of the ARN that the call is on, after the account; empty where the request doesn't tell.
     """
 
@@ -48,6 +49,7 @@ class Call:
     keys: tuple[str, ...] = ()
     resource: str = ""
     where: str = WORKFLOW
+    leading: str = ""
 
 
 def calls_of(event: str, url: str, authorization: str, body: bytes | str | None) -> list[Call]:
@@ -62,20 +64,29 @@ def calls_of(event: str, url: str, authorization: str, body: bytes | str | None)
     path = unquote(urlsplit(url).path)
     keys = tuple(sorted(key for key in codebuild_keys(operation, request) if "/" not in key))
     resource = _resource(service, operation, request, path)
+    asked = dict.fromkeys((action, _leading(one)) for action, one in items_asked(service, operation, request))
     return [
-        Call("", action, keys if service == "codebuild" else (), resource)
-        for action in dict.fromkeys(actions_asked(service, operation, request))
+        Call("", action, keys if service == "codebuild" else (), resource, leading=leading) for action, leading in asked
     ]
 
 
-def actions_asked(service: str, operation: str, request: Mapping[str, Any]) -> list[str]:
-    """A transaction has no action of its own: IAM checks what is in it.
+def items_asked(service: str, operation: str, request: Mapping[str, Any]) -> list[tuple[str, Mapping[str, Any]]]:
+    """The actions that IAM checks, each with the request that it is about. A transaction has no action of its own: IAM
+    checks what is in it.
 
     https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/transaction-apis-iam.html
     """
     if operation == "TransactWriteItems":
-        return [f"dynamodb:{_TRANSACTED[kind]}" for item in request["TransactItems"] for kind in item]
-    return [_OTHERWISE_NAMED.get(f"{service}:{operation}", f"{service}:{operation}")]
+        items = [pair for item in request["TransactItems"] for pair in item.items()]
+        return [(f"dynamodb:{_TRANSACTED[kind]}", one) for kind, one in items]
+    return [(_OTHERWISE_NAMED.get(f"{service}:{operation}", f"{service}:{operation}"), request)]
+
+
+def _leading(request: Mapping[str, Any]) -> str:
+    """The partition key of the item that a request to DynamoDB names, up to its first `#`; empty for other requests."""
+    key = (request.get("Key") or request.get("Item") or {}) if "TableName" in request else {}
+    kind, sign, _ = str(key.get("pk", {}).get("S", "")).partition("#")
+    return kind + sign
 
 
 def _request(body: bytes | str | None) -> Json:
@@ -293,6 +304,7 @@ def _allows(role: str, statement: Json, call: Call) -> bool:
         role == call.role
         and call.action in actions_of(statement)
         and _carries(statement.get("Condition", {}).get("Null", {}), call.keys)
+        and _leads(statement.get("Condition", {}).get("ForAllValues:StringLike", {}), call.leading)
         and (not call.resource or any(_covers(pattern, call.resource) for pattern in resources_of(statement)))
     )
 
@@ -300,6 +312,12 @@ def _allows(role: str, statement: Json, call: Call) -> bool:
 def _carries(null: Mapping[str, Any], keys: tuple[str, ...]) -> bool:
     """`Null: true` wants the key to be absent, `Null: false` to be there."""
     return all((key not in keys) == (str(absent).lower() == "true") for key, absent in null.items())
+
+
+def _leads(like: Mapping[str, Any], leading: str) -> bool:
+    """The key is in every request for one item, so a request without it is none that such a statement is for."""
+    wanted = like.get("dynamodb:LeadingKeys")
+    return wanted is None or any(_covers(each, leading) for each in ([wanted] if isinstance(wanted, str) else wanted))
 
 
 def _covers(pattern: str, resource: str) -> bool:
@@ -327,5 +345,6 @@ def _wide(role: str, statement: Json) -> Iterator[str]:
 
 def _told(call: Call) -> str:
     carrying = f" carrying {', '.join(call.keys)}" if call.keys else ""
+    carrying += f" of {call.leading}…" if call.leading else ""
     on = f" on {call.resource}" if call.resource else ""
     return f"{call.role}: no statement allows {call.action}{on}{carrying} ({call.where} tests)"

@@ -1,8 +1,9 @@
 """How EventBridge delivers an event to a function that a rule names.
 
-What cannot be delivered at all goes to the target's `DeadLetterConfig` with attributes that say why. A durable
-function starts an execution, and its unqualified ARN is refused. MiniStack matches patterns as AWS's event-ruler
-does (arrays of objects, one element for all fields, `$or`); that is kept.
+What cannot be delivered at all goes to the target's `DeadLetterConfig` with attributes that say why: the whole event,
+because AWS does not say whether a dead letter is what an InputTransformer makes of it. A durable function starts an
+execution, and its unqualified ARN is refused. MiniStack matches patterns as AWS's event-ruler does (arrays of objects,
+one element for all fields, `$or`); that is kept.
 """
 
 from __future__ import annotations
@@ -24,7 +25,7 @@ log = logging.getLogger("local.aws.delivery")
 
 Document = dict[str, Any]
 
-_rule_and_target: contextvars.ContextVar[tuple[Document, Document]] = contextvars.ContextVar("rule and target")
+_under_way: contextvars.ContextVar[tuple[Document, Document, str]] = contextvars.ContextVar("rule, target and event")
 
 
 class Delivery:
@@ -41,17 +42,18 @@ class Delivery:
     @staticmethod
     def _remember(original: Callable[..., Any]) -> Callable[..., Any]:
         def invoke(target: Document, event: Document, rule: Document, view: Any = None) -> Any:
-            token = _rule_and_target.set((rule, target))
+            view = view or eventbridge._pattern_event_view(event)
+            token = _under_way.set((rule, target, json.dumps(view.event_with_detail())))
             try:
                 return original(target, event, rule, view)
             finally:
-                _rule_and_target.reset(token)
+                _under_way.reset(token)
 
         return invoke
 
     def deliver(self, arn: str, payload: str) -> None:
         """Stands in for `eventbridge._dispatch_to_lambda`."""
-        rule, target = _rule_and_target.get()
+        rule, target, whole_event = _under_way.get()
         try:
             event = json.loads(payload)
         except ValueError:
@@ -63,7 +65,7 @@ class Delivery:
             queue = (target.get("DeadLetterConfig") or {}).get("Arn")
             if queue:
                 attributes = {"ERROR_CODE": code, "ERROR_MESSAGE": message, "TARGET_ARN": arn}
-                send(queue, payload, {**attributes, "RULE_ARN": str(rule.get("Arn"))})
+                send(queue, whole_event, {**attributes, "RULE_ARN": str(rule.get("Arn"))})
 
     def _hand_over(self, arn: str, event: Any, rule: Document) -> tuple[str, str] | None:
         """Invoke the function; why not, if not: EventBridge's error code and a message."""

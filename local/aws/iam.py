@@ -16,8 +16,8 @@ from urllib.parse import unquote
 
 from ministack.core import iam_actions, iam_evaluator
 from ministack.core.responses import get_account_id, get_region
+from ministack.services import dynamodb, kms
 from ministack.services import iam as iam_service
-from ministack.services import kms
 
 from local.aws import keys
 from local.aws.condition_keys import codebuild_keys
@@ -146,6 +146,13 @@ def pipeline_arn(operation: str, request: Document, region: str, account: str) -
     return f"{arn}/{request.get('stageName')}" if operation == "RetryStageExecution" else arn
 
 
+def leading_keys(request: Document) -> list[str]:
+    """The partition key of the one item that a DynamoDB call reads or writes by its key; empty for other calls."""
+    table = dynamodb._tables.get(str(request.get("TableName"))) or {}
+    value = (request.get("Key") or request.get("Item") or {}).get(table.get("pk_name")) or {}
+    return [str(text) for text in value.values()]
+
+
 def _action(original: Callable[..., Any]) -> Callable[..., Any]:
     def extract(service: str, method: str, path: str, headers: Any, body: bytes, params: Any, *rest: Any) -> Any:
         if service == "lambda" and (found := durable_action(method, path)) is not None and found[0]:
@@ -200,6 +207,8 @@ def _context(original: Callable[..., Document]) -> Callable[..., Document]:
                 found["iam:PolicyARN"] = policy[0] if isinstance(policy, list) else policy
         if service == "secretsmanager" and isinstance(blocked := body_of(body).get("BlockPublicPolicy"), bool):
             found["secretsmanager:BlockPublicPolicy"] = str(blocked).lower()
+        if service == "dynamodb" and (leading := leading_keys(body_of(body))):
+            found["dynamodb:LeadingKeys"] = leading
         if service == "codebuild":
             request = body_of(body)
             found.update(codebuild_keys(action.partition(":")[2], request))

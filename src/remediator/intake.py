@@ -12,6 +12,7 @@ from remediator.core.diagnosis.unreadable import SecretCause
 from remediator.core.guards.history import retry_of_ours
 from remediator.core.outcome import BadInput, Ending, Outcome
 from remediator.services import Services
+from remediator.settings import Settings
 from remediator.steps.read_log import inspect
 
 _services = Services()
@@ -35,7 +36,9 @@ def answer(event: Any, services: Services) -> dict[str, Any]:
             from remediator import commands  # events need none of what these read
 
             return commands.run(event, services)
-        return triage(BuildFailure.from_event(event), services)
+        failure = BuildFailure.from_event(event)
+        _refuse_other_places(event, failure, settings)
+        return triage(failure, services)
     except BadInput as error:
         services.log.warning("bad input", extra=error.to_json())
         return error.to_json()
@@ -45,9 +48,12 @@ def answer(event: Any, services: Services) -> dict[str, Any]:
 
 
 def triage(failure: BuildFailure, services: Services) -> dict[str, Any]:
-    """Decide from the event's own words or the build's log whether the failure is ours, then let Remediator look."""
+    """Decide from the event's own words, the build's record or its log whether the failure is ours, then let Remediator
+    look."""
     settings = services.settings
     covered = settings.covers(failure.build.project)
+    if covered and failure.phase == "PROVISIONING" and not failure.image:
+        failure = _recorded(failure, services)
     diagnosis = diagnose(failure, inspect(failure, services) if covered and failure.of_command else NOT_INSPECTED)
     refusal = diagnosis.refusal
     if covered and isinstance(diagnosis.cause, SecretCause):
@@ -64,6 +70,25 @@ def triage(failure: BuildFailure, services: Services) -> dict[str, Any]:
         return services.report.triage(failure.build, refusal, services.now())
     execution = services.executions.start(settings.remediator, failure.build, attempt=1)
     return {"project": failure.build.project, "build": str(failure.build), "started": execution}
+
+
+def _refuse_other_places(event: Mapping[str, Any], failure: BuildFailure, settings: Settings) -> None:
+    """A rule of another account may forward its events, whose builds nobody may look at here."""
+    region, account = settings.place
+    expected = {"account": account, "region": region}
+    for field, wanted in expected.items():
+        if event.get(field, wanted) != wanted:
+            raise BadInput(field, event[field], f"it must be {wanted}, where this stack is")
+    if (failure.build.region, failure.build.account) != (region, account):
+        raise BadInput("detail.build-id", str(failure.build), f"it must be a build of {account} in {region}")
+
+
+def _recorded(failure: BuildFailure, services: Services) -> BuildFailure:
+    """The failure by the build's own record: rules hand on no image, which is a text of whoever starts the build."""
+    build = services.codebuild.build(failure.build)
+    if build is None:
+        raise BadInput("detail.build-id", str(failure.build), "it must be a build that CodeBuild knows")
+    return build.failure
 
 
 def _foreign_secret(failure: BuildFailure, services: Services) -> Outcome | None:

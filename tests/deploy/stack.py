@@ -17,6 +17,8 @@ from tests.permissions import DEPLOY, INTAKE, RECORDED, REMEDIATOR, Call, calls_
 
 Json = dict[str, Any]
 
+RULE_DEAD_LETTERS = "RuleDeadLetters"
+
 
 @dataclass
 class Deployed:
@@ -149,9 +151,11 @@ class Deployed:
                 arn = execution["DurableExecutionArn"]
                 for events in history.paginate(DurableExecutionArn=arn, IncludeExecutionData=True):
                     yield "history", json.dumps(events["Events"], default=str)
-        for queue in ("IntakeDeadLetters", "RemediatorDeadLetters", "RuleDeadLetters"):
-            letters = self.boto("sqs").receive_message(QueueUrl=self.outputs[queue], MaxNumberOfMessages=10)
-            yield "dead letters", json.dumps(letters.get("Messages", []))
+        for queue in ("IntakeDeadLetters", "RemediatorDeadLetters", RULE_DEAD_LETTERS):
+            letters = self.boto("sqs").receive_message(
+                QueueUrl=self.outputs[queue], MaxNumberOfMessages=10, MessageAttributeNames=["All"], VisibilityTimeout=0
+            )
+            yield queue, json.dumps(letters.get("Messages", []))
 
     def wait_for(self, what: str, done: Callable[[], Any], patience: float = 30) -> None:
         deadline = time.monotonic() + patience

@@ -17,7 +17,7 @@ from local.demo.scene import Case
 from local.stack import MINISTACK, build, client
 from remediator.core.repair.auth_config import fault_in
 from tests import canaries
-from tests.deploy.stack import Deployed, deployed_calls, deployed_policies, record_permissions
+from tests.deploy.stack import RULE_DEAD_LETTERS, Deployed, deployed_calls, deployed_policies, record_permissions
 from tests.permissions import compare
 
 GRANT_DELAY = {"least": 3, "most": 4}
@@ -86,6 +86,11 @@ def keyed(aws: LocalAws, template: Path) -> Deployed:
         "DataKmsKeyArn": keys[1],
     }
     return Deployed.to(aws, template, seed=3, **parameters)
+
+
+def may_hold(place: str) -> frozenset[str]:
+    """A whole event, which the dead letters of the rules may hold, has a project's variables and its source."""
+    return frozenset({"variable", "token"}) if place == RULE_DEAD_LETTERS else frozenset()
 
 
 def denied(call: Any, **arguments: Any) -> bool:
@@ -221,6 +226,50 @@ def test_intake_starts_remediators_alias_and_changes_nothing(stack: Deployed) ->
         Payload=json.dumps(f"arn:aws:codebuild:{stack.aws.region}:{stack.aws.account}:build/{case.project}:none"),
     )
     assert started["StatusCode"] == 202
+
+
+def test_intake_writes_outcomes_and_the_switch_into_the_journal_and_reads_what_a_person_asks_for(
+    stack: Deployed,
+) -> None:
+    journal, table = stack.as_function("Intake", "dynamodb"), stack.outputs["JournalTable"]
+    for key in ("build#leading:1", "stop"):
+        item = {"pk": {"S": key}, "stopped": {"BOOL": False}}
+        journal.put_item(TableName=table, Item=item)
+        assert journal.get_item(TableName=table, Key={"pk": {"S": key}})["Item"] == item
+    assert "Item" not in journal.get_item(TableName=table, Key={"pk": {"S": "project#leading"}})
+    for key in ("project#leading", f"secret#{stack.secret}", "role#leading", "roles", "stopped"):
+        assert denied(journal.put_item, TableName=table, Item={"pk": {"S": key}}), key
+    for key in ("role#leading", "roles", f"policy#{stack.secret}"):
+        assert denied(journal.get_item, TableName=table, Key={"pk": {"S": key}}), key
+    assert denied(journal.scan, TableName=table)
+
+
+def test_what_a_rule_cannot_deliver_is_in_its_queue_and_holds_no_credential(stack: Deployed) -> None:
+    """The queue is treated as if the whole event were in it, with the values of a project's variables."""
+    intake, lambda_ = stack.outputs["IntakeFunction"], stack.boto("lambda")
+    rule = stack.boto("events").describe_rule(Name=stack.outputs["ThrottledPullRule"])["Arn"]
+    statements = json.loads(lambda_.get_policy(FunctionName=intake)["Policy"])["Statement"]
+    (of_rule,) = (each["Sid"] for each in statements if rule in json.dumps(each))
+    lambda_.remove_permission(FunctionName=intake, StatementId=of_rule)
+    try:
+        stack.fail(stack.case("undelivered", environmentVariables=[canaries.PLAINTEXT]))
+        letters: list[str] = []
+
+        def arrived() -> bool:
+            letters.extend(text for place, text in stack.written() if place == RULE_DEAD_LETTERS and "NO_PERM" in text)
+            return bool(letters)
+
+        stack.wait_for("a dead letter", arrived)
+    finally:
+        lambda_.add_permission(
+            FunctionName=intake,
+            StatementId=of_rule,
+            Action="lambda:InvokeFunction",
+            Principal="events.amazonaws.com",
+            SourceArn=rule,
+        )
+    finder = canaries.Finder({"password": (stack.names.password,), "variable": (canaries.VARIABLE,)})
+    assert {leak.kind for leak in finder.find("dead letters", letters[0])} == {"variable"}
 
 
 def test_remediator_refuses_to_be_invoked_synchronously(stack: Deployed) -> None:
@@ -460,8 +509,8 @@ def test_nothing_of_what_the_stacks_wrote_holds_a_credential(
         one.outcome(case)
         finder = canaries.Finder({"password": (one.names.password,), "user": (one.names.user,), **of_the_project})
         written = [*one.written(), *(("request", json.dumps(line)) for line in aws.read_requests())]
-        assert {place for place, _ in written} >= {"log", "journal", "history", "request"}
-        leaks = [leak for place, text in written for leak in finder.find(place, text)]
+        assert {place for place, _ in written} >= {"log", "journal", "history", "request", RULE_DEAD_LETTERS}
+        leaks = [leak for place, text in written for leak in finder.find(place, text, may_hold(place))]
         assert leaks == [], [str(leak) for leak in leaks]
     found = canaries.Finder({"password": (stack.names.password,)}).find("a log", f"tried {stack.names.password}")
     assert found, "it would have been found"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 import subprocess
 import sys
@@ -59,6 +60,23 @@ def test_an_answer_that_is_an_error_ends_with_a_status_of_its_own(
 
     assert invoke.main(["events/plan.json"]) == status
     assert capsys.readouterr().out.strip()
+
+
+ALIAS = "arn:aws:lambda:eu-central-1:000000000000:function:remediator:live"
+
+
+def test_an_event_is_sent_as_if_it_came_from_the_local_aws() -> None:
+    whole = invoke.as_from(ALIAS, (ROOT / "events/command-failed.json").read_text(encoding="utf-8"))
+    event = json.loads(whole)
+    assert (event["account"], event["region"]) == ("000000000000", "eu-central-1")
+    assert event["detail"]["build-id"].startswith("arn:aws:codebuild:eu-central-1:000000000000:build/")
+
+
+@pytest.mark.parametrize(
+    "event", ['{"command": "plan", "project": "orders"}', '["account"]', '{"account": 7, "region": ""}']
+)
+def test_what_names_no_place_is_sent_as_it_is(event: str) -> None:
+    assert invoke.as_from(ALIAS, event) == event
 
 
 def test_a_break_that_is_none_ends_the_demo_with_those_that_are(

@@ -95,6 +95,40 @@ def test_a_compiled_file_is_refused_by_name(tmp_path: Path) -> None:
         build.refuse_compiled(tmp_path)
 
 
+def test_it_holds_the_licence_text_of_every_package_that_it_bundles(artifact: Path) -> None:
+    bundled = re.findall(r"^([\w.-]+)==", build.REQUIREMENTS.read_text(encoding="utf-8"), re.MULTILINE)
+    kept = {folder.name.replace("_", "-"): folder for folder in (artifact / "licenses").iterdir()}
+    assert kept.keys() == set(bundled)
+    for name, folder in kept.items():
+        texts = {path.name: path.read_text(encoding="utf-8") for path in folder.iterdir()}
+        licence = next(text for file, text in texts.items() if "LICEN" in file.upper())
+        assert len(licence) > 500, name
+    for name in ("boto3", "botocore", "s3transfer", "aws_durable_execution_sdk_python"):
+        assert any("NOTICE" in path.name for path in (artifact / "licenses" / name).iterdir()), name
+    assert not list(artifact.glob("*.dist-info"))
+
+
+@pytest.mark.parametrize("file", ["METADATA", "license.py", "unlicensed.txt"])
+def test_a_package_without_a_licence_text_is_refused_by_name(tmp_path: Path, file: str) -> None:
+    (tmp_path / "some-1.0.dist-info").mkdir()
+    (tmp_path / "some-1.0.dist-info/RECORD").write_text(f"some-1.0.dist-info/{file},,\n")
+    with pytest.raises(build.BuildError, match=r"some-1\.0"):
+        build.keep_licences(tmp_path)
+
+
+@pytest.mark.parametrize(
+    "path", ["some-1.0.dist-info/licenses/LICENSE.txt", "some-1.0.dist-info/COPYING", "some/NOTICE"]
+)
+def test_a_licence_text_is_kept_wherever_a_package_has_it(tmp_path: Path, path: str) -> None:
+    (tmp_path / path).parent.mkdir(parents=True)
+    (tmp_path / "some-1.0.dist-info").mkdir(exist_ok=True)
+    (tmp_path / path).write_text("do as you like")
+    (tmp_path / "some-1.0.dist-info/RECORD").write_text(f"some/__init__.py,,\n{path},,\n")
+    build.keep_licences(tmp_path)
+    (kept,) = (tmp_path / "licenses/some").iterdir()
+    assert (kept.read_text(), kept.name.endswith(Path(path).name)) == ("do as you like", True)
+
+
 def test_it_has_the_service_models_that_the_source_makes_clients_of(artifact: Path, source: Path) -> None:
     text = "".join(path.read_text(encoding="utf-8") for path in source.rglob("*.py"))
     used = set(re.findall(r'\bclient\(\s*"([a-z0-9-]+)"', text))

@@ -311,7 +311,7 @@ def test_a_tree_that_may_not_be_written_is_said_so(checkout: Checkout) -> None:
 def test_an_unknown_environment_is_refused_with_those_that_exist(checkout: Checkout) -> None:
     code, said = checkout.run("prod")
     assert code == 2
-    assert "dev sam checkov local bench" in said
+    assert "dev sam checkov audit local bench" in said
 
 
 def test_a_platform_without_a_pinned_wheel_is_named() -> None:

@@ -24,6 +24,12 @@ OF_A_FAILED_BUILD = {
 }
 
 
+def remediator_of(event: given.Document) -> str:
+    """The alias of a stack in the account and region of an event."""
+    account, region = event.get("account", given.ACCOUNT), event.get("region", given.REGION)
+    return given.REMEDIATOR.replace(given.ACCOUNT, account).replace(given.REGION, region)
+
+
 @pytest.fixture
 def services() -> FakeServices:
     return FakeServices()
@@ -132,6 +138,65 @@ def test_a_project_out_of_scope_is_skipped_whatever_throttled_it() -> None:
     assert "ProjectNamePattern, team-*" in answer["reason"]
 
 
+@pytest.mark.parametrize(
+    ("field", "here", "elsewhere"),
+    [
+        ("account", given.ACCOUNT, "210987654321"),
+        ("region", given.REGION, "us-east-1"),
+        ("detail.build-id", given.ACCOUNT, "210987654321"),
+        ("detail.build-id", given.REGION, "us-east-1"),
+    ],
+)
+def test_an_event_of_another_account_or_region_is_refused_before_anything_is_written(
+    services: FakeServices, field: str, here: str, elsewhere: str
+) -> None:
+    event = given.event()
+    *parents, last = field.split(".")
+    place = event[parents[0]] if parents else event
+    place[last] = place[last].replace(here, elsewhere)
+
+    answer = intake.answer(event, services)
+
+    assert answer["field"] == field
+    assert "Nothing was changed." in answer["error"]
+    assert (services.executions_fake.started, services.report_fake.told) == ([], [])
+    place[last] = place[last].replace(elsewhere, here)
+    assert "started" in intake.answer(event, services)
+
+
+def without_image(**of_event: Any) -> given.Document:
+    """An event as a rule hands it on."""
+    event = given.event(**of_event)
+    del event["detail"]["additional-information"]["environment"]
+    return event
+
+
+@pytest.mark.parametrize(
+    ("image", "answered"), [(given.IMAGE, "started"), ("public.ecr.aws/docker/library/node:22", "outcome")]
+)
+def test_where_the_event_names_no_image_the_builds_own_record_is_asked(
+    services: FakeServices, image: str, answered: str
+) -> None:
+    services.codebuild_fake.builds = [given.build(env={"image": image})]
+
+    assert answered in intake.answer(without_image(), services)
+
+
+def test_an_event_of_a_build_that_codebuild_does_not_know_is_refused(services: FakeServices) -> None:
+    services.codebuild_fake.builds = []
+
+    answer = intake.answer(without_image(), services)
+
+    assert (answer["field"], services.report_fake.told) == ("detail.build-id", [])
+
+
+def test_the_record_of_a_project_out_of_scope_is_not_asked() -> None:
+    services = FakeServices(PROJECT_NAME_PATTERN="team-*")
+    services.codebuild_fake.builds = []
+
+    assert "ProjectNamePattern" in intake.answer(without_image(), services)["reason"]
+
+
 @pytest.mark.parametrize("event", [None, [], "text", 7, {}, {"detail": {}}, {"command": None}])
 def test_what_is_no_event_is_answered_with_what_is_wrong_about_it(services: FakeServices, event: Any) -> None:
     answer = intake.answer(event, services)
@@ -144,8 +209,11 @@ def test_what_is_no_event_is_answered_with_what_is_wrong_about_it(services: Fake
 
 @pytest.mark.skipif(not SAMPLES, reason="the shared corpora are not here")
 @pytest.mark.parametrize("sample", SAMPLES, ids=lambda path: path.stem)
-def test_every_published_event_is_answered_kindly(services: FakeServices, sample: Path) -> None:
-    answer = intake.answer(json.loads(sample.read_text()), services)
+def test_every_published_event_is_answered_kindly(sample: Path) -> None:
+    event = json.loads(sample.read_text())
+    services = FakeServices(REMEDIATOR=remediator_of(event))
+
+    answer = intake.answer(event, services)
 
     assert bool(services.executions_fake.started) is (sample.stem in OURS)
     assert bool(services.report_fake.told) is (sample.stem in OF_A_FAILED_BUILD)

@@ -25,9 +25,9 @@ from tests.permissions import (
     Call,
     Recorded,
     acting_as,
-    actions_asked,
     calls_of,
     compare,
+    items_asked,
 )
 from tests.reading_guide import STEP
 from tests.unit import given
@@ -143,14 +143,41 @@ def test_what_lambda_and_services_ask_for_is_told_with_its_source() -> None:
 
 def test_a_transaction_is_checked_as_what_is_in_it_and_an_invocation_by_its_own_name() -> None:
     items: list[Json] = [{"Update": {}}, {"ConditionCheck": {}}, {"Put": {}}, {"Delete": {}}]
-    assert actions_asked("dynamodb", "TransactWriteItems", {"TransactItems": items}) == [
+    assert [action for action, _ in items_asked("dynamodb", "TransactWriteItems", {"TransactItems": items})] == [
         "dynamodb:UpdateItem",
         "dynamodb:ConditionCheckItem",
         "dynamodb:PutItem",
         "dynamodb:DeleteItem",
     ]
-    assert actions_asked("lambda", "Invoke", {}) == ["lambda:InvokeFunction"]
-    assert actions_asked("codebuild", "BatchGetBuilds", {}) == ["codebuild:BatchGetBuilds"]
+    assert items_asked("lambda", "Invoke", {}) == [("lambda:InvokeFunction", {})]
+    assert items_asked("codebuild", "BatchGetBuilds", {}) == [("codebuild:BatchGetBuilds", {})]
+
+
+def item(key: str) -> Json:
+    return {"TableName": "t", "Key": {"pk": {"S": key}}}
+
+
+def test_a_call_on_an_item_is_told_with_the_kind_of_its_key_each_kind_once() -> None:
+    def told(operation: str, body: Json) -> list[tuple[str, str]]:
+        made = calls_of(f"before-send.dynamodb.{operation}", "https://x/", SIGNED.format("dynamodb"), json.dumps(body))
+        return [(call.action, call.leading) for call in made]
+
+    assert told("GetItem", item("build#orders:1")) == [("dynamodb:GetItem", "build#")]
+    assert told("PutItem", {"TableName": "t", "Item": {"pk": {"S": "stop"}}}) == [("dynamodb:PutItem", "stop")]
+    both = [{"Update": item("build#a:1")}, {"Update": item("build#b:2")}, {"ConditionCheck": item("stop")}]
+    assert told("TransactWriteItems", {"TransactItems": both}) == [
+        ("dynamodb:UpdateItem", "build#"),
+        ("dynamodb:ConditionCheckItem", "stop"),
+    ]
+
+
+@pytest.mark.parametrize(("leading", "allowed"), [("build#", True), ("stop", True), ("project#", False), ("", False)])
+def test_a_statement_on_leading_keys_allows_calls_on_items_of_these_kinds_alone(leading: str, allowed: bool) -> None:
+    condition = {"ForAllValues:StringLike": {"dynamodb:LeadingKeys": ["build#*", "stop"]}}
+    keep = statement("Keep", "dynamodb:PutItem", resource="*", Condition=condition)
+    calls = {Call(INTAKE, "dynamodb:PutItem", leading=leading): 1}
+    missing = compare([{INTAKE: [keep]}], calls).missing
+    assert bool([told for told in missing if told.startswith("Intake")]) is not allowed
 
 
 FUNCTION = "arn%3Aaws%3Alambda%3Aeu-west-1%3A123456789012%3Afunction%3Aremediator%3A1"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pytest
+from botocore.session import Session
 
 from local.permissions import (
     EVERYWHERE,
@@ -15,7 +16,7 @@ from local.permissions import (
     reasons,
     statements,
 )
-from local.template import TEMPLATE, document, read
+from local.template import TEMPLATE, Stack, document, read
 
 WRITTEN = TEMPLATE.read_text(encoding="utf-8")
 SMALL = """
@@ -128,3 +129,16 @@ def test_every_write_of_the_functions_is_told_where_cloudtrail_is() -> None:
             for action in either(each.body["Action"]):
                 name = {"lambda:InvokeFunction": "Invoke"}.get(action, action.partition(":")[2])
                 assert name.startswith(READS) or action in NO_EVENT or f"`{name}`" in section, action
+
+
+def test_every_member_that_an_update_may_carry_is_among_what_is_left_to_whoever_takes_over_remediator() -> None:
+    """Those of botocore's model for which the statement has no condition."""
+    (bounded,) = (each for each in Stack(EditBuildspecs="false").statements() if each["Sid"] == "RepairProjects")
+    never = {key.removeprefix("codebuild:").partition(".")[0] for key in bounded["Condition"]["Null"]}
+    shape = Session().get_service_model("codebuild").operation_model("UpdateProject").input_shape
+    assert shape
+    left = set(shape.members) - never - {"name"}
+    assert {"tags", "sourceVersion", "secondarySourceVersions", "environment"} <= left
+    told = PAGE.read_text(encoding="utf-8").partition("Whoever takes over Remediator can still do this:")[2]
+    told = told.partition("| `PolicyMode` |")[0]
+    assert [member for member in sorted(left) if f"`{member}`" not in told] == []

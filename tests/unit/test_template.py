@@ -231,6 +231,20 @@ def test_logs_are_read_only_within_the_pattern_and_only_where_they_are_inspected
         assert not {"logs:FilterLogEvents", "logs:GetLogEvents"} & Stack(InspectBuildLogs="false").actions(role)
 
 
+def test_intake_writes_outcomes_and_the_stop_switch_into_the_journal_and_nothing_else() -> None:
+    def keys(action: str) -> list[str]:
+        statement = Stack().statement(action, "IntakeRole")
+        assert resources(statement) == [{"Fn::GetAtt": ["Journal", "Arn"]}]
+        (listed,) = statement["Condition"]["ForAllValues:StringLike"].values()
+        assert statement["Condition"] == {"ForAllValues:StringLike": {"dynamodb:LeadingKeys": listed}}
+        return [*listed]
+
+    assert keys("dynamodb:PutItem") == ["build#*", "stop"]
+    assert keys("dynamodb:GetItem") == ["build#*", "project#*", "secret#*", "stop"]
+    written = {action for action in Stack().actions("IntakeRole") if action.startswith("dynamodb:")}
+    assert written == {"dynamodb:GetItem", "dynamodb:PutItem"}
+
+
 def test_a_policy_may_be_attached_only_when_it_is_the_one_that_reads_the_secret() -> None:
     condition = Stack().statement("iam:AttachRolePolicy")["Condition"]
     assert condition == {"ArnEquals": {"iam:PolicyARN": {"Ref": "GrantPolicy"}}}
@@ -595,13 +609,15 @@ def test_an_execution_lasts_longer_than_all_retries_of_the_longest_builds_with_t
     assert Stack().resources["Remediator"]["Properties"]["DurableConfig"]["ExecutionTimeout"] > watches_and_waits
 
 
-def test_functions_and_rule_have_a_dead_letter_queue_each_encrypted_and_kept_for_two_weeks() -> None:
+def test_functions_and_rules_have_a_dead_letter_queue_each_encrypted_and_kept_for_days() -> None:
+    """Two weeks what holds names alone; a weekend where whole events may be."""
     stack = Stack()
     queues = {name for name, each in stack.resources.items() if each["Type"] == "AWS::SQS::Queue"}
     assert queues == {"IntakeDeadLetters", "RemediatorDeadLetters", "RuleDeadLetters"}
     for name in queues:
         properties = stack.resources[name]["Properties"]
-        assert properties == {"SqsManagedSseEnabled": True, "MessageRetentionPeriod": 14 * 24 * 3600}
+        days = 3 if name == "RuleDeadLetters" else 14
+        assert properties == {"SqsManagedSseEnabled": True, "MessageRetentionPeriod": days * 24 * 3600}
     for function in ("Intake", "Remediator"):
         queue = {"Fn::GetAtt": [f"{function}DeadLetters", "Arn"]}
         assert stack.resources[function]["Properties"]["DeadLetterQueue"]["TargetArn"] == queue
@@ -640,6 +656,8 @@ def test_the_rule_on_secrets_matches_a_phase_that_ended_with_an_error_of_secrets
 
 def test_the_rule_matches_a_phase_whose_context_tells_a_pull_that_failed() -> None:
     assert Stack().resources["ThrottledPull"]["Properties"]["EventPattern"] == {
+        "account": [{"Ref": "AWS::AccountId"}],
+        "region": [{"Ref": "AWS::Region"}],
         "source": ["aws.codebuild"],
         "detail-type": ["CodeBuild Build State Change"],
         "detail": {
@@ -654,6 +672,15 @@ def test_the_rule_matches_a_phase_whose_context_tells_a_pull_that_failed() -> No
             },
         },
     }
+
+
+def test_all_rules_hand_on_the_same_of_an_event() -> None:
+    """tests/unit/test_input_transformer.py says what."""
+    targets = [target for rule in RULES for target in Stack().resources[rule]["Properties"]["Targets"]]
+    first, *others = [target["InputTransformer"] for target in targets]
+    assert others == [first, first]
+    named = re.findall(r"<([a-z]+)>", first["InputTemplate"])
+    assert sorted(named) == sorted(first["InputPathsMap"]), "each is used, and used once"
 
 
 @pytest.mark.parametrize("rule", RULES)

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Sequence
 from typing import Any
 
 from local.agent import Agent
+from local.input_transformer import handed_on
 from local.registry import Registry
 from local.simulator import CodeBuild as Simulator
 from local.simulator import CodePipeline, PullAnswer
@@ -129,14 +131,23 @@ class Builds(Stored):
         return [self.build(build_id) for build_id in ids["ids"]]
 
     def event_of(self, build: Json) -> Json:
-        """The event that CodeBuild published when this build ended."""
-        return next(
+        """The event that CodeBuild published when this build ended, as a rule hands it to Intake."""
+        published = next(
             event
             for event in self.world.events
             if event["detail-type"] == "CodeBuild Build State Change"
             and event["detail"]["build-id"] == build["arn"]
             and event["detail"]["build-status"] != "IN_PROGRESS"
         )
+        return handed_to_intake(published)
+
+
+def handed_to_intake(event: Json) -> Json:
+    """What a rule makes of an event of CodeBuild's, which is also what a dead letter of Intake's keeps. Docker Hub's
+    message in it names the user whose pulls are used up."""
+    handed: Json = handed_on(event)
+    canaries.saw("an event that a rule handed on", json.dumps(handed), frozenset({canaries.USER_KIND}))
+    return handed
 
 
 def _with_canary(variables: Sequence[Json]) -> list[Json]:

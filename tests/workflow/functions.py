@@ -21,7 +21,7 @@ from remediator.settings import Settings
 from remediator.workflow.story import remediate
 from tests.canaries import saw
 from tests.permissions import INTAKE, RECORDED, acting_as
-from tests.workflow.builds import Builds
+from tests.workflow.builds import Builds, handed_to_intake
 from tests.workflow.clients import ONE_AT_A_TIME, REGION, Lent
 from tests.workflow.fake_lambda import FakeLambda, execution_arn
 from tests.workflow.fake_logs import FakeLogs
@@ -157,7 +157,7 @@ class Functions(Builds):
             failed = [e for e in self.world.events if e["detail"].get("build-status") == "FAILED"]
             if delivered == len(failed):
                 return outcomes
-            answer = self.ask(failed[delivered], **settings)
+            answer = self.ask(handed_to_intake(failed[delivered]), **settings)
             delivered += 1
             if "started" not in answer:
                 outcomes.append(answer)

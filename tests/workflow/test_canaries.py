@@ -101,6 +101,17 @@ def test_a_leak_that_is_put_in_on_purpose_is_found(
     assert any(PLACES.get(place, place) in leak.place for leak in leaks), [str(leak) for leak in leaks]
 
 
+def test_a_variable_that_a_rule_hands_on_is_found(account: Account, monkeypatch: pytest.MonkeyPatch) -> None:
+    account.create_project()
+    build = account.failed_build()
+    assert account.event_of(build)
+    monkeypatch.setattr("tests.workflow.builds.handed_on", lambda event: event)
+    with canaries.apart() as capture:
+        account.event_of(build)
+        _, leaks = capture.taken()
+    assert {leak.kind for leak in leaks} >= {canaries.VARIABLE_KIND}
+
+
 def test_an_answer_that_leaks_is_found(account: Account, monkeypatch: pytest.MonkeyPatch) -> None:
     account.create_project()
     account.failed_build()

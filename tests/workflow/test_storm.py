@@ -19,6 +19,7 @@ from local.registry import Registry
 from local.simulator import PullAnswer, texts
 from local.simulator.world import Credentials
 from tests.workflow.account import ENVIRONMENT, OURS, USER, Account, Json, new_account, outcome_of
+from tests.workflow.builds import handed_to_intake
 from tests.workflow.commands import no_pulls_left
 
 ATTEMPTS = 3
@@ -121,7 +122,7 @@ class Storm:
 
     def _deliver(self, event: Json) -> None:
         self.capsys.readouterr()
-        self.account.ask(event)
+        self.account.ask(handed_to_intake(event))
         for name in [name for name in self.account.lambda_.started if name not in self._ran]:
             self._ran.add(name)
             self._execute(name)

@@ -460,11 +460,8 @@ def test_where_nothing_is_run_again_intake_advises_at_once(
 ) -> None:
     account.create_project()
     account.throttle(PullAnswer(429))
-    build = account.failed_build()
+    build = says(account, account.failed_build(), CAUSES[cause])
     event = account.event_of(build)
-    for phase in event["detail"]["additional-information"]["phases"]:
-        if phase["phase-type"] == "PROVISIONING":
-            phase["phase-context"] = [f"BUILD_CONTAINER_UNABLE_TO_PULL_IMAGE: {CAUSES[cause]}"]
     outcome = account.ask(event, **settings)
     left_alone(account, outcome, "advised")
     assert outcome["cause"] == cause

@@ -95,6 +95,7 @@ def test_a_case_without_objection_has_the_plan_and_how_to_run_the_build_again() 
             build=str(given.BUILD_ARN),
             image=given.IMAGE,
             excerpt=case.failed.excerpt,
+            role=given.ROLE_NAME,
             initiator="maria",
             started_at=STARTED,
             asked_version="refs/heads/main",

@@ -106,13 +106,16 @@ def _place(name: str) -> str:
 
 def _setup(registry: str, region: str) -> list[str]:
     """What the cache needs: a secret and a rule once, and a login in each build."""
-    keys = '{"username":"DOCKER_HUB_USERNAME","accessToken":"DOCKER_HUB_ACCESS_TOKEN"}'
     # The cache finds no secret whose name begins otherwise.
     create = f"aws secretsmanager create-secret --region {region} --name ecr-pullthroughcache/{_PREFIX}"
     rule = f"aws ecr create-pull-through-cache-rule --region {region} --ecr-repository-prefix {_PREFIX}"
     return [
         "# the pull-through cache needs this once; the second command takes the ARN that the first one shows",
-        f"{create} --secret-string '{keys}'",
+        f"python3 - YOUR-USER <<'EOF' | {create} --secret-string file:///dev/stdin",
+        "import getpass, json, sys",
+        'token = getpass.getpass("Docker Hub access token: ")',
+        'print(json.dumps({"username": sys.argv[1], "accessToken": token}))',
+        "EOF",
         f"{rule} --upstream-registry-url registry-1.docker.io --credential-arn SECRET_ARN",
         "# and this in each build, whose role may ecr:BatchImportUpstreamImage and ecr:CreateRepository",
         f"aws ecr get-login-password --region {region} | docker login --username AWS --password-stdin {registry}",

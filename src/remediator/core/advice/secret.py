@@ -7,27 +7,28 @@ import shlex
 from remediator.core.advice.layout import VALUE_LENGTH, artefact, one_line
 from remediator.core.names import DOCKER_HUB_KEY
 
-# All keys at once: a value without docker_auth_config would break the projects that read it.
+# All keys at once: a value without docker_auth_config would break the projects that read it. The token is asked for, so
+# that no history, list of processes or file has it.
 _LINES = """\
-python3 - YOUR-USER YOUR-TOKEN > secret.json <<'EOF'
-import base64, json, sys
-auth = base64.b64encode(":".join(sys.argv[1:]).encode()).decode()
+python3 - YOUR-USER <<'EOF' | PUT
+import base64, getpass, json, sys
+user, token = sys.argv[1], getpass.getpass("Docker Hub access token: ")
+auth = base64.b64encode(f"{user}:{token}".encode()).decode()
 config = json.dumps({"auths": {"HUB_KEY": {"auth": auth}}})
-print(json.dumps({"username": sys.argv[1], "password": sys.argv[2], "docker_auth_config": config}))
-EOF
-""".replace("HUB_KEY", DOCKER_HUB_KEY)
+print(json.dumps({"username": user, "password": token, "docker_auth_config": config}))
+EOF""".replace("HUB_KEY", DOCKER_HUB_KEY)
 
 
 def store_credentials(secret_arn: str, why: str, then: str = "use the remediate command") -> str:
     """For a secret that can't be used: `why` says what is wrong with it, and nothing that it holds."""
     secret = one_line(secret_arn, VALUE_LENGTH)
-    put = f"aws secretsmanager put-secret-value {region_and_id(secret)} --secret-string file://secret.json"
+    put = f"aws secretsmanager put-secret-value {region_and_id(secret)} --secret-string file:///dev/stdin"
     return artefact(
         f"Store a user name and an access token that Docker Hub accepts, under all three keys, then {then}. This "
         "replaces the whole value: add keys of your own.",
         where=f"the secret {secret}",
         why=one_line(why, VALUE_LENGTH),
-        paste=f"{_LINES}{put}; rm secret.json",
+        paste=_LINES.replace("PUT", put),
     )
 
 

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import json
-import shlex
+from pathlib import Path
 
 import pytest
 
 from remediator.core.advice.mirrors import image_named, mirror_advice, mirrors
 from remediator.core.codebuild.image import ImageReference
+from tests.unit.terminal import paste
 
 ACCOUNT, REGION = "111122223333", "eu-west-1"
 CACHE = "111122223333.dkr.ecr.eu-west-1.amazonaws.com/docker-hub"
@@ -68,8 +69,12 @@ FROM 111122223333.dkr.ecr.eu-west-1.amazonaws.com/docker-hub/library/python:3.12
 docker pull 111122223333.dkr.ecr.eu-west-1.amazonaws.com/docker-hub/library/python:3.12
 
 # the pull-through cache needs this once; the second command takes the ARN that the first one shows
-aws secretsmanager create-secret --region eu-west-1 --name ecr-pullthroughcache/docker-hub \
---secret-string '{"username":"DOCKER_HUB_USERNAME","accessToken":"DOCKER_HUB_ACCESS_TOKEN"}'
+python3 - YOUR-USER <<'EOF' | aws secretsmanager create-secret --region eu-west-1 \
+--name ecr-pullthroughcache/docker-hub --secret-string file:///dev/stdin
+import getpass, json, sys
+token = getpass.getpass("Docker Hub access token: ")
+print(json.dumps({"username": sys.argv[1], "accessToken": token}))
+EOF
 aws ecr create-pull-through-cache-rule --region eu-west-1 --ecr-repository-prefix docker-hub \
 --upstream-registry-url registry-1.docker.io --credential-arn SECRET_ARN
 # and this in each build, whose role may ecr:BatchImportUpstreamImage and ecr:CreateRepository
@@ -81,9 +86,11 @@ def test_the_advice_in_full() -> None:
     assert mirror_advice(ImageReference.parse("python:3.12"), ACCOUNT, REGION) == ADVICE
 
 
-def test_the_commands_secret_is_json_with_the_keys_that_the_cache_reads() -> None:
-    command = next(line for line in ADVICE.splitlines() if "create-secret" in line)
-    assert sorted(json.loads(shlex.split(command)[-1])) == ["accessToken", "username"]
+def test_the_commands_secret_is_json_with_the_keys_that_the_cache_reads(tmp_path: Path) -> None:
+    lines = ADVICE.partition("this once;")[2].partition("\n")[2].partition("\naws ecr")[0]
+    given = paste(lines, tmp_path, "to'ken")
+    assert json.loads(given["stored"]) == {"username": "YOUR-USER", "accessToken": "to'ken"}
+    assert "to'ken" not in given["arguments"] + given["environment"] + given["terminal"]
 
 
 def test_an_image_that_was_not_parsed_can_neither_begin_a_line_nor_a_command() -> None:

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import json
-import subprocess
 from pathlib import Path
 
 from remediator.core.advice.secret import store_credentials
 from remediator.core.repair.auth_config import fault_in
 from tests.unit.repairs import HOSTILE, SECRET, pasted
+from tests.unit.terminal import paste
 
 FAULT = "its key password is missing, empty or no string"
 
@@ -20,25 +20,20 @@ def test_the_secret_its_fault_and_what_to_do_after_are_told() -> None:
     assert (where, why) == (f"where: the secret {SECRET}", f"why: {FAULT}")
 
 
-def test_what_is_pasted_stores_all_three_keys_and_leaves_no_file(tmp_path: Path) -> None:
-    stored = tmp_path / "stored"
-    aws = tmp_path / "aws"
-    aws.write_text('#!/bin/sh\necho "$@" > arguments; cp secret.json stored\n')
-    aws.chmod(0o755)
-    lines = pasted(store_credentials(SECRET, FAULT)).replace("YOUR-USER YOUR-TOKEN", "hubuser 'to:ken'")
+def test_what_is_pasted_stores_all_three_keys_and_leaves_the_token_nowhere_else(tmp_path: Path) -> None:
+    lines = pasted(store_credentials(SECRET, FAULT))
 
-    subprocess.run(
-        ["sh", "-c", lines], cwd=tmp_path, check=True, env={"PATH": f"{tmp_path}:/usr/local/bin:/usr/bin:/bin"}
-    )
+    given = paste(lines, tmp_path, "to:ken")
 
-    content = json.loads(stored.read_text())
-    assert (content["username"], content["password"]) == ("hubuser", "to:ken")
-    assert fault_in(content["docker_auth_config"], "hubuser", "to:ken") == ""
-    assert (tmp_path / "arguments").read_text().split() == [
+    content = json.loads(given["stored"])
+    assert (content["username"], content["password"]) == ("YOUR-USER", "to:ken")
+    assert fault_in(content["docker_auth_config"], "YOUR-USER", "to:ken") == ""
+    assert given["arguments"].split() == [
         "secretsmanager", "put-secret-value", "--region", "eu-west-1", "--secret-id", SECRET,
-        "--secret-string", "file://secret.json",
+        "--secret-string", "file:///dev/stdin",
     ]  # fmt: skip
-    assert not (tmp_path / "secret.json").exists()
+    assert "to:ken" not in given["environment"] + given["terminal"]
+    assert given["left"] == ""
 
 
 def test_a_hostile_name_stays_one_argument() -> None:
