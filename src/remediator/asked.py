@@ -8,6 +8,7 @@ from functools import cached_property
 from typing import Any
 
 from remediator.core.advice.owner import owner_of
+from remediator.core.advice.secret import WRITABLE
 from remediator.core.case import Case, ProjectFacts
 from remediator.core.case_advice import Done, with_advice
 from remediator.core.codebuild.build import Build
@@ -78,7 +79,13 @@ class Asked:
         """The plan, and what would hold it back right now; or why there would be none."""
         case = replace(self.case, plan=self._plan)
         outcome = self._refused(case, case.refusal) if case.refusal else self._shown(case)
-        return with_advice(outcome, Done((case,)), self.services.settings.sign_in)
+        done = Done((case,), pushes=case.refusal is None and self._pushes)
+        return with_advice(outcome, done, self.services.settings.sign_in)
+
+    @cached_property
+    def _pushes(self) -> bool:
+        """Could the token push that Docker Hub accepted last? The secret is not read from here."""
+        return self.services.secret_record.could_push()
 
     @property
     def _granted_before(self) -> bool:
@@ -109,7 +116,9 @@ class Asked:
         services, now = self.services, self.services.now()
         refused = services.secret_record.refused_until(now)
         limits = services.settings.limits
-        return held_back(services.switch.stopped(), refused, self.history, self.case.plan, self.failed, limits, now)
+        yield from held_back(services.switch.stopped(), refused, self.history, self.case.plan, self.failed, limits, now)
+        if self._pushes and services.settings.refuse_writable:
+            yield f"{WRITABLE}, and WritableToken is refuse"
 
 
 def _case_of(asked: Asked) -> Case:

@@ -49,6 +49,7 @@ class Settings:
     inspect_build_logs: bool
     edit_buildspecs: bool
     remediator: str = ""
+    refuse_writable: bool = False
 
     @classmethod
     def from_environment(cls, environment: Mapping[str, str]) -> Settings:
@@ -94,6 +95,7 @@ class Settings:
             docker_hub_endpoint=read.matching("DOCKER_HUB_ENDPOINT", *_ENDPOINT),
             journal_days=read.number("JOURNAL_DAYS", 1, 3650, "365"),
             remediator=environment.get("REMEDIATOR", ""),
+            refuse_writable=read.one_of("WRITABLE_TOKEN", ("warn", "refuse")) == "refuse",
         )
 
     @property

@@ -12,27 +12,30 @@ from remediator.aws.secret import Credentials, MalformedSecret
 from remediator.core.case import Case
 from remediator.core.case_advice import mirrors_for, sign_in_without_key
 from remediator.core.guards.history import locked_out
-from remediator.core.outcome import Outcome, advised, gave_up, rejected
+from remediator.core.outcome import Outcome, advised, rejected
 from remediator.core.repair.auth_config import fault_in
 from remediator.core.value import value
 from remediator.core.wording import moment
-from remediator.records.secret_record import REFUSED_FOR, Known
+from remediator.records.secret_record import ACCEPTED_FOR, REFUSED_FOR, Known
 from remediator.services import Services
 
 
 @value
 class Accepted:
     """Docker Hub takes the credentials. Their account may pull `limit` images in a `window` of seconds and has so many
-    `remaining`; None where there is no limit, or it is not told."""
+    `remaining`; None where there is no limit, or it is not told. `pushes`: could their token surely push too?"""
 
     limit: int | None = None
     remaining: int | None = None
     window: int | None = None
+    pushes: bool = False
 
 
 @value
 class Trusted:
-    """Docker Hub could not be asked, and has taken this version of the secret before."""
+    """Docker Hub could not be asked, and has taken this version of the secret before, whose token `pushes`."""
+
+    pushes: bool = False
 
 
 @value
@@ -42,9 +45,11 @@ class Asking:
 
 @value
 class Unreachable:
-    """Docker Hub said nothing of the credentials. `earlier`: it took this version of the secret at some time before."""
+    """Docker Hub said nothing of the credentials. `earlier`: it took this version of the secret at some time before,
+    whose token `pushes`."""
 
     earlier: bool
+    pushes: bool = False
 
 
 @value
@@ -61,7 +66,8 @@ class AccountAllowance:
 
 @value
 class LockedOut:
-    """Nobody signs in with the secret `until` then (seconds since 1970), for so many `seconds`."""
+    """Docker Hub has said that it locks sign-ins out: nobody signs in with the secret `until` then (seconds since
+    1970), for so many `seconds`."""
 
     until: float
     seconds: int
@@ -77,20 +83,33 @@ class CredentialCheck:
     def check(self, case: Case, *, trusts: bool) -> Accepted | Trusted | Asking | Unreachable | Outcome:
         """The same as `look`, for a case. `trusts`: does an earlier proof do where Docker Hub can't be asked?"""
         seen = self.look(case)
-        return Trusted() if trusts and isinstance(seen, Unreachable) and seen.earlier else seen
+        return Trusted(seen.pushes) if trusts and isinstance(seen, Unreachable) and seen.earlier else seen
 
     def look(self, case: Case | None = None) -> Accepted | Asking | Unreachable | Outcome:
-        """Are the credentials well formed and accepted, and may their account be shared by many projects? With a case
-        that needs the secret's third key that is looked at too."""
+        """Are the credentials well formed and accepted, and may they be shared by many projects? With a case that needs
+        the secret's third key that is looked at too."""
+        seen = self._look(case)
+        return locked_out(seen.until) if isinstance(seen, LockedOut) else seen
+
+    def lockout(self) -> Accepted | LockedOut | Asking | Unreachable | Outcome:
+        """Does Docker Hub itself lock sign-ins out, as a build says? Anybody can print that, so its word alone keeps
+        nobody from signing in, and Docker Hub is asked once for all builds that say so within a window."""
+        return self._look(of_lockout=True)
+
+    def _look(
+        self, case: Case | None = None, *, of_lockout: bool = False
+    ) -> Accepted | LockedOut | Asking | Unreachable | Outcome:
         credentials = self._read()
         if isinstance(credentials, Outcome):
             return credentials
         lacking = self._auth_config_lacking(credentials, case) if case and case.auth_config else None
         if lacking:
             return lacking
-        seen = self._proven(credentials, afresh=False)
-        if isinstance(seen, Accepted) and seen.limit is not None and not self.services.settings.allow_limited_account:
+        settings, seen = self.services.settings, self._proven(credentials, of_lockout=of_lockout)
+        if isinstance(seen, Accepted) and seen.limit is not None and not settings.allow_limited_account:
             return _limited(seen)
+        if isinstance(seen, Accepted | Unreachable) and seen.pushes and settings.refuse_writable:
+            return self._writable()
         return seen
 
     def unreadable(self, *, auth_config: bool) -> Outcome | None:
@@ -111,24 +130,13 @@ class CredentialCheck:
         if isinstance(credentials, Outcome):
             return credentials
         seen = self._proven(credentials, afresh=True)
+        if isinstance(seen, LockedOut):
+            return locked_out(seen.until)
         if not isinstance(seen, Accepted):
             return seen
         window = seen.window or 0
         users = self.services.secret_record.users()
         return AccountAllowance(seen.limit, seen.remaining, window, self.services.now() + window, users)
-
-    def lock_out(self) -> LockedOut:
-        """Nobody signs in with the secret for a while: asking again would prolong a lockout."""
-        seconds = self.services.settings.limits.minutes * 60
-        until = self.services.now() + seconds
-        self.services.secret_record.lock_out(until)
-        return LockedOut(until, seconds)
-
-    def locked_for(self) -> int:
-        """Seconds for which nobody signs in with the secret; 0 where anybody may."""
-        now = self.services.now()
-        until = self.services.secret_record.locked_until(now)
-        return int(until - now) + 1 if until else 0
 
     def _read(self) -> Credentials | Outcome:
         try:
@@ -157,30 +165,43 @@ class CredentialCheck:
         store = store_credentials(self.services.settings.sign_in.secret_arn, reason)
         return rejected(reason, store).with_facts(background=background)
 
-    def _proven(self, credentials: Credentials, *, afresh: bool) -> Accepted | Asking | Unreachable | Outcome:
-        record, now = self.services.secret_record, self.services.now()
-        known = record.ask(credentials.version, self.execution, now, afresh=afresh)
+    def _proven(
+        self, credentials: Credentials, *, afresh: bool = False, of_lockout: bool = False
+    ) -> Accepted | LockedOut | Asking | Unreachable | Outcome:
+        record, settings, version = self.services.secret_record, self.services.settings, credentials.version
+        now = self.services.now()
+        known = record.ask(version, self.execution, now, afresh=afresh, of_lockout=of_lockout)
         if not known.may_ask:
-            return self._remembered(known)
+            return self._remembered(known, now)
         unknown_key = self._unknown_key()
         if unknown_key:
             record.not_told(self.execution)
             return unknown_key
-        answer = ask_docker_hub(credentials.username, credentials.password, self.services.settings.docker_hub_endpoint)
+        # Whether the token could push is asked once for a version: Docker Hub's no is a 401 each time.
+        answer = ask_docker_hub(
+            credentials.username, credentials.password, settings.docker_hub_endpoint, about_push=known.pushes is None
+        )
         now = self.services.now()
+        window_ends = now + settings.limits.minutes * 60
         match answer:
             case Allowance(limit, remaining, window):
-                record.accepted(credentials.version, self.execution, now, limit, remaining, window)
-                return Accepted(limit, remaining, window)
+                pushes = known.pushes if answer.pushes is None else answer.pushes
+                until = window_ends if of_lockout else 0
+                told = (limit, remaining, window)
+                record.accepted(version, self.execution, now, *told, pushes=pushes, no_lockout_until=until)
+                return Accepted(*told, bool(pushes))
             case Answer.REJECTED:
-                record.refused(credentials.version, self.execution, now)
+                record.refused(version, self.execution, now)
                 return self._not_accepted(now + REFUSED_FOR)
-            case Answer.NOT_NOW:
-                until = self.lock_out().until
+            case Answer.LACKS_SCOPE:
+                record.refused(version, self.execution, now, lacks_scope=True)
+                return self._lacks_scope(now + ACCEPTED_FOR)
+            case Answer.LOCKED_OUT:
+                record.lock_out(window_ends)
                 record.not_told(self.execution)
-                return _not_now(until)
+                return _locked(window_ends, now)
         record.not_told(self.execution)
-        return Unreachable(known.accepted_before)
+        return Unreachable(known.accepted_before, bool(known.pushes))
 
     def _auth_config_lacking(self, credentials: Credentials, case: Case) -> Outcome | None:
         """Outcome where the secret's third key can't be used; None when it can."""
@@ -218,14 +239,14 @@ class CredentialCheck:
             "deploy with the ARN of that key as SecretKmsKeyArn, then use the remediate command",
         )
 
-    def _remembered(self, known: Known) -> Accepted | Asking | Outcome:
+    def _remembered(self, known: Known, now: float) -> Accepted | LockedOut | Asking | Outcome:
         if known.locked_until:
-            return locked_out(known.locked_until)
+            return _locked(known.locked_until, now)
         if known.accepted is None:
             return Asking()
         if known.accepted:
-            return Accepted(known.limit, known.remaining, known.window)
-        return self._not_accepted(known.fresh_until)
+            return Accepted(known.limit, known.remaining, known.window, bool(known.pushes))
+        return (self._lacks_scope if known.lacks_scope else self._not_accepted)(known.fresh_until)
 
     def _not_accepted(self, until: float) -> Outcome:
         return self._wrong(
@@ -235,10 +256,24 @@ class CredentialCheck:
             "up to a lockout",
         )
 
+    def _lacks_scope(self, until: float) -> Outcome:
+        """An organization's token is made for chosen repositories.
+        https://docs.docker.com/security/access-tokens/organization-access-tokens/"""
+        return rejected(
+            f"Docker Hub takes the user name and password of {self._secret}, and the token may not pull public images: "
+            'it lacks the scope "read public repositories"',
+            "give the organization access token the scope to read public repositories, or put a personal access token "
+            "with the permission Public Repo Read-only into the secret; then use the remediate command",
+        ).with_facts(background=(f"a new version of the secret is tried at once, this one after {moment(until)}",))
 
-def _not_now(until: float) -> Outcome:
-    reason = f"Docker Hub takes no sign-ins from here at the moment (429); none is tried until {moment(until)}"
-    return gave_up(f"{reason}; nothing was written", "use the remediate command after that")
+    def _writable(self) -> Outcome:
+        from remediator.core.advice.secret import READ_ONLY, WRITABLE
+
+        return advised(f"{WRITABLE}: WritableToken is refuse", f"{READ_ONLY}; then use the remediate command")
+
+
+def _locked(until: float, now: float) -> LockedOut:
+    return LockedOut(until, int(until - now) + 1)
 
 
 def _limited(seen: Accepted) -> Outcome:

@@ -82,7 +82,7 @@ def servers() -> Iterator[tuple[Server, Server]]:
         (204, Answer.COULD_NOT_TELL),
         (400, Answer.COULD_NOT_TELL),
         (403, Answer.COULD_NOT_TELL),
-        (429, Answer.NOT_NOW),
+        (429, Answer.COULD_NOT_TELL),
         (500, Answer.COULD_NOT_TELL),
         (503, Answer.COULD_NOT_TELL),
     ],
@@ -221,7 +221,7 @@ def test_a_locked_account_is_asked_nothing_more_now(registry: Registry) -> None:
     registry.add_account(USER, ASCII_PASSWORD, 5)
     registry.accounts.lock(USER)
 
-    assert ask_docker_hub(USER, ASCII_PASSWORD, registry.url) is Answer.NOT_NOW
+    assert ask_docker_hub(USER, ASCII_PASSWORD, registry.url) is Answer.LOCKED_OUT
     assert len(registry.log) == 1
 
 
@@ -254,7 +254,7 @@ def test_a_refusal_that_carries_the_headers_tells(hub: Server) -> None:
 def test_a_refusal_without_the_headers_is_no_missing_limit(hub: Server) -> None:
     hub.head_status, hub.head_headers = 429, []
 
-    assert ask_docker_hub(USER, PASSWORD, hub.url) is Answer.NOT_NOW
+    assert ask_docker_hub(USER, PASSWORD, hub.url) is Answer.COULD_NOT_TELL
 
 
 @pytest.mark.parametrize("status", [401, 403, 404, 500, 503])

@@ -7,6 +7,15 @@ import shlex
 from remediator.core.advice.layout import VALUE_LENGTH, artefact, one_line
 from remediator.core.names import DOCKER_HUB_KEY
 
+WRITABLE = (
+    "the token in the secret can also push to Docker Hub, and a repair lets every command of a project's builds read it"
+)
+"""What Docker Hub has shown of a token. Where it shows nothing, nothing is said."""
+
+READ_ONLY = (
+    "put a token with the permission Public Repo Read-only into the secret; a new version is asked about at once"
+)
+
 # All keys at once: a value without docker_auth_config would break the projects that read it.
 _LINES = """\
 python3 - YOUR-USER YOUR-TOKEN > secret.json <<'EOF'
@@ -23,8 +32,8 @@ def store_credentials(secret_arn: str, why: str, then: str = "use the remediate 
     secret = one_line(secret_arn, VALUE_LENGTH)
     put = f"aws secretsmanager put-secret-value {region_and_id(secret)} --secret-string file://secret.json"
     return artefact(
-        f"Store a user name and an access token that Docker Hub accepts, under all three keys, then {then}. This "
-        "replaces the whole value: add keys of your own.",
+        "Store a user name and an access token that Docker Hub accepts (permission Public Repo Read-only), under all "
+        f"three keys, then {then}. This replaces the whole value: add keys of your own.",
         where=f"the secret {secret}",
         why=one_line(why, VALUE_LENGTH),
         paste=f"{_LINES}{put}; rm secret.json",
