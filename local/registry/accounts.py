@@ -73,11 +73,10 @@ class Accounts:
         self._tokens: dict[str, tuple[Account, frozenset[str], float]] = {}
         self._lock = threading.Lock()
 
-    def add(self, user: str, password: str, pulls: int | None, **token: bool) -> Account:
-        """Make an account, or give the one of that name a new password and allowance. `token`: what kind it has."""
+    def add(self, account: Account) -> None:
+        """Make an account, or put it in the place of the one of that name."""
         with self._lock:
-            account = self._accounts[user] = Account(user, password, pulls, **token)
-            return account
+            self._accounts[str(account.user)] = account
 
     def set_pulls(self, user: str | None, pulls: int | None) -> None:
         """Set how many pulls an account (None: the anonymous) has left."""

@@ -79,7 +79,7 @@ class Registry:
         chosen_only: bool = False,
     ) -> None:
         """Make an account with so many pulls (None: no limit), or change the one of that name."""
-        self.accounts.add(user, password, pulls, read_only=read_only, chosen_only=chosen_only)
+        self.accounts.add(Account(user, password, pulls, read_only=read_only, chosen_only=chosen_only))
 
     def record(self, entry: dict[str, Any]) -> None:
         """Add a line to the access log."""

@@ -17,7 +17,7 @@ from remediator.core.codebuild.project import Snapshot
 from remediator.core.decide import make_case, read, refuse_build
 from remediator.core.diagnosis.diagnosis import diagnose
 from remediator.core.diagnosis.unreadable import SecretCause
-from remediator.core.guards.history import History, started_by
+from remediator.core.guards.history import History, locked_out, started_by
 from remediator.core.guards.own_commands import pull_request_objection
 from remediator.core.guards.review import foreign_secret
 from remediator.core.guards.scope import out_of_scope
@@ -114,9 +114,11 @@ class Asked:
 
     def _held_back(self) -> Iterator[str]:
         services, now = self.services, self.services.now()
-        refused = services.secret_record.refused_until(now)
+        refused, locked = services.secret_record.refused_until(now), services.secret_record.locked_until(now)
         limits = services.settings.limits
         yield from held_back(services.switch.stopped(), refused, self.history, self.case.plan, self.failed, limits, now)
+        if locked:
+            yield locked_out(locked).reason
         if self._pushes and services.settings.refuse_writable:
             yield f"{WRITABLE}, and WritableToken is refuse"
 

@@ -64,6 +64,7 @@ def test_every_variable_is_read() -> None:
         SECRET_KMS_KEY_ARN=given.KEY,
         ALLOW_LIMITED_ACCOUNT="true",
         DOCKER_HUB_UNREACHABLE="wait",
+        WRITABLE_TOKEN="refuse",
         TAGGED_PROJECTS_ONLY="true",
         STACK_NAME="remediator",
         OWN_ROLE=given.ROLE,
@@ -97,6 +98,7 @@ def test_every_variable_is_read() -> None:
         inspect_build_logs=False,
         edit_buildspecs=False,
         remediator=given.REMEDIATOR,
+        refuse_writable=True,
     )
 
 
@@ -107,6 +109,7 @@ def test_every_variable_is_read() -> None:
         ("SECRET_KMS_KEY_ARN", "alias/mine"),
         ("ALLOW_LIMITED_ACCOUNT", "yes"),
         ("DOCKER_HUB_UNREACHABLE", "go-on"),
+        ("WRITABLE_TOKEN", "allow"),
         ("TAGGED_PROJECTS_ONLY", "True"),
         ("JOURNAL_TABLE", ""),
         ("JOURNAL_TABLE", "a b"),

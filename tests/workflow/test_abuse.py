@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from tests.workflow.account import Account
+from tests.workflow.account import Account, outcome_of
 from tests.workflow.commands import inline
 
 LIMIT = (
@@ -29,6 +29,9 @@ OVERRIDES: dict[str, tuple[dict[str, Any], str]] = {
         "BASH_ENV",
     ),
 }
+
+
+SAYS_ABUSE = SAYS_SO.replace(LIMIT, "toomanyrequests: Too Many Requests (HAP429)")
 
 
 @pytest.fixture
@@ -55,6 +58,31 @@ def test_a_log_of_a_build_that_ran_something_else_attaches_the_secret_to_nothing
     assert word in outcome["reason"]
     assert throttled.writes() == []
     assert throttled.attached() == []
+
+
+def test_what_the_projects_own_commands_say_of_the_abuse_limit_is_waited_out(throttled: Account) -> None:
+    """So that what stands against the others is the override."""
+    throttled.edit(source={"type": "NO_SOURCE", "buildspec": SAYS_ABUSE})
+    outcome = throttled.remediate(throttled.failed_build())
+    assert (outcome["outcome"], outcome["cause"]) == ("gave-up", "abuse-limit"), outcome
+    assert throttled.writes() == ["StartBuild"] * 3
+
+
+@pytest.mark.parametrize("case", OVERRIDES)
+def test_a_log_of_a_build_that_ran_something_else_has_nothing_run_again(throttled: Account, case: str) -> None:
+    """Nobody but its starter knows what it would run."""
+    overrides, word = OVERRIDES[case]
+    if "buildspecOverride" in overrides:
+        overrides = {"buildspecOverride": f"{SAYS_ABUSE}# theirs\n"}
+    throttled.edit(source={"type": "NO_SOURCE", "buildspec": SAYS_ABUSE})
+    build = throttled.failed_build(**overrides)
+    assert build["buildStatus"] == "FAILED"
+    result = throttled.run(build)
+    outcome = outcome_of(result)
+    assert (outcome["outcome"], outcome["cause"]) == ("advised", "abuse-limit"), outcome
+    assert word in outcome["reason"]
+    assert throttled.writes() == []
+    assert "back-off" not in {operation.name for operation in result.get_all_operations()}
 
 
 def test_the_build_of_another_account_or_region_is_not_taken_for_one_of_here(account: Account) -> None:
