@@ -109,7 +109,9 @@ class CredentialCheck:
         if isinstance(seen, Accepted) and seen.limit is not None and not settings.allow_limited_account:
             return _limited(seen)
         if isinstance(seen, Accepted | Unreachable) and seen.pushes and settings.refuse_writable:
-            return self._writable()
+            from remediator.core.advice.secret import writable
+
+            return writable()
         return seen
 
     def unreadable(self, *, auth_config: bool) -> Outcome | None:
@@ -195,7 +197,7 @@ class CredentialCheck:
                 return self._not_accepted(now + REFUSED_FOR)
             case Answer.LACKS_SCOPE:
                 record.refused(version, self.execution, now, lacks_scope=True)
-                return self._lacks_scope(now + ACCEPTED_FOR)
+                return self._not_accepted(now + ACCEPTED_FOR, lacks_scope=True)
             case Answer.LOCKED_OUT:
                 record.lock_out(window_ends)
                 record.not_told(self.execution)
@@ -246,30 +248,19 @@ class CredentialCheck:
             return Asking()
         if known.accepted:
             return Accepted(known.limit, known.remaining, known.window, bool(known.pushes))
-        return (self._lacks_scope if known.lacks_scope else self._not_accepted)(known.fresh_until)
+        return self._not_accepted(known.fresh_until, lacks_scope=known.lacks_scope)
 
-    def _not_accepted(self, until: float) -> Outcome:
+    def _not_accepted(self, until: float, *, lacks_scope: bool = False) -> Outcome:
+        if lacks_scope:
+            from remediator.core.advice.secret import lacks_public_scope
+
+            return lacks_public_scope(self._secret, until)
         return self._wrong(
             f"Docker Hub does not accept the user name and password of {self._secret} (401), which are its keys "
             "username and password",
             f"a new version of the secret is tried at once, this one not before {moment(until)}: failed sign-ins add "
             "up to a lockout",
         )
-
-    def _lacks_scope(self, until: float) -> Outcome:
-        """An organization's token is made for chosen repositories.
-        https://docs.docker.com/security/access-tokens/organization-access-tokens/"""
-        return rejected(
-            f"Docker Hub takes the user name and password of {self._secret}, and the token may not pull public images: "
-            'it lacks the scope "read public repositories"',
-            "give the organization access token the scope to read public repositories, or put a personal access token "
-            "with the permission Public Repo Read-only into the secret; then use the remediate command",
-        ).with_facts(background=(f"a new version of the secret is tried at once, this one after {moment(until)}",))
-
-    def _writable(self) -> Outcome:
-        from remediator.core.advice.secret import READ_ONLY, WRITABLE
-
-        return advised(f"{WRITABLE}: WritableToken is refuse", f"{READ_ONLY}; then use the remediate command")
 
 
 def _locked(until: float, now: float) -> LockedOut:
