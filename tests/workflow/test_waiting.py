@@ -35,7 +35,7 @@ def _registry(account: Account) -> Iterator[None]:
     """The registry is shared by all tests: its account is as it was after each of these."""
     account.registry.log.clear()
     yield
-    account.registry.add_account(USER, PASSWORD)
+    account.registry.add_account(USER, PASSWORD, read_only=True)
 
 
 def signed_in_project(account: Account, name: str = "orders") -> None:

@@ -12,7 +12,7 @@ from remediator.core.case import Case, FailedBuild, ProjectFacts, Standing, Time
 from remediator.core.codebuild.build import Build
 from remediator.core.codebuild.pipeline import Place
 from remediator.core.codebuild.project import Snapshot
-from remediator.core.decide import make_case, refuse_build, replan
+from remediator.core.decide import make_case, refuse_build, replan, with_role
 from remediator.core.diagnosis.diagnosis import diagnose
 from remediator.core.diagnosis.throttle import Cause
 from remediator.core.guards.history import NEW, History
@@ -229,10 +229,13 @@ def test_a_project_that_strangers_could_read_is_not_waited_for(cause: str) -> No
 @pytest.mark.parametrize("cause", WAITED_FOR)
 def test_a_project_whose_role_strangers_may_assume_is_not_waited_for(cause: str) -> None:
     """Which only the role tells."""
-    snapshot = given.snapshot(env=given.repaired_environment())
-    opened = replace(snapshot, role=given.role(trust=ANYBODY))
+    build = throttled_by(cause, env=given.repaired_environment())
+    reading = given.reading(build, Snapshot(given.project(env=given.repaired_environment())))
 
-    not_waited_for(case_of(throttled_by(cause, env=given.repaired_environment()), opened), cause, "assumed by *")
+    case = make_case(reading, diagnose(build.failure), given.TERMS)
+
+    assert with_role(case, given.role(), reading, given.TERMS).waits
+    not_waited_for(with_role(case, given.role(trust=ANYBODY), reading, given.TERMS), cause, "assumed by *")
 
 
 @pytest.mark.parametrize("cause", WAITED_FOR)
