@@ -55,7 +55,7 @@ def _prepare(aws: LocalAws, template: Path) -> dict[str, str]:
     and a `docker build` of the other's."""
     names = Names.draw(secrets.randbelow(2**31))
     scene = Scene(aws, names)
-    aws.order("account", user=names.user, password=names.password)
+    aws.order("account", user=names.user, password=names.password, read_only=True)
     secret = scene.make_secret(names.secret, names.user, names.password)
     parameters: dict[str, str | int] = {
         "DockerHubSecretArn": secret,

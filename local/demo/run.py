@@ -52,7 +52,7 @@ class _Demo:
         self._broken = broken
         self._scene = Scene(aws, names)
         self._outputs: dict[str, str] = {}
-        aws.order("account", user=names.user, password=names.password)
+        aws.order("account", user=names.user, password=names.password, read_only=True)
         password = names.password[::-1] if broken == "wrong-password" else names.password
         self._secret = self._scene.make_secret(names.secret, names.user, password)
 

@@ -18,10 +18,11 @@ from local.registry.accounts import Account, Accounts
 
 _MANIFEST = re.compile(r"^/v2/(?P<repository>[a-z0-9._/-]+)/manifests/(?P<reference>[A-Za-z0-9._:-]+)$")
 _UPLOADS = re.compile(r"^/v2/(?P<repository>[a-z0-9._/-]+)/blobs/uploads/$")
-_SCOPE = re.compile(r"^repository:(?P<repository>[^:]+):.*\bpull\b")
+_SCOPE = re.compile(r"repository:(?P<repository>[^:]+):(?P<actions>[a-z,*]+)")
 UNLIMITED = "verified/"
 """Repositories whose pulls don't count, as those of Docker Hub's verified publishers."""
 
+INSUFFICIENT = "access token has insufficient scopes"
 _MEDIA_TYPE = "application/vnd.oci.image.index.v1+json"
 
 
@@ -68,9 +69,17 @@ class Registry:
             self._thread.join()
         self._server.server_close()
 
-    def add_account(self, user: str, password: str, pulls: int | None = None, *, read_only: bool = False) -> None:
+    def add_account(
+        self,
+        user: str,
+        password: str,
+        pulls: int | None = None,
+        *,
+        read_only: bool = False,
+        chosen_only: bool = False,
+    ) -> None:
         """Make an account with so many pulls (None: no limit), or change the one of that name."""
-        self.accounts.add(user, password, pulls, read_only=read_only)
+        self.accounts.add(Account(user, password, pulls, read_only=read_only, chosen_only=chosen_only))
 
     def record(self, entry: dict[str, Any]) -> None:
         """Add a line to the access log."""
@@ -141,18 +150,24 @@ class _Handler(BaseHTTPRequestHandler):
     do_PUT = do_POST  # noqa: N815 - the base class looks for this name
 
     def _token(self, query: dict[str, list[str]]) -> None:
-        scope = _SCOPE.match(query.get("scope", [""])[0])
-        self._repository = scope["repository"] if scope else None
+        scopes = [found for text in query.get("scope", []) if (found := _SCOPE.fullmatch(text))]
+        self._repository = scopes[0]["repository"] if scopes else None
         self._login, password = _basic(self.headers.get("Authorization", ""))
         account = self.server.registry.accounts.sign_in(self._login, password)
         if account is None:
             self._answer(401, {"details": "incorrect username or password"})
             return
         if account.locked:
-            self._answer(429, {"details": "too many failed login attempts for username or IP address"})
+            self._answer(429, {"details": account.locked})
+            return
+        asked = {scope["repository"]: scope["actions"].split(",") for scope in scopes}
+        if account.read_only and any("push" in actions for actions in asked.values()):
+            # Docker Hub gives less than was asked for to accounts, but nothing at all to such a token.
+            self._answer(401, {"details": INSUFFICIENT})
             return
         self._account = account.user
-        token = self.server.registry.accounts.issue(account, self._repository or "")
+        granted = {name: [action for action in asked[name] if action in account.may(name)] for name in asked}
+        token = self.server.registry.accounts.issue(account, granted)
         issued = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime())
         self._answer(200, {"token": token, "access_token": token, "expires_in": 300, "issued_at": issued})
 
@@ -166,8 +181,12 @@ class _Handler(BaseHTTPRequestHandler):
         self._answer(200, {})
 
     def _bearer(self, repository: str) -> Account | None:
+        return self.server.registry.accounts.bearer(self._token_sent, repository)
+
+    @property
+    def _token_sent(self) -> str:
         scheme, _, token = self.headers.get("Authorization", "").partition(" ")
-        return self.server.registry.accounts.bearer(token, repository) if scheme.lower() == "bearer" else None
+        return token if scheme.lower() == "bearer" else ""
 
     def _may_push(self, repository: str) -> bool:
         """Whether the token's account may; otherwise it has been told."""
@@ -177,11 +196,8 @@ class _Handler(BaseHTTPRequestHandler):
             self._challenge(repository, "pull,push")
             return False
         self._account = account.user
-        if account.user is None or repository.startswith("library/"):
+        if "push" not in account.may(repository):
             self._error(403, "DENIED", "requested access to the resource is denied")
-            return False
-        if account.read_only:
-            self._error(401, "UNAUTHORIZED", "access token has insufficient scopes")
             return False
         return True
 
@@ -220,7 +236,9 @@ class _Handler(BaseHTTPRequestHandler):
     def _challenge(self, repository: str | None, actions: str = "pull") -> None:
         scope = f',scope="repository:{repository}:{actions}"' if repository else ""
         realm = f"http://{self.headers.get('Host', '127.0.0.1')}/token"
-        header = f'Bearer realm="{realm}",service="registry.docker.io"{scope}'
+        error = "insufficient_scope" if self.server.registry.accounts.knows(self._token_sent) else "invalid_token"
+        told = f',error="{error}"' if self._token_sent else ""
+        header = f'Bearer realm="{realm}",service="registry.docker.io"{scope}{told}'
         self._error(401, "UNAUTHORIZED", "authentication required", {"WWW-Authenticate": header})
 
     def _error(self, status: int, code: str, message: str, headers: dict[str, str] | None = None) -> None:

@@ -8,6 +8,7 @@ from functools import cached_property
 from typing import Any
 
 from remediator.core.advice.owner import owner_of
+from remediator.core.advice.secret import WRITABLE
 from remediator.core.case import Case, ProjectFacts
 from remediator.core.case_advice import Done, with_advice
 from remediator.core.codebuild.build import Build
@@ -17,7 +18,7 @@ from remediator.core.codebuild.start import start_claimed
 from remediator.core.decide import make_case, read, refuse_build
 from remediator.core.diagnosis.diagnosis import diagnose
 from remediator.core.diagnosis.unreadable import SecretCause
-from remediator.core.guards.history import History, started_by
+from remediator.core.guards.history import History, locked_out, started_by
 from remediator.core.guards.review import foreign_secret
 from remediator.core.guards.scope import out_of_scope
 from remediator.core.guards.standing import held_back, nothing_to_do, signed_in_since
@@ -84,7 +85,13 @@ class Asked:
         """The plan, and what would hold it back right now; or why there would be none."""
         case = replace(self.case, plan=self._plan)
         outcome = self._refused(case, case.refusal) if case.refusal else self._shown(case)
-        return with_advice(outcome, Done((case,)), self.services.settings.sign_in)
+        done = Done((case,), pushes=case.refusal is None and self._pushes)
+        return with_advice(outcome, done, self.services.settings.sign_in)
+
+    @cached_property
+    def _pushes(self) -> bool:
+        """Could the token push that Docker Hub accepted last? The secret is not read from here."""
+        return self.services.secret_record.could_push()
 
     @property
     def _granted_before(self) -> bool:
@@ -132,9 +139,13 @@ class Asked:
 
     def _held_back(self) -> Iterator[str]:
         services, now = self.services, self.services.now()
-        refused = services.secret_record.refused_until(now)
+        refused, locked = services.secret_record.refused_until(now), services.secret_record.locked_until(now)
         limits = services.settings.limits
-        return held_back(services.switch.stopped(), refused, self.history, self.case.plan, self.failed, limits, now)
+        yield from held_back(services.switch.stopped(), refused, self.history, self.case.plan, self.failed, limits, now)
+        if locked:
+            yield locked_out(locked).reason
+        if self._pushes and services.settings.refuse_writable:
+            yield f"{WRITABLE}, and WritableToken is refuse"
 
 
 def _case_of(asked: Asked) -> Case:

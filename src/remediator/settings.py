@@ -52,6 +52,7 @@ class Settings:
     edit_buildspecs: bool
     remediator: str = ""
     role_regions: tuple[str, ...] = ()
+    refuse_writable: bool = False
 
     @classmethod
     def from_environment(cls, environment: Mapping[str, str]) -> Settings:
@@ -98,6 +99,7 @@ class Settings:
             journal_days=read.number("JOURNAL_DAYS", 1, 3650, "365"),
             remediator=environment.get("REMEDIATOR", ""),
             role_regions=tuple(filter(None, read.matching("ROLE_REGIONS", *_REGIONS).split(","))),
+            refuse_writable=read.one_of("WRITABLE_TOKEN", ("warn", "refuse")) == "refuse",
         )
 
     @property

@@ -53,7 +53,7 @@ class Deployed:
     @classmethod
     def _deployed(cls, scene: Scene, template: Path, parameters: dict[str, str | int]) -> Deployed:
         aws, names = scene.aws, scene.names
-        aws.order("account", user=names.user, password=names.password)
+        aws.order("account", user=names.user, password=names.password, read_only=True)
         given = {"DockerHubEndpoint": aws.registry, "ProjectNamePattern": f"{names.prefix}-*", **parameters}
         outputs = deploy(aws, template, names.stack, given)
         made = cls(aws, names, scene, outputs, outputs["SecretArn"])

@@ -76,12 +76,21 @@ class FakeSwitch:
 
 @dataclass
 class FakeSecretRecord:
-    """Until when the secret's version, which Docker Hub refused, is not tried again."""
+    """Until when the secret's version, which Docker Hub refused, is not tried again, until when nobody signs in, and
+    whether its token could push."""
 
     refused: float = 0.0
+    locked: float = 0.0
+    pushes: bool = False
 
     def refused_until(self, _now: float) -> float:
         return self.refused
+
+    def locked_until(self, _now: float) -> float:
+        return self.locked
+
+    def could_push(self) -> bool:
+        return self.pushes
 
 
 @dataclass

@@ -64,6 +64,7 @@ def test_every_variable_is_read() -> None:
         SECRET_KMS_KEY_ARN=given.KEY,
         ALLOW_LIMITED_ACCOUNT="true",
         DOCKER_HUB_UNREACHABLE="wait",
+        WRITABLE_TOKEN="refuse",
         TAGGED_PROJECTS_ONLY="true",
         STACK_NAME="remediator",
         OWN_ROLE=given.ROLE,
@@ -99,6 +100,7 @@ def test_every_variable_is_read() -> None:
         edit_buildspecs=False,
         remediator=given.REMEDIATOR,
         role_regions=("us-east-1", "eu-north-1"),
+        refuse_writable=True,
     )
 
 
@@ -109,6 +111,7 @@ def test_every_variable_is_read() -> None:
         ("SECRET_KMS_KEY_ARN", "alias/mine"),
         ("ALLOW_LIMITED_ACCOUNT", "yes"),
         ("DOCKER_HUB_UNREACHABLE", "go-on"),
+        ("WRITABLE_TOKEN", "allow"),
         ("TAGGED_PROJECTS_ONLY", "True"),
         ("JOURNAL_TABLE", ""),
         ("JOURNAL_TABLE", "a b"),

@@ -40,7 +40,6 @@ def _logger() -> None:
 @pytest.fixture(scope="session")
 def registry() -> Iterator[Registry]:
     with Registry() as registry:
-        registry.add_account(USER, PASSWORD)
         yield registry
 
 
@@ -48,5 +47,6 @@ def registry() -> Iterator[Registry]:
 def account(registry: Registry, monkeypatch: pytest.MonkeyPatch) -> Iterator[Account]:
     for name, value in ENVIRONMENT.items():
         monkeypatch.setenv(name, value)
+    registry.add_account(USER, PASSWORD, read_only=True)  # as README asks for, whatever the last test has left
     with new_account(registry) as made:
         yield made

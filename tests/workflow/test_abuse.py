@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from local.simulator.pipelines import Stage
-from tests.workflow.account import OWNER, Account, Json
+from tests.workflow.account import OWNER, Account, Json, outcome_of
 from tests.workflow.commands import CURATED, INLINE, inline
 from tests.workflow.watched import once, refused, refusing
 
@@ -42,6 +42,9 @@ OVERRIDES: dict[str, tuple[dict[str, Any], str]] = {
         "environment.fleet",
     ),
 }
+
+
+SAYS_ABUSE = SAYS_SO.replace(LIMIT, "toomanyrequests: Too Many Requests (HAP429)")
 
 
 @pytest.fixture
@@ -254,6 +257,31 @@ def test_a_retry_of_a_pull_request_that_somebody_named_is_no_evidence_either(thr
         outcome = throttled.remediate(throttled.failed_build(name, sourceVersion=version))
         assert throttled.asked("UpdateProject") == {"UpdateProject": updates}, outcome
         assert ("source version pr/7" in outcome["reason"]) is (updates == 1), outcome
+
+
+def test_what_the_projects_own_commands_say_of_the_abuse_limit_is_waited_out(throttled: Account) -> None:
+    """So that what stands against the others is the override."""
+    throttled.edit(source={"type": "NO_SOURCE", "buildspec": SAYS_ABUSE})
+    outcome = throttled.remediate(throttled.failed_build())
+    assert (outcome["outcome"], outcome["cause"]) == ("gave-up", "abuse-limit"), outcome
+    assert throttled.writes() == ["StartBuild"] * 3
+
+
+@pytest.mark.parametrize("case", OVERRIDES)
+def test_a_log_of_a_build_that_ran_something_else_has_nothing_run_again(throttled: Account, case: str) -> None:
+    """Nobody but its starter knows what it would run."""
+    overrides, word = OVERRIDES[case]
+    if "buildspecOverride" in overrides:
+        overrides = {"buildspecOverride": f"{SAYS_ABUSE}# theirs\n"}
+    throttled.edit(source={"type": "NO_SOURCE", "buildspec": SAYS_ABUSE})
+    build = throttled.failed_build(**overrides)
+    assert build["buildStatus"] == "FAILED"
+    result = throttled.run(build)
+    outcome = outcome_of(result)
+    assert (outcome["outcome"], outcome["cause"]) == ("advised", "abuse-limit"), outcome
+    assert word in outcome["reason"]
+    assert throttled.writes() == []
+    assert "back-off" not in {operation.name for operation in result.get_all_operations()}
 
 
 def test_the_build_of_another_account_or_region_is_not_taken_for_one_of_here(account: Account) -> None:

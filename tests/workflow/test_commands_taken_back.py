@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from local.agent import buildspec as agents_buildspec
-from tests.workflow.account import PASSWORD, USER, Account
+from tests.workflow.account import Account
 from tests.workflow.commands import INLINE, in_repository, inline, no_pulls_left
 from tests.workflow.watched import once, refused
 
@@ -85,16 +85,12 @@ def test_an_edit_while_the_repair_is_written_down_is_kept(account: Account) -> N
 
 def test_docker_auth_config_is_taken_back_where_it_denied_a_push_that_no_log_had_shown(account: Account) -> None:
     account.registry.add_account("owner", "own-password")
-    account.registry.add_account(USER, PASSWORD, read_only=True)
     pushing = (
         "version: 0.2\nphases:\n  build:\n    commands:\n      - docker pull python:3.12\n"
         "      - docker login -u owner -p own-password > /dev/null 2>&1\n"
         "      - docker pull owner/orders:1\n      - docker push owner/orders:1\n"
     )
-    try:
-        outcome = account.remediate(in_repository(account, pushing))
-    finally:
-        account.registry.add_account(USER, PASSWORD)
+    outcome = account.remediate(in_repository(account, pushing))
     assert outcome["outcome"] == "gave-up", outcome
     assert "docker was denied something in BUILD" in outcome["reason"]
     assert "the changes to the project were taken back" in outcome["reason"]

@@ -137,7 +137,7 @@ def test_the_right_credentials_are_asked_about_once_and_go_nowhere_else(account:
     asked = len(account.registry.log)
     account.remediate(account.failed_build())
     logins = [(entry["path"].partition("?")[0], entry["login"]) for entry in account.registry.log[asked:]]
-    assert logins == [("/token", USER), ("/v2/ratelimitpreview/test/manifests/latest", None)]
+    assert logins == [("/token", USER), ("/v2/ratelimitpreview/test/manifests/latest", None), ("/token", USER)]
     assert PASSWORD not in json.dumps(account.registry.log)
 
 
@@ -210,6 +210,75 @@ def test_an_account_with_a_pull_limit_is_advised_with_the_figure_and_the_ways_ou
     assert "200 images in 21600 s and has 150 left" in outcome["reason"]
     assert any("AllowLimitedAccount=true" in advice for advice in outcome["advice"])
     assert allowed["outcome"] == "remediated"
+
+
+# What the token may do
+
+COULD_PUSH = "can also push to Docker Hub"
+
+
+def says_that_it_could_push(outcome: Json) -> bool:
+    return any(COULD_PUSH in advice and "Public Repo Read-only" in advice for advice in outcome["advice"])
+
+
+def test_a_token_that_could_push_is_used_and_each_outcome_and_plan_says_so(account: Account) -> None:
+    account.create_project()
+    account.create_project("invoices")
+    account.registry.add_account(USER, PASSWORD)
+    assert says_that_it_could_push(account.remediate(account.failed_build()))
+    account.world.sleep(3600)
+    planned = account.remediate(account.failed_build("invoices"), MODE="plan")
+    assert (planned["outcome"], says_that_it_could_push(planned)) == ("planned", True)
+    answer = account.ask({"command": "plan", "project": "invoices"})
+    assert (answer["outcome"], says_that_it_could_push(answer)) == ("planned", True)
+    assert COULD_PUSH not in answer["reason"]
+
+
+def test_a_token_that_could_push_repairs_nothing_where_that_is_refused(account: Account) -> None:
+    account.create_project()
+    account.registry.add_account(USER, PASSWORD)
+    outcome = account.remediate(account.failed_build(), WRITABLE_TOKEN="refuse")
+    assert (outcome["outcome"], outcome["cause"], account.writes()) == ("advised", "anonymous-limit", []), outcome
+    assert COULD_PUSH in outcome["reason"]
+    assert "Public Repo Read-only" in outcome["advice"][0]
+    answer = account.ask({"command": "plan", "project": "orders"}, WRITABLE_TOKEN="refuse")
+    assert f"held back right now: the token in the secret {COULD_PUSH}" in answer["reason"]
+
+
+@pytest.mark.parametrize("setting", ["warn", "refuse"])
+def test_a_read_only_token_repairs_and_nothing_is_said_of_it(account: Account, setting: str) -> None:
+    account.create_project()
+    outcome = account.remediate(account.failed_build(), WRITABLE_TOKEN=setting)
+    answer = account.ask({"command": "plan", "project": "orders"}, WRITABLE_TOKEN=setting)
+    assert outcome["outcome"] == "remediated", outcome
+    assert COULD_PUSH not in json.dumps([outcome, answer])
+
+
+@pytest.mark.parametrize("setting", ["warn", "refuse"])
+def test_a_token_of_which_docker_hub_shows_nothing_repairs_and_nothing_is_said_of_it(
+    account: Account, setting: str
+) -> None:
+    account.create_project()
+    build = account.failed_build()
+    with hub_that_answers(200) as (url, given):
+        outcome = account.remediate(build, DOCKER_HUB_ENDPOINT=url, WRITABLE_TOKEN=setting)
+    assert outcome["outcome"] == "remediated", outcome
+    assert COULD_PUSH not in json.dumps(outcome)
+    assert given == [200]
+
+
+def test_an_organizations_token_that_may_not_read_public_repositories_is_rejected_with_that_scope(
+    account: Account,
+) -> None:
+    account.create_project()
+    build = account.failed_build()
+    account.registry.add_account(USER, PASSWORD, chosen_only=True)
+    outcome = account.remediate(build)
+    assert (outcome["outcome"], account.writes()) == ("rejected", []), outcome
+    assert "read public repositories" in outcome["reason"]
+    account.registry.add_account(USER, PASSWORD, read_only=True)
+    account.world.sleep(301)
+    assert account.remediate(build, attempt=2)["outcome"] == "remediated", "once it may"
 
 
 # A Docker Hub that can't be asked

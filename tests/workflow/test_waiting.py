@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator
 from contextlib import contextmanager
+from itertools import count
 from typing import Any
 
 import pytest
@@ -13,7 +14,8 @@ from local.simulator import PullAnswer
 from local.simulator.world import Credentials
 from tests.workflow.account import PASSWORD, SECRET, USER, Account, Json, outcome_of
 from tests.workflow.commands import inline, no_pulls_left
-from tests.workflow.test_guards import LOCKED_OUT, PREFIX, left_alone
+from tests.workflow.test_credentials import at_once
+from tests.workflow.test_guards import LOCKED_OUT, OPEN_TO_STRANGERS, PREFIX, left_alone
 from tests.workflow.watched import once
 
 WINDOW = 21_600
@@ -33,7 +35,7 @@ def _registry(account: Account) -> Iterator[None]:
     """The registry is shared by all tests: its account is as it was after each of these."""
     account.registry.log.clear()
     yield
-    account.registry.add_account(USER, PASSWORD)
+    account.registry.add_account(USER, PASSWORD, read_only=True)
 
 
 def signed_in_project(account: Account, name: str = "orders") -> None:
@@ -290,48 +292,113 @@ def test_docker_hub_that_does_not_answer_is_asked_for_a_quarter_of_an_hour_and_n
 # A lockout
 
 
-def test_a_lockout_is_waited_out_with_one_login_after_it_and_then_the_build_comes_back(account: Account) -> None:
+def unlock_at_look(account: Account, number: int) -> None:
+    """Docker Hub takes sign-ins again when the secret is read for this time."""
+    looks = count(1)
+
+    def look(operation: str) -> None:
+        if operation == "GetSecretValue" and next(looks) == number:
+            account.registry.accounts.lock(USER, locked=False)
+
+    account.before.append(look)
+
+
+def word_on_sign_ins(account: Account) -> Json:
+    word: Json = account.journal().get(f"secret#{account.secret_arn}", {})
+    return word
+
+
+def test_a_lockout_that_docker_hub_confirms_is_waited_out_with_one_login_after_it_and_then_the_build_comes_back(
+    account: Account,
+) -> None:
     account.waits_pass = True
     signed_in_project(account)
     build = locked_out_build(account)
-    at_the_login: list[list[str]] = []
-    account.before.append(once("GetSecretValue", lambda: at_the_login.append(account.writes())))
-    result = account.run(build)
+    unlock_at_look(account, 2)
+    with locked(account):
+        result = account.run(build)
     outcome = outcome_of(result)
     assert (outcome["outcome"], outcome["cause"]) == ("remediated", "login-lockout"), outcome
     assert "none was tried until 20" in outcome["reason"]
-    assert at_the_login == [[]]
-    assert [entry["status"] for entry in logins(account)] == [200]
+    assert [entry["status"] for entry in logins(account)] == [429, 200]
     assert account.writes() == ["StartBuild"]
     (waited,) = waits(result, "lockout")
     assert waited >= 3600
     names = [operation.name for operation in in_order(result)]
-    assert names.index("lock-out") < names.index("lockout") < names.index("check") < names.index("retry")
+    assert names.index("lock-out") < names.index("lockout") < names.index("retry")
 
 
 def test_the_cooldown_is_how_long_a_lockout_is_waited_for(account: Account) -> None:
     account.waits_pass = True
     signed_in_project(account)
-    (waited,) = waits(account.run(locked_out_build(account), COOLDOWN_MINUTES="240"), "lockout")
-    assert 240 * 60 <= waited <= 240 * 60 + 60
+    build = locked_out_build(account)
+    unlock_at_look(account, 2)
+    with locked(account):
+        (waited,) = waits(account.run(build, COOLDOWN_MINUTES="240"), "lockout")
+    assert 240 * 60 <= waited <= 240 * 60 + 61
 
 
-def test_a_lockout_that_lasts_longer_is_given_up_after_one_login(account: Account) -> None:
+def test_a_lockout_that_lasts_is_given_up_after_one_login_for_each_window(account: Account) -> None:
     account.waits_pass = True
     signed_in_project(account)
     build = locked_out_build(account)
     with locked(account):
-        outcome = account.remediate(build)
+        result = account.run(build, MAX_ATTEMPTS="2")
+    outcome = outcome_of(result)
     assert outcome["outcome"] == "gave-up", outcome
-    assert "takes no sign-ins" in outcome["reason"]
-    assert [entry["status"] for entry in logins(account)] == [429]
+    assert "again and again" in outcome["reason"]
+    assert [entry["status"] for entry in logins(account)] == [429, 429]
+    assert min(waits(result, "lockout")) >= 3600
     assert account.writes() == []
 
 
+def test_a_line_that_only_says_so_costs_one_login_and_keeps_nobody_waiting(account: Account) -> None:
+    """Anybody who writes a command can print it."""
+    signed_in_project(account)
+    result = account.run(locked_out_build(account))
+    outcome = outcome_of(result)
+    assert (outcome["outcome"], outcome["cause"]) == ("remediated", "login-lockout"), outcome
+    assert "Docker Hub took one all the same" in outcome["reason"]
+    assert [entry["status"] for entry in logins(account)] == [200]
+    assert waits(result, "lockout") == []
+    assert account.writes() == ["StartBuild"]
+    assert "locked_until" not in word_on_sign_ins(account)
+    account.create_project("invoices")
+    assert account.remediate(account.failed_build("invoices"))["outcome"] == "remediated"
+
+
+def test_such_lines_of_many_builds_cost_one_login_in_a_window(account: Account) -> None:
+    projects = [f"project-{number}" for number in range(4)]
+    for project in projects:
+        signed_in_project(account, project)
+    builds = [locked_out_build(account, project) for project in projects]
+    outcomes = at_once(account, builds)
+    outcomes += [account.remediate(locked_out_build(account, project), attempt=2) for project in projects]
+    assert {outcome["outcome"] for outcome in outcomes} == {"remediated"}, outcomes
+    assert len(logins(account)) == 1
+
+
+def test_a_429_that_does_not_speak_of_failed_logins_locks_nobody_out(account: Account) -> None:
+    """Docker Hub gives it to an address that many share, too."""
+    signed_in_project(account)
+    account.create_project("invoices")
+    account.world.sleep(3600)
+    build, other = locked_out_build(account), account.failed_build("invoices")
+    account.registry.accounts.lock(USER, saying="Too Many Requests (HAP429)")
+    outcome = account.remediate(build)
+    assert outcome["outcome"] == "gave-up", outcome
+    assert "could not be asked" in outcome["reason"]
+    assert account.writes() == []
+    assert "locked_until" not in word_on_sign_ins(account)
+    assert account.remediate(other)["outcome"] == "remediated", "by the earlier proof"
+
+
 def during_a_lockout(account: Account) -> None:
-    """Another project's remediation has found the lockout, and waits."""
+    """Another project's remediation has asked Docker Hub, which confirmed the lockout, and waits."""
     signed_in_project(account, "invoices")
-    account.remediate(locked_out_build(account, "invoices"))
+    build = locked_out_build(account, "invoices")
+    with locked(account):
+        account.remediate(build)
     account.registry.log.clear()
     account.calls.clear()
 
@@ -342,6 +409,7 @@ def test_another_projects_remediation_does_not_sign_in_during_a_lockout(account:
     outcome = account.remediate(account.failed_build())
     left_until_later(account, outcome)
     assert account.attached() == [account.policy_arn]
+    assert "locked sign-ins out" in account.ask({"command": "plan", "project": "orders"})["reason"]
 
 
 def left_until_later(account: Account, outcome: Json) -> None:
@@ -385,7 +453,7 @@ def test_a_lockout_of_a_build_that_is_not_signed_in_is_advised(account: Account)
     result = account.run(account.build_that_says(LOCKED_OUT))
     left_alone(account, outcome_of(result), "advised", "locked sign-ins out")
     assert (waits(result, "lockout"), logins(account)) == ([], [])
-    assert "locked_until" not in account.journal().get(f"secret#{account.secret_arn}", {})
+    assert "locked_until" not in word_on_sign_ins(account)
 
 
 @pytest.mark.parametrize(
@@ -398,21 +466,62 @@ def test_a_secret_that_goes_wrong_during_the_lockout_is_tried_once_and_the_build
     account.waits_pass = True
     signed_in_project(account)
     build = locked_out_build(account)
-    account.before.append(once("GetSecretValue", lambda: account.put_secret(text)))
-    outcome = account.remediate(build)
+    account.after.append(once("GetSecretValue", lambda: account.put_secret(text)))
+    unlock_at_look(account, 2)
+    with locked(account):
+        outcome = account.remediate(build)
     assert outcome["outcome"] == "rejected", outcome
     assert word in outcome["reason"]
     assert account.writes() == []
-    assert len(logins(account)) <= 1
+    assert [entry["status"] for entry in logins(account)][1:] in ([], [401])
 
 
-def test_docker_hub_that_does_not_answer_after_a_lockout_ends_it_without_a_retry(account: Account) -> None:
+def test_docker_hub_that_does_not_answer_about_a_lockout_ends_it_without_a_retry(account: Account) -> None:
     account.waits_pass = True
     signed_in_project(account)
     outcome = account.remediate(locked_out_build(account), DOCKER_HUB_ENDPOINT="http://127.0.0.1:1")
     assert outcome["outcome"] == "gave-up", outcome
     assert "could not be asked" in outcome["reason"]
     assert account.writes() == []
+    assert "locked_until" not in word_on_sign_ins(account)
+
+
+# Who a wait is not for
+
+
+STRANGERS = {
+    "public builds": OPEN_TO_STRANGERS["public builds"],
+    "pull requests of anybody": OPEN_TO_STRANGERS["pull requests of anybody"],
+    "a role that an account may assume": OPEN_TO_STRANGERS["a role that an account may assume"],
+}
+
+
+@pytest.mark.parametrize("stranger", STRANGERS)
+@pytest.mark.parametrize("cause", CAUSES)
+def test_a_project_that_strangers_could_use_gets_no_wait_no_retry_and_no_login(
+    account: Account, cause: str, stranger: str
+) -> None:
+    signed_in_project(account)
+    build = says(account, account.failed_build(), CAUSES[cause])
+    change, *_, word = STRANGERS[stranger]
+    change(account)
+    result = account.run(build)
+    outcome = outcome_of(result)
+    assert (outcome["outcome"], outcome["cause"]) == ("advised", cause), outcome
+    assert "not run again from here" in outcome["reason"]
+    assert word in outcome["reason"]
+    assert (account.writes(), logins(account)) == ([], [])
+    assert {name for name in ("window", "lockout", "back-off") if waits(result, name)} == set()
+    assert "locked_until" not in word_on_sign_ins(account)
+
+
+@pytest.mark.parametrize("cause", CAUSES)
+def test_a_project_of_the_owners_people_alone_is_waited_for(account: Account, cause: str) -> None:
+    """So that what stands against the others is the stranger."""
+    signed_in_project(account)
+    build = says(account, account.failed_build(), CAUSES[cause])
+    assert account.remediate(build)["outcome"] == "remediated"
+    assert account.writes() == ["StartBuild"]
 
 
 # The abuse limit

@@ -34,13 +34,15 @@ class Done:
     `cases` are those that it decided on, the last one last: a retry that is throttled again has one of its own. `plan`
     holds the grants that were made and the changes to the project that are there and are to stay: nothing that was
     only planned, and nothing that did harm. `shared_with` says who shares the role, in a sentence, empty for nobody.
-    `earlier_proof`: were the credentials trusted because Docker Hub had accepted them before?
+    `earlier_proof`: were the credentials trusted because Docker Hub had accepted them before? `pushes`: could their
+    token push too, as far as Docker Hub has shown?
     """
 
     cases: tuple[Case, ...] = ()
     plan: Plan = NO_PLAN
     shared_with: str = ""
     earlier_proof: bool = False
+    pushes: bool = False
 
     @property
     def case(self) -> Case | None:
@@ -125,6 +127,10 @@ def _to_know(outcome: Outcome, done: Done) -> Iterator[Advice]:
             told += [fix_login(fault, login.command) for login in logins for fault in facts.login_faults]
     told += [done.shared_with] * bool(done.shared_with)
     told += [EARLIER] * done.earlier_proof
+    if done.pushes:
+        from remediator.core.advice.secret import READ_ONLY, WRITABLE
+
+        told.append(f"{WRITABLE}: {READ_ONLY}")
     told += outcome.background
     if done.case and done.case.waits:
         told += mirrors_for(done.case)

@@ -12,7 +12,7 @@ from remediator.core.codebuild.build import Build
 from remediator.core.codebuild.failure import FAILED_STATUSES
 from remediator.core.codebuild.project import Role, Snapshot
 from remediator.core.codebuild.start import Start
-from remediator.core.diagnosis.diagnosis import WAITED_FOR, Diagnosis
+from remediator.core.diagnosis.diagnosis import WAITED_FOR, Diagnosis, no_cure
 from remediator.core.diagnosis.throttle import Cause
 from remediator.core.diagnosis.unreadable import SecretCause
 from remediator.core.guards.history import NEW, History, undone_again
@@ -67,10 +67,7 @@ def make_case(
     if outside:
         return Case(outside, diagnosis.cause)
     if diagnosis.cause in WAITED_FOR:
-        from remediator.core.guards.own_commands import version_objection
-
-        chosen = version_objection(reading)
-        return Case(chosen, diagnosis.cause) if chosen else _waiting(reading, diagnosis, history)
+        return _waiting(reading, diagnosis, terms, history)
     if reading.build.failure.of_command and reading.snapshot.runner:
         from remediator.core.repair.command_sign_in import runner_signs_in
 
@@ -97,11 +94,13 @@ def make_case(
 def with_role(case: Case, role: Role, reading: Reading, terms: Terms, history: History = NEW) -> Case:
     """The case once the project's role was read: who may assume it, and whether it holds the grant already."""
     case = replace(case, plan=_granted_to(role, case.plan), by_hand=_granted_to(role, case.by_hand))
-    if case.refusal or case.waits:
+    if case.refusal:
         return case
     stranger = stranger_objection(replace(reading.snapshot, role=role), terms.untrusted)
     if stranger:
-        return Case(stranger, case.cause)
+        return _not_waited_for(case, stranger) if case.waits else Case(stranger, case.cause)
+    if case.waits:
+        return case
     if isinstance(case.cause, SecretCause) and not role.granted:
         case = replace(case, cause=SecretCause.GRANT_GONE)
     grant = case.plan.grant
@@ -182,17 +181,31 @@ def _of_grant(reading: Reading, diagnosis: Diagnosis, terms: Terms, history: His
     return replace(_case(reading, diagnosis, history), plan=Plan((grant,)))
 
 
-def _waiting(reading: Reading, diagnosis: Diagnosis, history: History) -> Case:
+def _waiting(reading: Reading, diagnosis: Diagnosis, terms: Terms, history: History) -> Case:
     """A cause that passes with time. Whose limit or lockout it is can be told only of builds that use the secret:
-    nothing can be read here of another account."""
+    nothing can be read here of another account. What makes a build say so may be whoever started it, or a stranger, so
+    the guards of a repair come before the wait."""
     if not reading.signed_in and diagnosis.cause is not Cause.ABUSE_LIMIT:
         return Case(diagnosis.refusal, diagnosis.cause)
     case = replace(_case(reading, diagnosis, history), waits=True)
+    against = objection(reading, terms.sign_in, terms.untrusted, edited_at=None)
+    if against:
+        return _not_waited_for(case, against)
     if reading.signed_in or not reading.another_image:
         return case
     # StartBuild would be given the credential for that image, and this role may not read it.
-    against = "start the build again later, with the image that it was started with"
-    return replace(case, retry=replace(case.retry, against=against))
+    by_hand = "start the build again later, with the image that it was started with"
+    return replace(case, retry=replace(case.retry, against=by_hand))
+
+
+def _not_waited_for(case: Case, against: Outcome) -> Case:
+    """The case of a build that is not run again from here, for what a guard objects."""
+    told = no_cure(case.cause) if isinstance(case.cause, Cause) else None
+    if told is None:
+        return Case(against, case.cause)
+    reason = f"{told.reason}; the build is not run again from here: {against.reason}"
+    refusal = told.with_facts(reason=reason, advice=(*told.advice, *against.advice), background=mirrors_for(case))
+    return Case(refusal, case.cause)
 
 
 def _with_commands_signed_in(

@@ -13,7 +13,7 @@ from remediator.core.value import value
 from remediator.records.table import Item, Table
 
 ASKING = 60
-"""Seconds in which an execution that signs in at Docker Hub has its answer: two requests of ten seconds each."""
+"""Seconds in which an execution that signs in at Docker Hub has its answer: three requests of ten seconds each."""
 ACCEPTED_FOR = 300
 """Seconds for which an accepted secret is not tried again; a token can be revoked at any time."""
 REFUSED_FOR = 3600
@@ -32,8 +32,10 @@ class Known:
     `may_ask`: this execution may, alone. If not, nobody may until `locked_until` (seconds since 1970), or another
     execution asks right now, or Docker Hub answered a short while ago: `accepted` or not, with the account's `limit`
     in a `window` of seconds and what was `remaining`. `fresh_until`: how long that answer is kept. `accepted_before`:
-    this version was accepted at some time. `unreadable` are the names of the roles that could not read the secret
-    although they were granted it, as `unreadable_as` tells the secret's version and policy of then.
+    this version was accepted at some time. `lacks_scope`: it was refused because its token may not pull public images.
+    `pushes`: could its token push too? None where Docker Hub was not asked, or did not tell. `unreadable` are the names
+    of the roles that could not read the secret although they were granted it, as `unreadable_as` tells the secret's
+    version and policy of then.
     """
 
     may_ask: bool
@@ -44,6 +46,8 @@ class Known:
     limit: int | None = None
     remaining: int | None = None
     window: int | None = None
+    lacks_scope: bool = False
+    pushes: bool | None = None
     unreadable: tuple[str, ...] = ()
     unreadable_as: str = ""
 
@@ -57,51 +61,74 @@ class SecretRecord:
 
     # Signing in
 
-    def ask(self, version: str, execution: str, now: float, *, afresh: bool = False) -> Known:
+    def ask(self, version: str, execution: str, now: float, *, afresh: bool = False, of_lockout: bool = False) -> Known:
         """May this execution sign in with this version of the secret? Then it has ASKING seconds for it, alone: a
         fleet that fails at once tries a wrong password once, not once for each of its builds. `afresh`: also when the
-        version was accepted a short while ago; never when it was refused."""
+        version was accepted a short while ago; never when it was refused. `of_lockout`: the same, once for a window
+        (see `accepted`), because a build says that sign-ins are locked out."""
         stale = "attribute_not_exists(fresh_until) OR fresh_until < :now OR version <> :version"
         unlocked = "attribute_not_exists(locked_until) OR locked_until < :now"
         my_turn = "attribute_not_exists(asked_by) OR asked_by = :asked_by OR asked_until < :now"
         compared: dict[str, Any] = {"version": version, "now": now}
-        if afresh:
-            stale, compared["yes"] = f"{stale} OR accepted = :yes", True
+        if afresh or of_lockout:
+            unheard = " AND (attribute_not_exists(no_lockout_until) OR no_lockout_until < :now)" * of_lockout
+            stale, compared["yes"] = f"{stale} OR (accepted = :yes{unheard})", True
         values = {"asked_by": execution, "asked_until": now + ASKING}
         condition = f"({unlocked}) AND ({my_turn}) AND ({stale})"
         may_ask, item = self._table.take(self._secret, values, condition, **compared)
         fresh_until = float(item.get("fresh_until", 0))
         fresh = item.get("version") == version and fresh_until >= int(now)
+        if of_lockout and "asked_by" in item and item["asked_until"] >= int(now):
+            fresh = False  # what was said before is what is in doubt; the answer comes soon
+        accepted_before = item.get("accepted_version") == version
         return Known(
             may_ask=may_ask,
             locked_until=_locked_until(item, now),
             accepted=item["accepted"] if fresh else None,
-            accepted_before=item.get("accepted_version") == version,
+            accepted_before=accepted_before,
             fresh_until=fresh_until,
             limit=item.get("limit"),
             remaining=item.get("remaining"),
             window=item.get("window"),
+            lacks_scope=fresh and bool(item.get("lacks_scope")),
+            pushes=item.get("pushes") if accepted_before else None,
             unreadable=tuple(sorted(item["unreadable"])) if item.get("unreadable_until", 0) >= int(now) else (),
             unreadable_as=item.get("unreadable_as", ""),
         )
 
     def accepted(
-        self, version: str, execution: str, now: float, limit: int | None, remaining: int | None, window: int | None
+        self,
+        version: str,
+        execution: str,
+        now: float,
+        limit: int | None,
+        remaining: int | None,
+        window: int | None,
+        *,
+        pushes: bool | None = None,
+        no_lockout_until: float = 0,
     ) -> None:
-        """Docker Hub takes this version, and says what its account may pull; None where it does not."""
+        """Docker Hub takes this version, and says what its account may pull; None where it does not. `pushes`: could
+        its token push too? `no_lockout_until`: for how long no build's word of a lockout is asked about again."""
         word = {"version": version, "accepted_version": version, "accepted": True, "fresh_until": now + ACCEPTED_FOR}
-        self._asked(execution, {**word, "limit": limit, "remaining": remaining, "window": window})
+        heard = {"no_lockout_until": no_lockout_until} if no_lockout_until else {}
+        told = {"limit": limit, "remaining": remaining, "window": window, "pushes": pushes}
+        self._asked(execution, {**word, **told, **heard})
 
-    def refused(self, version: str, execution: str, now: float) -> None:
-        """Docker Hub does not take this version."""
-        self._asked(execution, {"version": version, "accepted": False, "fresh_until": now + REFUSED_FOR})
+    def refused(self, version: str, execution: str, now: float, *, lacks_scope: bool = False) -> None:
+        """Docker Hub does not take this version, or with `lacks_scope` gives its token no public image. The scope of a
+        token can be widened at any time."""
+        until = now + (ACCEPTED_FOR if lacks_scope else REFUSED_FOR)
+        word = {"version": version, "accepted": False, "lacks_scope": lacks_scope, "fresh_until": until}
+        self._asked(execution, word)
 
     def not_told(self, execution: str) -> None:
         """Docker Hub said nothing of the secret; others may ask."""
         self._asked(execution, {})
 
     def lock_out(self, until: float) -> None:
-        """Let nobody sign in with the secret until then: Docker Hub refuses it, and each further try prolongs that."""
+        """Let nobody sign in with the secret until then: Docker Hub has said that it refuses that for now, and each
+        further try would prolong it."""
         self._table.update(self._secret, {"locked_until": until})
 
     def locked_until(self, now: float) -> float:
@@ -114,6 +141,10 @@ class SecretRecord:
         item = self._table.get(self._secret) or {}
         until = float(item.get("fresh_until", 0)) if item.get("accepted") is False else 0.0
         return until if until >= int(now) else 0.0
+
+    def could_push(self) -> bool:
+        """Could the token push that Docker Hub accepted last?"""
+        return (self._table.get(self._secret) or {}).get("pushes") is True
 
     def _asked(self, execution: str, values: Item) -> None:
         """Unless somebody else asks by now, because this execution took too long."""

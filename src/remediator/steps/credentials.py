@@ -12,30 +12,33 @@ from remediator.aws.secret import Credentials, MalformedSecret
 from remediator.core.case import NOBODY, Case, Reader
 from remediator.core.case_advice import mirrors_for, sign_in_without_key
 from remediator.core.guards.history import locked_out
-from remediator.core.outcome import Outcome, advised, gave_up, rejected
+from remediator.core.outcome import Outcome, advised, rejected
 from remediator.core.repair.auth_config import fault_in
 from remediator.core.value import value
 from remediator.core.wording import moment
-from remediator.records.secret_record import REFUSED_FOR, Known
+from remediator.records.secret_record import ACCEPTED_FOR, REFUSED_FOR, Known
 from remediator.services import Services
 
 
 @value
 class Accepted:
     """Docker Hub takes the credentials of this `version` of the secret. Their account may pull `limit` images in a
-    `window` of seconds and has so many `remaining`; None where there is no limit, or it is not told."""
+    `window` of seconds and has so many `remaining`; None where there is no limit, or it is not told. Could their token
+    push too (`pushes`), as far as Docker Hub tells?"""
 
     limit: int | None = None
     remaining: int | None = None
     window: int | None = None
     version: str = ""
+    pushes: bool = False
 
 
 @value
 class Trusted:
-    """Docker Hub could not be asked, and has taken this version of the secret before."""
+    """Docker Hub could not be asked, and has taken this `version` of the secret before, whose token `pushes`."""
 
     version: str = ""
+    pushes: bool = False
 
 
 @value
@@ -45,10 +48,12 @@ class Asking:
 
 @value
 class Unreachable:
-    """Docker Hub said nothing of the credentials. `earlier`: it took this `version` of the secret at some time."""
+    """Docker Hub said nothing of the credentials. `earlier`: it took this `version` of the secret at some time, whose
+    token `pushes`."""
 
     earlier: bool
     version: str = ""
+    pushes: bool = False
 
 
 @value
@@ -65,7 +70,8 @@ class AccountAllowance:
 
 @value
 class LockedOut:
-    """Nobody signs in with the secret `until` then (seconds since 1970), for so many `seconds`."""
+    """Docker Hub has said that it locks sign-ins out: nobody signs in with the secret `until` then (seconds since
+    1970), for so many `seconds`."""
 
     until: float
     seconds: int
@@ -81,20 +87,38 @@ class CredentialCheck:
     def check(self, case: Case, *, trusts: bool) -> Accepted | Trusted | Asking | Unreachable | Outcome:
         """The same as `look`, for a case. `trusts`: does an earlier proof do where Docker Hub can't be asked?"""
         seen = self.look(case)
-        return Trusted(seen.version) if trusts and isinstance(seen, Unreachable) and seen.earlier else seen
+        if trusts and isinstance(seen, Unreachable) and seen.earlier:
+            return Trusted(seen.version, seen.pushes)
+        return seen
 
     def look(self, case: Case | None = None) -> Accepted | Asking | Unreachable | Outcome:
-        """Are the credentials well formed and accepted, and may their account be shared by many projects? With a case
-        that needs the secret's third key that is looked at too."""
+        """Are the credentials well formed and accepted, and may they be shared by many projects? With a case that needs
+        the secret's third key that is looked at too."""
+        seen = self._look(case)
+        return locked_out(seen.until) if isinstance(seen, LockedOut) else seen
+
+    def lockout(self) -> Accepted | LockedOut | Asking | Unreachable | Outcome:
+        """Does Docker Hub itself lock sign-ins out, as a build says? Anybody can print that, so its word alone keeps
+        nobody from signing in, and Docker Hub is asked once for all builds that say so within a window."""
+        return self._look(of_lockout=True)
+
+    def _look(
+        self, case: Case | None = None, *, of_lockout: bool = False
+    ) -> Accepted | LockedOut | Asking | Unreachable | Outcome:
         credentials = self._read()
         if isinstance(credentials, Outcome):
             return credentials
         lacking = self._auth_config_lacking(credentials, case) if case and case.auth_config else None
         if lacking:
             return lacking
-        seen = self._proven(credentials, afresh=False, reader=case.reader if case else NOBODY)
-        if isinstance(seen, Accepted) and seen.limit is not None and not self.services.settings.allow_limited_account:
+        reader = case.reader if case else NOBODY
+        settings, seen = self.services.settings, self._proven(credentials, of_lockout=of_lockout, reader=reader)
+        if isinstance(seen, Accepted) and seen.limit is not None and not settings.allow_limited_account:
             return _limited(seen)
+        if isinstance(seen, Accepted | Unreachable) and seen.pushes and settings.refuse_writable:
+            from remediator.core.advice.secret import writable
+
+            return writable()
         return seen
 
     def unreadable(self, *, auth_config: bool) -> Outcome | None:
@@ -115,24 +139,13 @@ class CredentialCheck:
         if isinstance(credentials, Outcome):
             return credentials
         seen = self._proven(credentials, afresh=True)
+        if isinstance(seen, LockedOut):
+            return locked_out(seen.until)
         if not isinstance(seen, Accepted):
             return seen
         window = seen.window or 0
         users = self.services.secret_record.users()
         return AccountAllowance(seen.limit, seen.remaining, window, self.services.now() + window, users)
-
-    def lock_out(self) -> LockedOut:
-        """Nobody signs in with the secret for a while: asking again would prolong a lockout."""
-        seconds = self.services.settings.limits.minutes * 60
-        until = self.services.now() + seconds
-        self.services.secret_record.lock_out(until)
-        return LockedOut(until, seconds)
-
-    def locked_for(self) -> int:
-        """Seconds for which nobody signs in with the secret; 0 where anybody may."""
-        now = self.services.now()
-        until = self.services.secret_record.locked_until(now)
-        return int(until - now) + 1 if until else 0
 
     def _read(self) -> Credentials | Outcome:
         try:
@@ -162,36 +175,47 @@ class CredentialCheck:
         return rejected(reason, store).with_facts(background=background)
 
     def _proven(
-        self, credentials: Credentials, *, afresh: bool, reader: Reader = NOBODY
-    ) -> Accepted | Asking | Unreachable | Outcome:
-        record, now = self.services.secret_record, self.services.now()
-        known = record.ask(credentials.version, self.execution, now, afresh=afresh)
-        unreadable = self._unreadable_before(known, reader.of_version(credentials.version), reader)
+        self, credentials: Credentials, *, afresh: bool = False, of_lockout: bool = False, reader: Reader = NOBODY
+    ) -> Accepted | LockedOut | Asking | Unreachable | Outcome:
+        record, settings, version = self.services.secret_record, self.services.settings, credentials.version
+        now = self.services.now()
+        known = record.ask(version, self.execution, now, afresh=afresh, of_lockout=of_lockout)
+        unreadable = self._unreadable_before(known, reader.of_version(version), reader)
         if unreadable and known.may_ask:
             record.not_told(self.execution)
         if unreadable:
             return unreadable
         if not known.may_ask:
-            return self._remembered(known, credentials.version)
+            return self._remembered(known, now, version)
         unknown_key = self._unknown_key()
         if unknown_key:
             record.not_told(self.execution)
             return unknown_key
-        answer = ask_docker_hub(credentials.username, credentials.password, self.services.settings.docker_hub_endpoint)
+        # Whether the token could push is asked once for a version: Docker Hub's no is a 401 each time.
+        answer = ask_docker_hub(
+            credentials.username, credentials.password, settings.docker_hub_endpoint, about_push=known.pushes is None
+        )
         now = self.services.now()
+        window_ends = now + settings.limits.minutes * 60
         match answer:
             case Allowance(limit, remaining, window):
-                record.accepted(credentials.version, self.execution, now, limit, remaining, window)
-                return Accepted(limit, remaining, window, credentials.version)
+                pushes = known.pushes if answer.pushes is None else answer.pushes
+                until = window_ends if of_lockout else 0
+                told = (limit, remaining, window)
+                record.accepted(version, self.execution, now, *told, pushes=pushes, no_lockout_until=until)
+                return Accepted(*told, version, bool(pushes))
             case Answer.REJECTED:
-                record.refused(credentials.version, self.execution, now)
+                record.refused(version, self.execution, now)
                 return self._not_accepted(now + REFUSED_FOR)
-            case Answer.NOT_NOW:
-                until = self.lock_out().until
+            case Answer.LACKS_SCOPE:
+                record.refused(version, self.execution, now, lacks_scope=True)
+                return self._not_accepted(now + ACCEPTED_FOR, lacks_scope=True)
+            case Answer.LOCKED_OUT:
+                record.lock_out(window_ends)
                 record.not_told(self.execution)
-                return _not_now(until)
+                return _locked(window_ends, now)
         record.not_told(self.execution)
-        return Unreachable(known.accepted_before, credentials.version)
+        return Unreachable(known.accepted_before, version, bool(known.pushes))
 
     def _unreadable_before(self, known: Known, seen: str, reader: Reader) -> Outcome | None:
         """What was learned of roles that could not read the secret as it is `seen` now; a person's word ends that."""
@@ -240,16 +264,20 @@ class CredentialCheck:
             "deploy with the ARN of that key as SecretKmsKeyArn, then use the remediate command",
         )
 
-    def _remembered(self, known: Known, version: str) -> Accepted | Asking | Outcome:
+    def _remembered(self, known: Known, now: float, version: str) -> Accepted | LockedOut | Asking | Outcome:
         if known.locked_until:
-            return locked_out(known.locked_until)
+            return _locked(known.locked_until, now)
         if known.accepted is None:
             return Asking()
         if known.accepted:
-            return Accepted(known.limit, known.remaining, known.window, version)
-        return self._not_accepted(known.fresh_until)
+            return Accepted(known.limit, known.remaining, known.window, version, bool(known.pushes))
+        return self._not_accepted(known.fresh_until, lacks_scope=known.lacks_scope)
 
-    def _not_accepted(self, until: float) -> Outcome:
+    def _not_accepted(self, until: float, *, lacks_scope: bool = False) -> Outcome:
+        if lacks_scope:
+            from remediator.core.advice.secret import lacks_public_scope
+
+            return lacks_public_scope(self._secret, until)
         return self._wrong(
             f"Docker Hub does not accept the user name and password of {self._secret} (401), which are its keys "
             "username and password",
@@ -258,9 +286,8 @@ class CredentialCheck:
         )
 
 
-def _not_now(until: float) -> Outcome:
-    reason = f"Docker Hub takes no sign-ins from here at the moment (429); none is tried until {moment(until)}"
-    return gave_up(f"{reason}; nothing was written", "use the remediate command after that")
+def _locked(until: float, now: float) -> LockedOut:
+    return LockedOut(until, int(until - now) + 1)
 
 
 def _limited(seen: Accepted) -> Outcome:

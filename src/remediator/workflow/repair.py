@@ -69,7 +69,7 @@ class Repair:
             checked = self._check.check(case)
             if isinstance(checked, Outcome):
                 return checked
-            self.done = replace(self.done, earlier_proof=isinstance(checked, Trusted))
+            self.done = replace(self.done, earlier_proof=isinstance(checked, Trusted), pushes=checked.pushes)
             self._unread = (case.reader.role, case.reader.of_version(checked.version))
         self._checked = not case.auth_config
         if self._settings.mode == "plan":

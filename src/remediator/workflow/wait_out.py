@@ -12,7 +12,15 @@ from remediator.core.job import Job
 from remediator.core.outcome import Outcome, gave_up
 from remediator.core.wording import moment
 from remediator.services import Services
-from remediator.steps.credentials import Accepted, AccountAllowance, Asking, CredentialCheck, Trusted, Unreachable
+from remediator.steps.credentials import (
+    Accepted,
+    AccountAllowance,
+    Asking,
+    CredentialCheck,
+    LockedOut,
+    Trusted,
+    Unreachable,
+)
 from remediator.workflow.durable import Durable, jitter
 
 HUB_PATIENCE = 900
@@ -33,11 +41,13 @@ class PatientCheck:
         self._credentials = CredentialCheck(services, job.execution)
         self._durable = durable
 
-    def check(self, case: Case, *, trusts: bool = True) -> Accepted | Trusted | Outcome:
-        """Does Docker Hub accept the credentials, or did it before, where it can't be asked now? Else how it ends.
-        `trusts`: is an earlier proof good enough? Not after a lockout."""
-        trusts = trusts and self._trusts
-        return self._answer("check", lambda: self._credentials.check(case, trusts=trusts))
+    def check(self, case: Case) -> Accepted | Trusted | Outcome:
+        """Does Docker Hub accept the credentials, or did it before, where it can't be asked now? Else how it ends."""
+        return self._answer("check", lambda: self._credentials.check(case, trusts=self._trusts))
+
+    def lockout(self) -> Accepted | LockedOut | Outcome:
+        """Does Docker Hub itself lock sign-ins out? No earlier proof is good enough."""
+        return self._answer("lock-out", self._credentials.lockout)
 
     def allowance(self) -> AccountAllowance | Outcome:
         """What the secret's account may pull, by Docker Hub's word of this moment."""
@@ -58,7 +68,6 @@ class WaitOut:
 
     def __init__(self, job: Job, services: Services, durable: Durable) -> None:
         self._check = PatientCheck(job, services, durable)
-        self._credentials = CredentialCheck(services, job.execution)
         self._attempts = services.settings.limits.attempts
         self._secret = services.settings.sign_in.secret_arn
         self._durable = durable
@@ -73,7 +82,7 @@ class WaitOut:
             case Cause.ACCOUNT_LIMIT:
                 return self._account_limit(name, number)
             case Cause.LOGIN_LOCKOUT:
-                return self._lockout(case, name)
+                return self._lockout(name)
         seconds = BACK_OFF * 2**number
         abuse = "Docker Hub's abuse limit was met, which counts every request from an address, signed in or not"
         self.waited_for = f"; {abuse}"
@@ -90,21 +99,23 @@ class WaitOut:
         self._durable.pause("window", window + jitter(name, max(60, window // 10)))
         return None
 
-    def _lockout(self, case: Case, name: str) -> Outcome | None:
-        """No execution signs in until the lockout may be over; then this one does."""
-        locked = self._durable.step("lock-out", self._credentials.lock_out)
-        until = moment(locked.until)
-        self.waited_for = f"; Docker Hub had locked sign-ins out, and none was tried until {until} at least"
-        seconds = locked.seconds
-        for _ in range(self._attempts):
-            self._durable.pause("lockout", seconds + jitter(name, 60))
-            seconds = self._durable.step("locked", self._credentials.locked_for)
-            if not seconds:
-                break
-        else:
-            return gave_up("Docker Hub locks sign-ins out again and again; find what signs in wrongly")
-        checked = self._check.check(case, trusts=False)
-        return checked if isinstance(checked, Outcome) else None
+    def _lockout(self, name: str) -> Outcome | None:
+        """Wait only where Docker Hub itself says so: a build may print anything. Meanwhile no execution signs in; then
+        one asks again."""
+        for windows in range(self._attempts):
+            seen = self._check.lockout()
+            if isinstance(seen, Outcome):
+                return seen
+            if isinstance(seen, Accepted):
+                if not windows:
+                    self.waited_for = (
+                        "; the build said that sign-ins were locked out, and Docker Hub took one all the same"
+                    )
+                return None
+            told = moment(seen.until)
+            self.waited_for = f"; Docker Hub had locked sign-ins out, and none was tried until {told} at least"
+            self._durable.pause("lockout", seen.seconds + jitter(name, 60))
+        return gave_up("Docker Hub locks sign-ins out again and again; find what signs in wrongly")
 
 
 def _limit(allowance: AccountAllowance, secret: str) -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import socket
 import threading
-from base64 import b64decode
+from base64 import b64decode, urlsafe_b64encode
 from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, HTTPServer
 from typing import Any
@@ -22,7 +22,7 @@ TOKEN = b'{"token": "a.b-c_d=", "expires_in": 300}'
 class Server(HTTPServer):
     """Answers every GET with one status and body, and every HEAD with one status and headers; keeps what it was asked.
 
-    A HEAD with the status 0 is hung up on.
+    A HEAD with the status 0 is hung up on, and so is a GET about a push. `push_status` and `push_body` answer that.
     """
 
     def __init__(self) -> None:
@@ -30,6 +30,8 @@ class Server(HTTPServer):
         self.status = 200
         self.location = ""
         self.body = b"{}"
+        self.push_status = 200
+        self.push_body = b"{}"
         self.head_status = 200
         self.head_headers: list[tuple[str, str]] = []
         self.asked: list[tuple[str, str | None]] = []
@@ -44,12 +46,17 @@ class _Handler(BaseHTTPRequestHandler):
 
     def do_GET(self) -> None:
         self.server.asked.append((self.path, self.headers.get("Authorization")))
-        self.send_response(self.server.status)
+        about_push = "push" in self.path
+        status = self.server.push_status if about_push else self.server.status
+        body = self.server.push_body if about_push else self.server.body
+        if not status:
+            return
+        self.send_response(status)
         if self.server.location:
             self.send_header("Location", self.server.location)
-        self.send_header("Content-Length", str(len(self.server.body)))
+        self.send_header("Content-Length", str(len(body)))
         self.end_headers()
-        self.wfile.write(self.server.body)
+        self.wfile.write(body)
 
     def do_HEAD(self) -> None:
         self.server.asked.append((self.path, self.headers.get("Authorization")))
@@ -82,7 +89,7 @@ def servers() -> Iterator[tuple[Server, Server]]:
         (204, Answer.COULD_NOT_TELL),
         (400, Answer.COULD_NOT_TELL),
         (403, Answer.COULD_NOT_TELL),
-        (429, Answer.NOT_NOW),
+        (429, Answer.COULD_NOT_TELL),
         (500, Answer.COULD_NOT_TELL),
         (503, Answer.COULD_NOT_TELL),
     ],
@@ -221,7 +228,7 @@ def test_a_locked_account_is_asked_nothing_more_now(registry: Registry) -> None:
     registry.add_account(USER, ASCII_PASSWORD, 5)
     registry.accounts.lock(USER)
 
-    assert ask_docker_hub(USER, ASCII_PASSWORD, registry.url) is Answer.NOT_NOW
+    assert ask_docker_hub(USER, ASCII_PASSWORD, registry.url) is Answer.LOCKED_OUT
     assert len(registry.log) == 1
 
 
@@ -254,10 +261,10 @@ def test_a_refusal_that_carries_the_headers_tells(hub: Server) -> None:
 def test_a_refusal_without_the_headers_is_no_missing_limit(hub: Server) -> None:
     hub.head_status, hub.head_headers = 429, []
 
-    assert ask_docker_hub(USER, PASSWORD, hub.url) is Answer.NOT_NOW
+    assert ask_docker_hub(USER, PASSWORD, hub.url) is Answer.COULD_NOT_TELL
 
 
-@pytest.mark.parametrize("status", [401, 403, 404, 500, 503])
+@pytest.mark.parametrize("status", [403, 404, 500, 503])
 def test_any_other_answer_about_the_manifest_tells_nothing_with_the_headers_too(hub: Server, status: int) -> None:
     hub.head_status = status
 
@@ -347,3 +354,203 @@ def test_where_nothing_listens_no_allowance_can_be_told() -> None:
         answer = ask_docker_hub(USER, PASSWORD, f"http://127.0.0.1:{unused.getsockname()[1]}")
 
     assert answer is Answer.COULD_NOT_TELL
+
+
+# What Docker Hub itself says, and what only a status says
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        b'{"details":"too many failed login attempts for username or IP address"}',
+        b'{"detail": "Too many login attempts."}',
+        b"Too many failed login attempts. You have been locked out for one hour.",
+    ],
+)
+def test_a_429_whose_body_says_so_is_a_lockout(hub: Server, body: bytes) -> None:
+    """Wordings of docker/hub-feedback#642 and #2201 and of docker-archive/dockercloud-haproxy#33."""
+    hub.status, hub.body = 429, body
+
+    assert ask_docker_hub(USER, PASSWORD, hub.url) is Answer.LOCKED_OUT
+    assert len(hub.asked) == 1
+
+
+@pytest.mark.parametrize(
+    ("status", "body"),
+    [
+        (429, b""),
+        (429, b"Too Many Requests (HAP429).\n"),
+        (429, b'{"details": "You have reached your pull rate limit."}'),
+        (429, b"x" * 70_000 + b"too many failed login attempts"),
+        (503, b"too many failed login attempts"),
+        (403, b"too many failed login attempts"),
+    ],
+)
+def test_any_other_429_or_status_is_no_lockout(hub: Server, status: int, body: bytes) -> None:
+    """An address that many share gets a 429 too, docker/hub-feedback#1907 and #2204."""
+    hub.status, hub.body = status, body
+
+    assert ask_docker_hub(USER, PASSWORD, hub.url) is Answer.COULD_NOT_TELL
+
+
+def test_what_is_read_of_an_answer_is_bounded(hub: Server) -> None:
+    hub.body = json.dumps({"padding": " " * 70_000, "token": "t"}).encode()
+
+    assert ask_docker_hub(USER, PASSWORD, hub.url) is Answer.COULD_NOT_TELL
+    assert len(hub.asked) == 1
+
+
+def test_a_token_that_is_refused_for_its_scope_is_no_wrong_password(hub: Server) -> None:
+    hub.status, hub.body = 401, b'{"details":"access token has insufficient scopes"}'
+
+    assert ask_docker_hub(USER, PASSWORD, hub.url) is Answer.LACKS_SCOPE
+
+
+@pytest.mark.parametrize("challenge", ["", 'Bearer realm="https://auth.docker.io/token",error="insufficient_scope"'])
+def test_a_token_that_opens_no_public_image_lacks_that_scope(hub: Server, challenge: str) -> None:
+    hub.head_status, hub.head_headers = 401, [("WWW-Authenticate", challenge), *left(7)]
+
+    assert ask_docker_hub(USER, PASSWORD, hub.url) is Answer.LACKS_SCOPE
+
+
+def test_a_token_that_the_registry_does_not_take_for_one_yet_tells_nothing(hub: Server) -> None:
+    """Clocks of Docker Hub differ, moby/moby#22158."""
+    hub.head_status, hub.head_headers = 401, [("WWW-Authenticate", 'Bearer realm="x",error="invalid_token"')]
+
+    assert ask_docker_hub(USER, PASSWORD, hub.url) is Answer.COULD_NOT_TELL
+
+
+# What the token could do
+
+
+def token(claims: Any) -> bytes:
+    text = claims if isinstance(claims, bytes) else json.dumps(claims).encode()
+    return json.dumps({"token": f"head.{urlsafe_b64encode(text).decode().rstrip('=')}.signature"}).encode()
+
+
+def granting(*actions: Any, **entry: Any) -> dict[str, Any]:
+    return {"access": [{"type": "repository", "name": "hubuser/x", "actions": list(actions), **entry}]}
+
+
+@pytest.fixture
+def telling(hub: Server) -> Server:
+    """A Docker Hub whose tokens can be read."""
+    hub.body = token(granting("pull"))
+    return hub
+
+
+def pushes(hub: Server, user: str = USER) -> bool | None:
+    seen = ask_docker_hub(user, PASSWORD, hub.url, about_push=True)
+    assert isinstance(seen, Allowance)
+    assert (seen.limit, seen.remaining) == (200, 7)
+    return seen.pushes
+
+
+@pytest.mark.parametrize("actions", [("pull", "push"), ("push",), ("*",)])
+def test_a_token_that_is_given_a_push_could_push(telling: Server, actions: tuple[str, ...]) -> None:
+    telling.push_body = token(granting(*actions))
+
+    assert pushes(telling) is True
+
+
+def test_a_push_is_asked_for_in_the_users_own_namespace_once_the_credentials_are_proven(telling: Server) -> None:
+    telling.push_body = token(granting("pull", "push"))
+
+    pushes(telling, "HubUser")
+
+    assert [path.partition("&scope=")[2] for path, _ in telling.asked] == [
+        "repository:ratelimitpreview/test:pull",
+        "",
+        "repository:hubuser/codebuild-pull-limit-remediator:pull,push",
+    ]
+
+
+@pytest.mark.parametrize("claims", [granting("pull"), granting(), {"access": []}])
+def test_a_token_that_is_given_less_could_not(telling: Server, claims: dict[str, Any]) -> None:
+    telling.push_body = token(claims)
+
+    assert pushes(telling) is False
+
+
+def test_a_read_only_token_is_refused_any_token_for_a_push_and_is_no_worse_for_that(telling: Server) -> None:
+    """spinalcordtoolbox/spinalcordtoolbox#5286, roboreg/roboreg#117"""
+    telling.push_status, telling.push_body = 401, b'{"details":"access token has insufficient scopes"}'
+
+    assert pushes(telling) is False
+
+
+@pytest.mark.parametrize(
+    ("status", "body"),
+    [
+        (0, b""),
+        (401, b'{"details":"incorrect username or password"}'),
+        (403, token(granting("push"))),
+        (429, b'{"details":"too many failed login attempts"}'),
+        (500, b""),
+        (200, b""),
+        (200, b'{"token": "t"}'),
+        (200, b'{"token": "a.b.c"}'),
+        (200, b'{"token": "a.%%%%.c"}'),
+        (200, token(b"\xff\xfe")),
+        (200, token(b"[" * 30_000)),
+        (200, token([])),
+        (200, token({})),
+        (200, token({"access": "push"})),
+        (200, token({"access": {"actions": ["push"]}})),
+    ],
+)
+def test_what_shows_nothing_of_a_push_is_no_word_on_it_and_keeps_the_allowance(
+    telling: Server, status: int, body: bytes
+) -> None:
+    telling.push_status, telling.push_body = status, body
+
+    assert pushes(telling) is None
+
+
+@pytest.mark.parametrize(
+    "entries", [["push"], [None], [{"actions": "push"}], [{"actions": None}], [{"actions": [["push"]]}], [{}]]
+)
+def test_entries_that_are_none_grant_nothing(telling: Server, entries: list[Any]) -> None:
+    telling.push_body = token({"access": entries})
+
+    assert pushes(telling) is False
+
+
+@pytest.mark.parametrize("user", ["me@example.com", "a/b", "../x", "x:pull,push&scope=y", "", "u" * 300])
+def test_a_user_name_that_is_no_namespace_is_asked_nothing_about(telling: Server, user: str) -> None:
+    assert pushes(telling, user) is None
+    assert len(telling.asked) == 2
+
+
+def test_where_tokens_can_not_be_read_no_second_one_is_asked_for(hub: Server) -> None:
+    assert pushes(hub) is None
+    assert len(hub.asked) == 2
+
+
+def test_nothing_is_asked_about_a_push_that_nobody_asks_about(telling: Server) -> None:
+    assert ask_docker_hub(USER, PASSWORD, telling.url) == Allowance(200, 7, 21600)
+    assert len(telling.asked) == 2
+
+
+def test_credentials_that_are_refused_are_asked_nothing_more_about(telling: Server) -> None:
+    telling.status = 401
+
+    assert ask_docker_hub(USER, PASSWORD, telling.url, about_push=True) is Answer.REJECTED
+    assert len(telling.asked) == 1
+
+
+def test_a_redirect_of_that_request_sends_the_credentials_nowhere(servers: tuple[Server, Server]) -> None:
+    first, second = servers
+    first.body, first.head_headers = token(granting("pull")), left(7)
+    first.push_status, first.location = 307, f"{second.url}/token"
+
+    assert pushes(first) is None
+    assert second.asked == []
+
+
+@pytest.mark.parametrize(("read_only", "could"), [(True, False), (False, True)])
+def test_the_local_registry_tells_tokens_apart(registry: Registry, read_only: bool, could: bool) -> None:
+    registry.add_account(USER, ASCII_PASSWORD, 7, read_only=read_only)
+
+    assert ask_docker_hub(USER, ASCII_PASSWORD, registry.url, about_push=True) == Allowance(200, 7, 21600, could)
+    assert registry.pulls() == registry.pushes() == []

@@ -12,7 +12,7 @@ from remediator.core.case import Case, FailedBuild, ProjectFacts, Standing, Time
 from remediator.core.codebuild.build import Build
 from remediator.core.codebuild.pipeline import Place
 from remediator.core.codebuild.project import Snapshot
-from remediator.core.decide import make_case, refuse_build, replan
+from remediator.core.decide import make_case, refuse_build, replan, with_role
 from remediator.core.diagnosis.diagnosis import diagnose
 from remediator.core.diagnosis.throttle import Cause
 from remediator.core.guards.history import NEW, History
@@ -203,11 +203,92 @@ def test_the_abuse_limit_counts_an_address_so_whoever_signed_in_waits() -> None:
     assert (case.refusal, case.waits, case.plan.changes) == (None, True, ())
 
 
-def test_who_waits_is_asked_for_no_guard_of_a_change() -> None:
-    """Nothing is given to anybody."""
-    case = case_of(throttled_by("abuse-limit"), given.snapshot(projectVisibility="PUBLIC_READ"))
+ANYBODY = {"Statement": [{"Effect": "Allow", "Principal": {"AWS": "*"}, "Action": "sts:AssumeRole"}]}
+
+
+def not_waited_for(case: Case, cause: str, word: str) -> None:
+    """It is not run again, and the outcome says what passes with time and what a guard objects."""
+    assert case.refusal is not None
+    assert (case.refusal.ending, case.cause, case.waits) == (Ending.ADVISED, cause, False)
+    assert "not run again from here" in case.refusal.reason
+    assert word in case.refusal.reason
+    cured = diagnose(throttled_by(cause).failure).refusal
+    assert cured is not None
+    assert case.refusal.reason.startswith(cured.reason)
+    assert case.refusal.advice[: len(cured.advice)] == cured.advice
+
+
+@pytest.mark.parametrize("cause", WAITED_FOR)
+def test_a_project_that_strangers_could_read_is_not_waited_for(cause: str) -> None:
+    snapshot = given.snapshot(env=given.repaired_environment(), projectVisibility="PUBLIC_READ")
+
+    case = case_of(throttled_by(cause, env=given.repaired_environment()), snapshot)
+
+    not_waited_for(case, cause, "PUBLIC_READ")
+
+
+@pytest.mark.parametrize("cause", WAITED_FOR)
+def test_a_project_whose_role_strangers_may_assume_is_not_waited_for(cause: str) -> None:
+    """Which only the role tells."""
+    build = throttled_by(cause, env=given.repaired_environment())
+    reading = given.reading(build, Snapshot(given.project(env=given.repaired_environment())))
+
+    case = make_case(reading, diagnose(build.failure), given.TERMS)
+
+    assert with_role(case, given.role(), reading, given.TERMS).waits
+    not_waited_for(with_role(case, given.role(trust=ANYBODY), reading, given.TERMS), cause, "assumed by *")
+
+
+@pytest.mark.parametrize("cause", WAITED_FOR)
+def test_a_build_with_another_role_than_the_projects_is_not_waited_for(cause: str) -> None:
+    build = throttled_by(cause, env=given.repaired_environment(), serviceRole=given.ROLE.replace("orders", "other"))
+
+    not_waited_for(case_of(build, given.snapshot(env=given.repaired_environment())), cause, "service role")
+
+
+def test_where_strangers_may_have_the_credentials_their_project_is_waited_for() -> None:
+    terms = replace(given.TERMS, untrusted="repair")
+    snapshot = replace(given.snapshot(projectVisibility="PUBLIC_READ"), role=given.role(trust=ANYBODY))
+
+    case = given.decided(throttled_by("abuse-limit"), snapshot, terms=terms)
 
     assert (case.refusal, case.waits) == (None, True)
+
+
+SAID = {
+    "account-limit": "toomanyrequests: You have reached your pull rate limit as 'x': dckr_jti_abcdefghij=. You may "
+    "increase the limit by upgrading. https://www.docker.com/increase-rate-limit",
+    "login-lockout": "toomanyrequests: too many failed login attempts for username or IP address",
+    "abuse-limit": "toomanyrequests: Too Many Requests (HAP429)",
+}
+
+
+def said_by_a_command(cause: str, **overridden: Any) -> Case:
+    """What is made of a line in the log of a repaired project's build."""
+    carried = given.SIGN_IN.auth_config_variable, given.SIGN_IN.auth_config_reference
+    env = {"environmentVariables": [{"name": carried[0], "value": carried[1], "type": "SECRETS_MANAGER"}]}
+    build = given.throttled_command(env=env, **overridden)
+    return given.decided(build, given.of_commands(env=env), given.throttled(SAID[cause]))
+
+
+@pytest.mark.parametrize("cause", WAITED_FOR)
+def test_what_the_projects_own_commands_say_is_waited_for(cause: str) -> None:
+    case = said_by_a_command(cause)
+
+    assert (case.refusal, case.waits, case.cause) == (None, True, cause)
+
+
+@pytest.mark.parametrize(
+    "overridden",
+    [
+        {"buildspec": "version: 0.2\nphases: {build: {commands: [echo toomanyrequests]}}\n"},
+        {"image": "aws/codebuild/standard:6.0"},
+        {"cache": {"type": "S3", "location": "theirs/cache"}},
+    ],
+)
+@pytest.mark.parametrize("cause", WAITED_FOR)
+def test_what_other_commands_say_is_not_waited_for(cause: str, overridden: dict[str, Any]) -> None:
+    not_waited_for(said_by_a_command(cause, **overridden), cause, "than the project has")
 
 
 def test_an_overridden_image_that_is_not_signed_in_is_not_started_with_a_credential_that_its_role_may_not_read() -> (

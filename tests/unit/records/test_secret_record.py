@@ -215,7 +215,7 @@ def test_nothing_of_the_word_expires(record: SecretRecord, stored: Stored) -> No
     accept(record)
 
     assert stored.items()[f"secret#{given.SECRET}"].keys() == {
-        *("version", "accepted", "fresh_until", "accepted_version", "limit", "remaining", "window")
+        *("version", "accepted", "fresh_until", "accepted_version", "limit", "remaining", "window", "pushes")
     }
 
 
@@ -251,6 +251,119 @@ def test_a_later_lockout_takes_the_place_of_the_one_before(record: SecretRecord)
     record.lock_out(NOW + 7200)
 
     assert record.locked_until(NOW) == SECOND + 7200
+
+
+# A lockout that a build tells of
+
+
+def test_a_builds_word_of_a_lockout_is_asked_about_though_the_version_was_accepted_before(record: SecretRecord) -> None:
+    accept(record)
+
+    assert record.ask(OLD, TWO, NOW + 1, of_lockout=True).may_ask
+
+
+def test_while_one_asks_others_have_to_wait_and_what_was_said_before_does_not_count(record: SecretRecord) -> None:
+    accept(record)
+    record.ask(OLD, ONE, NOW + 1, of_lockout=True)
+
+    doubting = record.ask(OLD, TWO, NOW + 2, of_lockout=True)
+
+    assert (doubting.may_ask, doubting.accepted) == (False, None)
+    assert record.ask(OLD, TWO, NOW + 2).accepted, "who repairs is not kept from that"
+
+
+def test_it_is_asked_about_once_in_a_window_whoever_comes(record: SecretRecord) -> None:
+    accept(record)
+    assert record.ask(OLD, ONE, NOW + 1, of_lockout=True).may_ask
+    record.accepted(OLD, ONE, NOW + 1, *ALLOWED, no_lockout_until=NOW + 3600)
+
+    for execution in (ONE, TWO):
+        known = record.ask(OLD, execution, NOW + 2, of_lockout=True)
+        assert (known.may_ask, known.accepted) == (False, True)
+    assert record.ask(OLD, TWO, NOW + 1 + ACCEPTED_FOR + LATER, of_lockout=True).may_ask, "as anybody may by then"
+
+
+def test_after_the_window_it_is_asked_about_again(record: SecretRecord) -> None:
+    accept(record)
+    record.ask(OLD, ONE, NOW + 1, of_lockout=True)
+    record.accepted(OLD, ONE, NOW + 1, *ALLOWED, no_lockout_until=NOW + 60)
+
+    assert not record.ask(OLD, TWO, NOW + 30, of_lockout=True).may_ask
+    assert record.ask(OLD, TWO, NOW + 60 + LATER, of_lockout=True).may_ask
+
+
+def test_a_question_that_nobody_answered_is_asked_again(record: SecretRecord) -> None:
+    accept(record)
+    record.ask(OLD, ONE, NOW + 1, of_lockout=True)
+    record.not_told(ONE)
+
+    assert record.ask(OLD, TWO, NOW + 2, of_lockout=True).may_ask
+
+
+def test_an_execution_that_was_interrupted_goes_on_with_its_question(record: SecretRecord) -> None:
+    accept(record)
+    record.ask(OLD, ONE, NOW + 1, of_lockout=True)
+
+    assert record.ask(OLD, ONE, NOW + 2, of_lockout=True).may_ask
+
+
+def test_what_was_refused_is_not_asked_again_for_a_builds_word(record: SecretRecord) -> None:
+    refuse(record)
+
+    known = record.ask(OLD, TWO, NOW + 1, of_lockout=True)
+
+    assert (known.may_ask, known.accepted) == (False, False)
+
+
+# What its token may do
+
+
+@pytest.mark.parametrize("pushes", [True, False, None])
+def test_what_is_found_of_a_token_is_known_with_the_version(record: SecretRecord, pushes: bool | None) -> None:
+    record.ask(OLD, ONE, NOW)
+    record.accepted(OLD, ONE, NOW, *ALLOWED, pushes=pushes)
+
+    for now in (NOW + 1, NOW + ACCEPTED_FOR + LATER):
+        assert record.ask(OLD, TWO, now).pushes is pushes
+    assert record.could_push() is (pushes is True)
+
+
+def test_nothing_is_known_of_another_versions_token(record: SecretRecord) -> None:
+    record.ask(OLD, ONE, NOW)
+    record.accepted(OLD, ONE, NOW, *ALLOWED, pushes=True)
+
+    assert record.ask(NEW, TWO, NOW + 1).pushes is None
+    record.accepted(NEW, TWO, NOW + 1, *ALLOWED)
+    assert record.ask(NEW, TWO, NOW + 2).pushes is None
+    assert not record.could_push()
+
+
+def test_an_item_that_was_written_before_tokens_were_looked_at_says_nothing_of_one(
+    record: SecretRecord, stored: Stored
+) -> None:
+    word = {"version": OLD, "accepted_version": OLD, "accepted": True, "fresh_until": NOW + 9}
+    stored.table.put(f"secret#{given.SECRET}", {**word, "limit": None, "remaining": None, "window": None})
+
+    known = record.ask(OLD, ONE, NOW)
+
+    assert (known.accepted, known.pushes, known.lacks_scope, record.could_push()) == (True, None, False, False)
+
+
+def test_a_token_that_lacks_a_scope_is_tried_again_soon_for_that_can_be_changed(record: SecretRecord) -> None:
+    record.ask(OLD, ONE, NOW)
+    record.refused(OLD, ONE, NOW, lacks_scope=True)
+
+    known = record.ask(OLD, TWO, NOW + 1)
+    assert (known.may_ask, known.accepted, known.lacks_scope) == (False, False, True)
+    assert record.ask(OLD, TWO, NOW + ACCEPTED_FOR + LATER).may_ask
+
+
+def test_a_refusal_for_a_scope_is_forgotten_with_the_next_answer(record: SecretRecord) -> None:
+    record.ask(OLD, ONE, NOW)
+    record.refused(OLD, ONE, NOW, lacks_scope=True)
+    refuse(record, now=NOW + ACCEPTED_FOR + LATER)
+
+    assert not record.ask(OLD, TWO, NOW + ACCEPTED_FOR + LATER).lacks_scope
 
 
 def test_who_asks_while_others_are_locked_out_gives_the_turn_back(record: SecretRecord) -> None:

@@ -22,6 +22,7 @@ from remediator.steps.credentials import (
     AccountAllowance,
     Asking,
     CredentialCheck,
+    LockedOut,
     Trusted,
     Unreachable,
 )
@@ -39,8 +40,9 @@ NOT_ACCEPTED = (
     f"Docker Hub does not accept the user name and password of the secret {given.SECRET} (401), which are its keys "
     "username and password"
 )
-UNLIMITED = Accepted(version=GOOD.version)
-LIMITED = Accepted(limit=200, remaining=7, window=21_600, version=GOOD.version)
+UNLIMITED = Accepted(version=GOOD.version, pushes=True)
+LIMITED = Accepted(limit=200, remaining=7, window=21_600, version=GOOD.version, pushes=True)
+"""The local registry's accounts may push, unless they are made read-only."""
 NEEDS_THE_KEY = Case(None, auth_config=True, failed=FailedBuild(build=str(given.BUILD_ARN), phase="BUILD"))
 Seen = Accepted | Asking | Unreachable | Outcome
 
@@ -66,7 +68,8 @@ class FakeSecret:
 
 
 class World(Services):
-    """A secret, its record, and Docker Hub, whose accounts have no limit unless they are given one."""
+    """A secret, its record, and Docker Hub, whose accounts have no limit unless they are given one. `sign_ins` prove
+    the credentials, `questions` are about a push."""
 
     def __init__(self, record: SecretRecord, registry: Registry) -> None:
         self.secret_fake = FakeSecret()
@@ -100,7 +103,14 @@ class World(Services):
 
     @property
     def sign_ins(self) -> int:
-        return sum(entry["method"] == "GET" for entry in self.registry.log)
+        return sum(entry["path"].endswith(":pull") for entry in self.registry.log)
+
+    @property
+    def questions(self) -> int:
+        return sum(entry["path"].endswith(":pull,push") for entry in self.registry.log)
+
+    def lockout(self, execution: str = ONE) -> Seen | LockedOut:
+        return CredentialCheck(self, execution).lockout()
 
 
 @pytest.fixture
@@ -280,7 +290,7 @@ def test_a_token_that_was_revoked_is_found_out_after_a_while(world: World) -> No
     assert world.refused().reason == NOT_ACCEPTED
 
 
-def test_a_429_locks_everybody_out_for_a_window_and_nobody_asks_again(world: World) -> None:
+def test_a_lockout_by_docker_hubs_own_word_holds_for_everybody_for_a_window_and_nobody_asks_again(world: World) -> None:
     world.registry.accounts.lock(USER)
 
     first, second = world.look(ONE), world.look(TWO)
@@ -293,6 +303,36 @@ def test_a_429_locks_everybody_out_for_a_window_and_nobody_asks_again(world: Wor
     assert "none is tried until 2026-11-18 12:10 UTC" in second.reason
     assert isinstance(world.allowance(TWO), Outcome)
     assert world.sign_ins == 1
+
+
+@pytest.mark.parametrize("text", ["Too Many Requests (HAP429)", ""])
+def test_a_429_that_does_not_say_so_locks_nobody_out(world: World, text: str) -> None:
+    world.registry.accounts.lock(USER, saying=text or "slow down")
+
+    assert world.look(ONE) == world.lockout(TWO) == Unreachable(earlier=False)
+    assert world.secret_record.locked_until(NOW) == 0
+    world.registry.accounts.lock(USER, locked=False)
+    assert world.look(TWO) == UNLIMITED
+
+
+def test_a_builds_word_of_a_lockout_is_asked_about_once_for_all_and_locks_nobody_out(world: World) -> None:
+    world.look(ONE)
+
+    assert world.lockout(ONE) == world.lockout(TWO) == world.look(TWO) == UNLIMITED
+    assert world.sign_ins == 2
+    assert world.secret_record.locked_until(NOW) == 0
+
+
+def test_a_lockout_that_docker_hub_confirms_is_told_with_its_end_and_holds_for_everybody(world: World) -> None:
+    world.look(ONE)
+    world.registry.accounts.lock(USER)
+
+    assert world.lockout(ONE) == world.lockout(TWO) == LockedOut(NOW + 3600, 3601)
+    assert isinstance(world.look(TWO), Outcome)
+    assert world.sign_ins == 2
+    world.registry.accounts.lock(USER, locked=False)
+    world.time += 3602
+    assert world.lockout(TWO) == UNLIMITED
 
 
 def test_after_the_lockout_it_is_asked_again(world: World) -> None:
@@ -317,10 +357,10 @@ def test_a_version_that_was_accepted_before_is_told_as_that_while_docker_hub_is_
     world.look()
     world.time += ACCEPTED_FOR + 1
     world.with_settings(DOCKER_HUB_ENDPOINT=nowhere)
-    assert world.look() == Unreachable(earlier=True, version=GOOD.version)
+    assert world.look() == Unreachable(earlier=True, version=GOOD.version, pushes=True)
 
-    assert world.check(trusts=True) == Trusted(GOOD.version)
-    assert world.check(trusts=False) == Unreachable(earlier=True, version=GOOD.version)
+    assert world.check(trusts=True) == Trusted(GOOD.version, pushes=True)
+    assert world.check(trusts=False) == Unreachable(earlier=True, version=GOOD.version, pushes=True)
 
     world.secret_fake.credentials = replace(GOOD, version="version-rotated")
     assert world.look() == world.check(trusts=True) == Unreachable(earlier=False, version="version-rotated")
@@ -401,6 +441,87 @@ def test_the_allowance_of_a_malformed_secret_is_refused(world: World) -> None:
 
     assert isinstance(refused, Outcome)
     assert refused.reason == f"the secret {given.SECRET} can't be used: it is binary"
+
+
+# What the token may do
+
+
+def test_a_read_only_token_is_accepted_and_asked_about_a_push_once(world: World) -> None:
+    """Docker Hub's no is a 401, and too many of these may be a lockout."""
+    world.registry.add_account(USER, PASSWORD, read_only=True)
+    for _ in range(3):
+        assert world.look() == Accepted()
+        world.time += ACCEPTED_FOR + 1
+
+    assert (world.sign_ins, world.questions) == (3, 1)
+
+
+def test_a_token_that_could_push_is_known_as_that_to_later_executions_of_its_version(world: World) -> None:
+    for execution in (ONE, TWO, ONE):
+        assert world.look(execution) == UNLIMITED
+        world.time += ACCEPTED_FOR + 1
+
+    assert (world.sign_ins, world.questions) == (3, 1)
+
+
+def test_another_version_is_asked_about_a_push_again(world: World) -> None:
+    world.look()
+    world.registry.add_account(USER, PASSWORD, read_only=True)
+    world.secret_fake.credentials = replace(GOOD, version="version-rotated")
+
+    assert world.look() == Accepted()
+    assert world.questions == 2
+
+
+def test_a_token_that_could_push_is_not_used_where_that_is_refused(world: World) -> None:
+    world.with_settings(WRITABLE_TOKEN="refuse")
+
+    refused = world.refused()
+
+    assert (refused.ending, world.refused()) == (Ending.ADVISED, refused)
+    assert "can also push" in refused.reason
+    assert "Public Repo Read-only" in refused.advice[0]
+    assert world.questions == 1
+
+
+def test_a_token_that_was_seen_to_push_is_refused_while_docker_hub_is_not_there_too(world: World, nowhere: str) -> None:
+    world.look()
+    world.time += ACCEPTED_FOR + 1
+    world.with_settings(WRITABLE_TOKEN="refuse", DOCKER_HUB_ENDPOINT=nowhere)
+
+    assert isinstance(world.check(trusts=True), Outcome)
+
+
+@pytest.mark.parametrize("username", [USER, "me@example.com"])
+def test_a_read_only_token_and_one_of_which_nothing_is_known_are_used_where_writable_ones_are_refused(
+    world: World, username: str
+) -> None:
+    world.registry.add_account(username, PASSWORD, read_only=username == USER)
+    world.secret_fake.credentials = replace(GOOD, username=username)
+    world.with_settings(WRITABLE_TOKEN="refuse")
+
+    assert world.look() == Accepted()
+
+
+def test_an_organizations_token_for_chosen_repositories_is_refused_with_the_scope_that_it_lacks(world: World) -> None:
+    world.registry.add_account(USER, PASSWORD, chosen_only=True)
+
+    refused = world.refused()
+
+    assert refused.ending is Ending.REJECTED
+    assert '"read public repositories"' in refused.reason
+    assert "read public repositories" in refused.advice[0]
+    assert world.look(TWO) == refused
+    assert (world.sign_ins, world.questions) == (1, 0)
+
+
+def test_an_organizations_token_that_was_given_the_scope_is_accepted_soon(world: World) -> None:
+    world.registry.add_account(USER, PASSWORD, chosen_only=True)
+    world.refused()
+    world.registry.add_account(USER, PASSWORD, read_only=True)
+    world.time += ACCEPTED_FOR + 1
+
+    assert world.look() == Accepted()
 
 
 # What comes out

@@ -6,6 +6,34 @@ import shlex
 
 from remediator.core.advice.layout import VALUE_LENGTH, artefact, one_line
 from remediator.core.names import DOCKER_HUB_KEY
+from remediator.core.outcome import Outcome, advised, rejected
+from remediator.core.wording import moment
+
+WRITABLE = (
+    "the token in the secret can also push to Docker Hub, and a repair lets every command of a project's builds read it"
+)
+"""What Docker Hub has shown of a token. Where it shows nothing, nothing is said."""
+
+READ_ONLY = (
+    "put a token with the permission Public Repo Read-only into the secret; a new version is asked about at once"
+)
+
+
+def lacks_public_scope(secret: str, until: float) -> Outcome:
+    """Outcome for a token of an organization that is made for chosen repositories, and asked about again `until` then.
+    https://docs.docker.com/security/access-tokens/organization-access-tokens/"""
+    return rejected(
+        f"Docker Hub takes the user name and password of {secret}, and the token may not pull public images: it lacks "
+        'the scope "read public repositories"',
+        "give the organization access token the scope to read public repositories, or put a personal access token with "
+        "the permission Public Repo Read-only into the secret; then use the remediate command",
+    ).with_facts(background=(f"a new version of the secret is tried at once, this one after {moment(until)}",))
+
+
+def writable() -> Outcome:
+    """Outcome for a token that could push, where such a one is refused."""
+    return advised(f"{WRITABLE}: WritableToken is refuse", f"{READ_ONLY}; then use the remediate command")
+
 
 # All keys at once: a value without docker_auth_config would break the projects that read it. The token is asked for, so
 # that no history, list of processes or file has it.
@@ -24,8 +52,8 @@ def store_credentials(secret_arn: str, why: str, then: str = "use the remediate 
     secret = one_line(secret_arn, VALUE_LENGTH)
     put = f"aws secretsmanager put-secret-value {region_and_id(secret)} --secret-string file:///dev/stdin"
     return artefact(
-        f"Store a user name and an access token that Docker Hub accepts, under all three keys, then {then}. This "
-        "replaces the whole value: add keys of your own.",
+        "Store a user name and an access token that Docker Hub accepts (permission Public Repo Read-only), under all "
+        f"three keys, then {then}. This replaces the whole value: add keys of your own.",
         where=f"the secret {secret}",
         why=one_line(why, VALUE_LENGTH),
         paste=_LINES.replace("PUT", put),

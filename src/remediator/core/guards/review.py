@@ -15,15 +15,17 @@ from remediator.core.repair.plan import Plan
 from remediator.core.repair.sign_in import SignIn, takes_registry_credential
 
 
-def objection(reading: Reading, sign_in: SignIn, untrusted: Untrusted, edited_at: float) -> Outcome | None:
+def objection(reading: Reading, sign_in: SignIn, untrusted: Untrusted, edited_at: float | None) -> Outcome | None:
     """Outcome of the first guard that objects to a repair, None when none does. `edited_at` is when somebody else than
-    us last edited the project, by CodeBuild's clock."""
+    us last edited the project, by CodeBuild's clock; None where the project is to be left as it is, and its build is
+    only run again: then no credential is set for an image."""
     build, snapshot = reading.build, reading.snapshot
+    of_its_kind = None
     if build.failure.of_command:
         from remediator.core.guards.own_commands import other_commands
 
         of_its_kind = other_commands(reading, sign_in)
-    else:
+    elif edited_at is not None:
         of_its_kind = _image_not_ours(reading, edited_at) or _image_signed_in(build, snapshot, sign_in)
     return role_objection(reading, sign_in) or of_its_kind or stranger_objection(snapshot, untrusted)
 
