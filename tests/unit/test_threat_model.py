@@ -11,12 +11,12 @@ ROOT = Path(__file__).parents[2]
 TESTS = ROOT / "tests"
 PAGE = (ROOT / "docs" / "threat-model.md").read_text(encoding="utf-8")
 THREATS = {
-    threat: re.split(r"\n#", told)[0]
-    for threat, _, told in (part.partition("\n") for part in PAGE.split("\n### ")[1:])
+    threat: re.split(r"\n#", told)[0] for threat, _, told in (part.partition("\n") for part in PAGE.split("\n### ")[1:])
 }
 """What the page tells of each threat, by its heading."""
 SHAPE = re.compile(
-    r"\n\*\*What stops it:\*\* .+\.\n\n\*\*Tests:\*\*\n\n(?P<tests>(?:- .+\n)+)\n\*\*What remains:\*\* .+\.\n", re.DOTALL
+    r"\n\*\*What stops it:\*\* .+\.\n\n\*\*Tests:\*\*\n\n(?P<tests>(?:- .+\n)+)\n\*\*What remains:\*\* .+\.\n",
+    re.DOTALL,
 )
 NAMED = re.compile(r"- `([\w/]+\.py)::(test_\w+)`")
 
