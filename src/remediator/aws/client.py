@@ -1,14 +1,16 @@
-"""Makes the clients for AWS, all alike: short time-outs, botocore's standard retries, a user agent of our own."""
+"""Makes the clients for AWS, all alike: short time-outs, botocore's standard retries, a user agent of our own, and no
+error that quotes a value of a request."""
 
 from __future__ import annotations
 
 import re
 from collections.abc import Callable
+from functools import cache
 from typing import Any
 
 import boto3
 from botocore.config import Config
-from botocore.exceptions import ClientError, HTTPClientError
+from botocore.exceptions import ClientError, HTTPClientError, ParamValidationError
 from botocore.exceptions import ConnectionError as LostConnection
 
 CONFIG = Config(  # type: ignore[call-arg]  # the stubs do not know user_agent_appid
@@ -35,10 +37,33 @@ class NotNow(Exception):
     """AWS starts no build right now: a limit of the account or its queue, or throttling. That passes."""
 
 
+class Discreet:
+    """Comes before botocore's own class of a client. A request that botocore does not take may hold a project's own
+    values, which botocore's message quotes: the error is raised without it."""
+
+    def _make_api_call(self, operation: str, request: Any) -> Any:
+        try:
+            return super()._make_api_call(operation, request)  # type: ignore[misc]
+        except ParamValidationError:
+            pass  # what is raised in here would carry the first error along
+        raise ParamValidationError(report=f"{operation} does not take a value of the request")
+
+
+def discreet(session: Any) -> Any:
+    """The session, whose clients quote no value. Paginators and waiters call their client's methods.
+    https://boto3.amazonaws.com/v1/documentation/api/latest/guide/events.html"""
+    session.events.register("creating-client-class", lambda base_classes, **_: base_classes.insert(0, Discreet))
+    return session
+
+
+@cache
+def _session() -> Any:
+    return discreet(boto3.Session())
+
+
 def client(service: str) -> Any:
     """A boto3 client for `service`, in the function's own account and region."""
-    session: Any = boto3
-    return session.client(service, config=CONFIG)
+    return _session().client(service, config=CONFIG)
 
 
 def is_transient(error: Exception) -> bool:
