@@ -12,6 +12,7 @@ import boto3
 from botocore.config import Config
 from botocore.exceptions import ClientError, HTTPClientError, ParamValidationError
 from botocore.exceptions import ConnectionError as LostConnection
+from botocore.validate import ParamValidator
 
 CONFIG = Config(  # type: ignore[call-arg]  # the stubs do not know user_agent_appid
     connect_timeout=5,
@@ -37,23 +38,17 @@ class NotNow(Exception):
     """AWS starts no build right now: a limit of the account or its queue, or throttling. That passes."""
 
 
-class Discreet:
-    """Comes before botocore's own class of a client. A request that botocore does not take may hold a project's own
-    values, which botocore's message quotes: the error is raised without it."""
-
-    def _make_api_call(self, operation: str, request: Any) -> Any:
-        try:
-            return super()._make_api_call(operation, request)  # type: ignore[misc]
-        except ParamValidationError:
-            pass  # what is raised in here would carry the first error along
-        raise ParamValidationError(report=f"{operation} does not take a value of the request")
-
-
 def discreet(session: Any) -> Any:
-    """The session, whose clients quote no value. Paginators and waiters call their client's methods.
+    """The session, none of whose clients quotes a value of a request that it does not take. botocore's own error does,
+    and a request may hold a project's own values. So each request is looked at right before botocore does that.
     https://boto3.amazonaws.com/v1/documentation/api/latest/guide/events.html"""
-    session.events.register("creating-client-class", lambda base_classes, **_: base_classes.insert(0, Discreet))
+    session.events.register_last("before-parameter-build", _raise_without_values)
     return session
+
+
+def _raise_without_values(params: Any, model: Any, **_: Any) -> None:
+    if model.input_shape and ParamValidator().validate(params, model.input_shape).has_errors():
+        raise ParamValidationError(report=f"{model.name} does not take a value of the request")
 
 
 @cache
