@@ -176,10 +176,10 @@ def test_no_account_name_is_ever_shown(name: str) -> None:
 )
 def test_a_hostile_log_costs_time_that_is_linear_and_bounded(piece: str) -> None:
     log = piece * (2_000_000 // len(piece))
-    start = time.perf_counter()
+    start = time.process_time()
     find_throttle(log)
     find_throttle(log + ANONYMOUS)
-    assert time.perf_counter() - start < 5
+    assert time.process_time() - start < 5
 
 
 def test_a_phase_context_tells_whether_the_builds_own_image_could_not_be_pulled() -> None:
