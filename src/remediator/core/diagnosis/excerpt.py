@@ -26,7 +26,7 @@ _ACCOUNTS = (
 _LABEL = r"[A-Za-z0-9_-]{1,63}"
 _HOST = rf"(?:{_LABEL}(?:\.{_LABEL}){{0,12}}\.?|\[[0-9A-Fa-f:]{{2,45}}\])(?::[0-9]{{1,5}})?"
 _COMPONENT = r"[a-z0-9]+(?:(?:[._]|__|-+)[a-z0-9]+)*"
-_NAME = rf"(?:{_COMPONENT})(?:/{_COMPONENT}){{0,7}}"
+_NAME = rf"{_COMPONENT}(?:/{_COMPONENT}){{0,7}}"
 _TAG = r"[A-Za-z0-9_][A-Za-z0-9_.-]{0,127}"
 _DIGEST = r"sha256:[a-f0-9]{1,64}"
 _IMAGE = rf"{_NAME}(?::{_TAG})?(?:@{_DIGEST})?"
@@ -47,9 +47,9 @@ _IMAGE_FORMS = (
 _INTERFACE = rf"/v2/(?:{_NAME}/(?:manifests|blobs|tags)/(?:{_TAG}|{_DIGEST}))?"
 
 _NUMBER = (
-    r"v?\d{1,5}(?:\.\d{1,4}){0,3}"  # a status, a version, an address
+    r"\d{1,5}|v?\d{1,3}(?:\.\d{1,3}){1,3}"  # a status, a version, an address
     r"|\d{1,5}(?:\.\d{1,6})?(?:ns|us|µs|μs|ms|s|m|h|%|B|[kKMG]i?B)"  # a duration, a size, a part
-    r"|\d{1,5}(?:/(?:\d{1,5}|second|minute|hour))|\d{1,3};w=\d{1,5}"  # a step of several, a rate, a limit
+    r"|\d{1,3}/\d{1,3}|\d{1,5}/(?:second|minute|hour)|\d{1,3};w=\d{1,5}"  # a step of several, a rate, a limit
     r"|\d{4}[-/]\d\d[-/]\d\d(?:T\d\d:\d\d:\d\d(?:\.\d{1,9})?(?:Z|[+-]\d\d:?\d\d)?)?|\d\d:\d\d:\d\d(?:\.\d{1,9})?"
 )
 _REGISTRY = (

@@ -106,6 +106,7 @@ def test_a_line_of_registries_clients_and_codebuild_is_kept_whole(line: str) -> 
         ("GET https://mirror.example:5000/v2/acme/tool/manifests/1: 429", None),
         ("GET https://mirror.example:5000/acme/hunter2: 429", "GET https://…: 429"),
         ('level=error msg="pull failed" user=docker', 'level=error msg="pull failed" …'),
+        ("retry 3/10 in 1.5s of 12.5kB at 10.0.0.7, v1.41 at 2026-11-20T09:14:08Z", None),
         ("one two alpha beta gamma limit", "one … limit"),
     ],
 )
@@ -202,6 +203,9 @@ def test_a_known_word_is_masked_where_a_value_stands(text: str) -> None:
         "reading manifest hunter2 3.12 in docker.io/library/python: toomanyrequests",
         "123456",
         "4111111111111111",
+        "4111.1111.1111.1111",
+        "4111-1111-1111-1111",
+        "41111/41111",
         "hunter2.docker.io",
         "docker.io@hunter2",
         "https://docker.io:hunter2@evil.example/",
