@@ -120,9 +120,15 @@ def _kept(core: str) -> str:
     name, assigned, value = core.partition("=")
     if assigned and name.lower() in LOG_KEYS:
         return f"{name}={value if _is_harmless(value) else MASK}"
-    clients = (name for name in CLIENTS if re.match(rf"{re.escape(name)}\b", core, re.IGNORECASE))
-    client = core[: max(map(len, clients), default=0)]
-    return client if client == core else client + MASK
+    before, client, after = _client_in(core)
+    return f"{MASK if before else ''}{client}{MASK if after else ''}"
+
+
+def _client_in(core: str) -> tuple[str, str, str]:
+    """The name of a client of registries within a longer name, with what stands before and behind it."""
+    names = "|".join(map(re.escape, CLIENTS))
+    match = re.search(rf"(?<![A-Za-z0-9])(?:{names})(?![A-Za-z0-9])", core, re.IGNORECASE)
+    return (core[: match.start()], match[0], core[match.end() :]) if match else (core, "", "")
 
 
 def _is_harmless(word: str) -> bool:

@@ -97,16 +97,17 @@ HOSTS = frozenset(_HOSTS.split())
 
 CLIENTS = (
     "com.github.dockerjava",
-    "com.google.cloud.tools",
     "com.google.cloud.tools:jib-maven-plugin",
+    "com.google.cloud.tools",
     "docker.dotnet",
     "docker.errors",
     "io.fabric8",
     "org.apache.maven",
     "org.testcontainers",
     "samcli",
+    "testcontainers",
 )
-"""How the long names of code begin that tell which client pulled; the rest of such a name is masked."""
+"""Parts of long names that tell which client pulled, the longer one first; the rest of such a name is masked."""
 
 LOG_KEYS = ("code", "desc", "detail", "err", "error", "errors", "level", "message", "msg", "reason", "response")
 """Names whose values are words of the error: `desc = Error response`. Other names may stand before a secret."""

@@ -94,6 +94,8 @@ def test_a_line_of_registries_clients_and_codebuild_is_kept_whole(line: str) -> 
             "Failed to execute goal com.google.cloud.tools:jib-maven-plugin:3.3.1:build on project orders: 429",
             "Failed to execute goal com.google.cloud.tools:jib-maven-plugin… on project …: 429",
         ),
+        ("ERROR tc.testcontainers/ryuk:0.5.1 - Could not pull", "ERROR …testcontainers… - Could not pull"),
+        ("notestcontainers testcontainers2", "…"),
         ("docker build -t orders . failed: toomanyrequests:", "docker build … . failed: toomanyrequests:"),
         (
             "status from GET request to https://auth.docker.io/token?scope=repository%3Aa%3Apull: 429",
