@@ -6,7 +6,6 @@ import re
 from collections.abc import Iterator
 from enum import StrEnum
 
-from remediator.core.diagnosis.excerpt import redact
 from remediator.core.diagnosis.registry_named import names_other_url, registry_named
 from remediator.core.names import DOCKER_HUB
 from remediator.core.value import value
@@ -260,6 +259,8 @@ def _cause(line: str, registry: str | None, *, is_whole: bool) -> Cause:
 
 def _excerpt(lines: list[str]) -> str:
     """Redacted line by line, and before it is cut."""
+    from remediator.core.diagnosis.excerpt import redact
+
     text = " | ".join(redact(line.strip()) for line in lines)
     if len(text) <= EXCERPT_LENGTH:
         return text

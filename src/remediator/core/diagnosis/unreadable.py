@@ -5,7 +5,6 @@ from __future__ import annotations
 from enum import StrEnum
 
 from remediator.core.codebuild.failure import BuildFailure
-from remediator.core.diagnosis.excerpt import redact
 from remediator.core.diagnosis.throttle import EXCERPT_LENGTH, find_throttle
 from remediator.core.wording import harmless
 
@@ -25,4 +24,6 @@ def find_unreadable_secret(failure: BuildFailure) -> str | None:
     """What CodeBuild said about the secret, redacted and short; None where the build failed for another reason."""
     if not failure.cannot_read_secret or find_throttle(failure.context):
         return None
+    from remediator.core.diagnosis.excerpt import redact
+
     return redact(harmless(failure.context[:_LONGEST]))[:EXCERPT_LENGTH]

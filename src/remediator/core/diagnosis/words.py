@@ -2,7 +2,7 @@
 
 Data, in lower case and sorted. From published error lines, from the error codes of the distribution specification
 (https://github.com/opencontainers/distribution-spec/blob/main/spec.md#error-codes), of gRPC, of the ECR and the
-CodeBuild documentation. A word that people are likely to have as a password does not belong here.
+CodeBuild documentation. They are words of messages: no name of a person, a product or a project of somebody's own.
 """
 
 from __future__ import annotations
@@ -30,38 +30,38 @@ directory disabled dns do docker docker-compose docker-hub docker-java docker-py
 dockerapiexception dockerclientexception dockerd dockerfile dockerode doctype does doesn done down download
 download-rate-limit download_source downloaded downloading driver due during each ec2 ecr ecs either eks empty
 enable enabled encrypted encryption end ended endpoint ends engine entry environment eof err errimagepull error
-errors even event exceed exceeded exceeds except exception execute executed executing execution executionexception
-exist existing exists exit exited expected expired expiredtoken expiredtokenexception explicit export exporter
-exporting extract extracting fabric8 fail failed failed_precondition failedprecondition failing fails failure false
-fargate fata fatal fault fetch fetched fetching field file files filter finalizing find first flag following for
-forbidden form format found from frontend full function further gar gateway gave gcr generate generated generating
-get getsecretvalue getting ghcr gitlab give given gmt go goal google goroutine got gpu grant granted grants had
-handler handshake hap429 harbor has have having head header headers helm help here host hostname hosts hour hours
-how html http httpreaderseeker httpreadseeker https hub hub-feedback i/o iam id identifier identity-based if image
-imagebuildexception imagenotfoundexception imagepull imagepullbackoff images implicit import importing in incorrect
-increase increase-rate-limit increase-rate-limits index info information initialize initializing input inspect
-install instance internal internal_error internal_server_error internalerror internalfailure internalservererror
-internalservererrorexception internalserviceerror interval into invalid invalid_buildspec invalid_input
-invalidargument invalidinputexception invalidparameterexception invalidrequestexception invoke ioexception ip ipv4
-ipv6 is issue issuer it its java javascript jib jib-maven-plugin job json just kaniko key keys kind kms
-kmsaccessdenied ko kubelet kubernetes lambda last later latest layer layers left length level library lifecycle
-lifecycleexecutionexception limit limited limitexceededexception limits line linux list listen ll load loaded
-loading local localhost locally location log logged login logins logs looking lookup made main malformed manager
-manifest manifest-list manifest_blob_unknown manifest_invalid manifest_unknown manifest_unverified manifests many
-map marked match matching maven max maximal maximum may media mediatype message messages metadata method millisecond
-milliseconds minimum minute minutes missing moby mount moved msg multi-arch multi-platform must mvn n name
-name_invalid name_unknown named names namespace need needed neither nerdctl network new next nexus nginx no node
-none nor nosuchbucket nosuchkey not notfound notfoundexception nothing notice now npm null number oauth oauth2
-object occurred oci of off older on once one only open opened operation option options or oras organization
-organizations origin os other out over overlay overlay2 overlayfs own pack package panic param parameter parse
-parsing part password patch path peer per perform performed permission permission_denied permissiondenied
-permissions permissions-boundary permitted phase ping pip pipe plain platform please plugin pod podman pods policies
-policy port position possible post post_build ppc64le pre_build prepare present previous principal principals
-private processing profile project provenance provisioning proxy public pull pull-access pull-rate-limit
-pull-through pulled pulling pulls push pushed pushing put python quay queued quota quotas raise range rate
-rateexceeded ratelimit ratelimit-limit ratelimit-remaining ratelimit-source re reach reached read reader reading
-ready reason reauthenticate receive received recent recommended record redirect redirected refer reference refresh
-refused regctl region regions registries registry registryauthenticationfailedexception registryexception
+errordetail errors even event exceed exceeded exceeds except exception execute executed executing execution
+executionexception exist existing exists exit exited expected expired expiredtoken expiredtokenexception explicit
+export exporter exporting extract extracting fabric8 fail failed failed_precondition failedprecondition failing
+fails failure false fargate fata fatal fault fetch fetched fetching field file files filter finalizing find first
+flag following for forbidden form format found from frontend full function further gar gateway gave gcr generate
+generated generating get getsecretvalue getting ghcr gitlab give given gmt go goal google goroutine got gpu grant
+granted grants had handler handshake hap429 harbor has have having head header headers helm help here host hostname
+hosts hour hours how html http httpreaderseeker httpreadseeker https hub hub-feedback i/o iam id identifier
+identity-based if image imagebuildexception imagenotfoundexception imagepull imagepullbackoff images implicit import
+importing in incorrect increase increase-rate-limit increase-rate-limits index info information initialize
+initializing input inspect install instance internal internal_error internal_server_error internalerror
+internalfailure internalservererror internalservererrorexception internalserviceerror interval into invalid
+invalid_buildspec invalid_input invalidargument invalidinputexception invalidparameterexception
+invalidrequestexception invoke ioexception ip ipv4 ipv6 is issue issuer it its java javascript jib jib-maven-plugin
+job json just kaniko key keys kind kms kmsaccessdenied ko kubelet kubernetes lambda last later latest layer layers
+left length level library lifecycle lifecycleexecutionexception limit limited limitexceededexception limits line
+linux list listen ll load loaded loading local localhost locally location log logged login logins logs looking
+lookup made main malformed manager manifest manifest-list manifest_blob_unknown manifest_invalid manifest_unknown
+manifest_unverified manifests many map marked match matching maven max maximal maximum may media mediatype message
+messages metadata method millisecond milliseconds minimum minute minutes missing moby mount moved msg multi-arch
+multi-platform must mvn n name name_invalid name_unknown named names namespace need needed neither nerdctl network
+new next nexus nginx no node none nor nosuchbucket nosuchkey not notfound notfoundexception nothing notice now npm
+null number oauth oauth2 object occurred oci of off older on once one only open opened operation option options or
+oras organization organizations origin os other out over overlay overlay2 overlayfs own pack package panic param
+parameter parse parsing part password patch path peer per perform performed permission permission_denied
+permissiondenied permissions permissions-boundary permitted phase ping pip pipe plain platform please plugin pod
+podman pods policies policy port position possible post post_build ppc64le pre_build prepare present previous
+principal principals private processing profile project provenance provisioning proxy public pull pull-access
+pull-rate-limit pull-through pulled pulling pulls push pushed pushing put python quay queued quota quotas raise
+range rate rateexceeded ratelimit ratelimit-limit ratelimit-remaining ratelimit-source re reach reached read reader
+reading ready reason reauthenticate receive received recent recommended record redirect redirected refer reference
+refresh refused regctl region regions registries registry registryauthenticationfailedexception registryexception
 registryunauthorizedexception rejected remote remove removed repo repositories repository
 repositorynotfoundexception request requested requests requesttimeout require required requires reset resolve
 resolved resolver resolving resource resource-based resource_exhausted resourceexhausted resourcenotfoundexception
