@@ -66,6 +66,7 @@ _SOURCE_TYPES = (
     "NO_SOURCE",
 )
 _ARTIFACT_TYPES = ("CODEPIPELINE", "S3", "NO_ARTIFACTS")
+_LONGEST_BUILDSPEC = 25600
 _ORDER = {"sortBy": ("NAME", "CREATED_TIME", "LAST_MODIFIED_TIME"), "sortOrder": ("ASCENDING", "DESCENDING")}
 _VARIABLE_TYPES = ("PLAINTEXT", "PARAMETER_STORE", "SECRETS_MANAGER")
 
@@ -96,6 +97,7 @@ def check_project(sent: Document, account: str) -> None:
     """The members that a request sends; raises on the first thing that AWS refuses."""
     if "source" in sent:
         _one_of(sent["source"], "type", _SOURCE_TYPES, "source.")
+        check_buildspec(sent["source"].get("buildspec"))
     if "environment" in sent:
         check_environment(sent["environment"])
     if "artifacts" in sent:
@@ -105,6 +107,12 @@ def check_project(sent: Document, account: str) -> None:
     for member, low, high in (("timeoutInMinutes", 5, 2160), ("queuedTimeoutInMinutes", 5, 480)):
         if member in sent and not low <= sent[member] <= high:
             raise invalid_input(f"Invalid {member}: must be between {low} and {high}")
+
+
+def check_buildspec(buildspec: object) -> None:
+    """Its length, in characters. https://github.com/aws/aws-cdk/issues/30326"""
+    if len(str(buildspec or "")) > _LONGEST_BUILDSPEC:
+        raise invalid_input(f"Max buildspec length is {_LONGEST_BUILDSPEC}")
 
 
 def check_environment(environment: Document) -> None:

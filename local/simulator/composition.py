@@ -88,6 +88,7 @@ def compose(project: Document, request: Mapping[str, Any], account: str) -> Docu
     checked.get("dockerServer", {}).pop("status", None)
     checks.check_environment(checked)
     checks.check_role(settings["serviceRole"], account)
+    checks.check_buildspec(settings["source"].get("buildspec"))
     settings["artifacts"] = _built(settings.get("artifacts", {}))
     return settings
 

@@ -3,15 +3,20 @@
 from __future__ import annotations
 
 import random
+import re
+from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
+from remediator.core.advice.mirrors import image_named
 from remediator.core.codebuild.image import ImageReference
 from remediator.core.codebuild.log import LogLine
+from remediator.core.diagnosis.excerpt import redact
 from remediator.core.diagnosis.failed_command import NEAR_END, FailedCommand
 from remediator.core.diagnosis.throttle import find_throttle
+from remediator.core.wording import harmless
 from tests.corpora.corpus import OWN, Case, Corpus
 
 Record = Callable[[str, object], None]
@@ -68,6 +73,29 @@ def build_log(lines: list[str]) -> list[str]:
     ]
 
 
+DECISIVE = re.compile(
+    r"toomanyrequests|too many requests|\b429\b|HAP429|reached your|unauthenticated|pull rate limit|limit by upgrading"
+    r"|limit by authenticating and upgrading|unauthorized|denied|(?:Rate|Data limit) exceeded|allowed: \d+/minute"
+    r"|too many failed login attempts|unexpected status(?: code)?|failed with status|Server message"
+    r"|//(?:docs|www)\.docker\.com/[\w/-]+|(?:index|registry-1|auth)\.docker\.io\b|(?:public\.ecr\.aws|ghcr\.io|quay\.io)/",
+    re.IGNORECASE,
+)
+
+
+def unreadable_excerpt(case: Case) -> str | None:
+    """All decisive words of a line, and the image that it names, are in what is kept of it."""
+    for line in map(harmless, case["line"].split("\n")):
+        throttle = find_throttle(line)
+        kept = throttle.excerpt if throttle else redact(line)
+        said, still_said = (Counter(map(str.lower, DECISIVE.findall(text))) for text in (line, kept))
+        lost = said - still_said
+        if throttle and throttle.registry in (None, "docker.io") and lost:
+            return f"{line!r} lost {dict(lost)}: {kept!r}"
+        if throttle and image_named(kept) != image_named(line):
+            return f"{line!r} lost its image: {kept!r}"
+    return None
+
+
 def wrong_parts(case: Case) -> str | None:
     try:
         image = ImageReference.parse(case["ref"])
@@ -95,6 +123,10 @@ def test_every_published_error_line_is_found_in_a_long_log(record_property: Reco
     Corpus.shared("error-lines.yaml").check(wrong_cause_in_a_log, record_property)
 
 
+def test_what_is_kept_of_every_published_error_line_has_its_decisive_words(record_property: Record) -> None:
+    Corpus.shared("error-lines.yaml").check(unreadable_excerpt, record_property)
+
+
 def test_every_published_image_reference_is_read_as_it_says(record_property: Record) -> None:
     Corpus.shared("image-refs.yaml").check(wrong_parts, record_property)
 
@@ -105,6 +137,10 @@ def test_every_error_line_of_our_own_gets_its_cause_and_registry(record_property
 
 def test_every_error_line_of_our_own_is_found_in_a_long_log(record_property: Record) -> None:
     Corpus.read(OWN / "our-error-lines.yaml").check(wrong_cause_in_a_log, record_property)
+
+
+def test_what_is_kept_of_every_error_line_of_our_own_has_its_decisive_words(record_property: Record) -> None:
+    Corpus.read(OWN / "our-error-lines.yaml").check(unreadable_excerpt, record_property)
 
 
 def test_every_image_reference_of_our_own_is_read_as_it_says(record_property: Record) -> None:

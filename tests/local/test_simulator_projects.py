@@ -127,6 +127,7 @@ def test_an_update_that_is_refused_changes_nothing(simulator: CodeBuild) -> None
             "artifact type NO_ARTIFACTS should have null encryptionDisabled",
         ),
         ({"source": {"type": "FLOPPY"}}, "Value 'FLOPPY' at 'source.type'"),
+        ({"source": {"type": "NO_SOURCE", "buildspec": "x" * 25_601}}, "Max buildspec length is 25600"),
         ({"serviceRole": "arn:aws:iam::123456789012:user/orders"}, "Invalid service role"),
         ({"serviceRole": "arn:aws:iam::999999999999:role/x"}, "does not match caller's account"),
         ({"timeoutInMinutes": 1}, "must be between 5 and 2160"),

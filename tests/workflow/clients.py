@@ -12,6 +12,8 @@ from typing import Any, ClassVar
 import boto3
 from botocore.config import Config
 
+from remediator.aws.client import discreet
+
 REGION = "eu-west-1"
 
 ONE_AT_A_TIME = threading.RLock()
@@ -23,7 +25,8 @@ _CONFIG = Config(user_agent="tests")
 @cache
 def _session() -> boto3.session.Session:
     """One for all tests: each session reads the service models anew. It is not safe to share between threads."""
-    return boto3.session.Session("k", "s", region_name=REGION)
+    session: boto3.session.Session = discreet(boto3.session.Session("k", "s", region_name=REGION))
+    return session
 
 
 def _new_client(service: str) -> Any:

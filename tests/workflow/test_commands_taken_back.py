@@ -177,7 +177,7 @@ def test_a_retried_build_that_is_throttled_as_the_account_is_given_up_with_the_e
     with no_pulls_left(account):
         outcome = account.remediate(build, ALLOW_LIMITED_ACCOUNT="true")
     assert outcome["outcome"] == "gave-up", outcome
-    assert "pull rate limit as '***'" in outcome["reason"]
+    assert "pull rate limit as '…'" in outcome["reason"]
 
 
 def test_after_a_repair_was_taken_back_the_project_is_left_alone_for_a_day(account: Account) -> None:

@@ -1,15 +1,18 @@
-"""Makes the clients for AWS, all alike: short time-outs, botocore's standard retries, a user agent of our own."""
+"""Makes the clients for AWS, all alike: short time-outs, botocore's standard retries, a user agent of our own, and no
+error that quotes a value of a request."""
 
 from __future__ import annotations
 
 import re
 from collections.abc import Callable
+from functools import cache
 from typing import Any
 
 import boto3
 from botocore.config import Config
-from botocore.exceptions import ClientError, HTTPClientError
+from botocore.exceptions import ClientError, HTTPClientError, ParamValidationError
 from botocore.exceptions import ConnectionError as LostConnection
+from botocore.validate import ParamValidator
 
 CONFIG = Config(  # type: ignore[call-arg]  # the stubs do not know user_agent_appid
     connect_timeout=5,
@@ -35,10 +38,27 @@ class NotNow(Exception):
     """AWS starts no build right now: a limit of the account or its queue, or throttling. That passes."""
 
 
+def discreet(session: Any) -> Any:
+    """The session, none of whose clients quotes a value of a request that it does not take. botocore's own error does,
+    and a request may hold a project's own values. So each request is looked at right before botocore does that.
+    https://boto3.amazonaws.com/v1/documentation/api/latest/guide/events.html"""
+    session.events.register_last("before-parameter-build", _raise_without_values)
+    return session
+
+
+def _raise_without_values(params: Any, model: Any, **_: Any) -> None:
+    if model.input_shape and ParamValidator().validate(params, model.input_shape).has_errors():
+        raise ParamValidationError(report=f"{model.name} does not take a value of the request")
+
+
+@cache
+def _session() -> Any:
+    return discreet(boto3.Session())
+
+
 def client(service: str, region: str | None = None) -> Any:
     """A boto3 client for `service`, in the function's own account, and its own region or another one."""
-    session: Any = boto3
-    return session.client(service, region_name=region, config=CONFIG)
+    return _session().client(service, region_name=region, config=CONFIG)
 
 
 def is_transient(error: Exception) -> bool:

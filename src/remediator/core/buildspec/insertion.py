@@ -7,7 +7,7 @@ import re
 from dataclasses import replace
 
 from remediator.core.buildspec.phases import BuildspecText
-from remediator.core.buildspec.yaml_text import BuildspecError, Node
+from remediator.core.buildspec.yaml_text import LONGEST_BUILDSPEC, BuildspecError, Node, TooLong
 from remediator.core.value import value
 
 
@@ -39,7 +39,7 @@ class LoginAdded:
 
 def insertion_into(buildspec: BuildspecText, phase: str, login: str, before: str) -> LoginAdded | None:
     """The login as the first command of a phase; None where one piece of text can't do it. A phase that is missing is
-    added `before` the phase of that name."""
+    added `before` the phase of that name. TooLong where CodeBuild would refuse the new text."""
     pair = buildspec.root.own("phases")
     if pair is None or pair[1].kind != "Mapping" or pair[1].aliased:
         return None
@@ -47,6 +47,8 @@ def insertion_into(buildspec: BuildspecText, phase: str, login: str, before: str
     if insertion is None:
         return None
     after = BuildspecText(insertion.apply(buildspec.text))
+    if len(after.text) > LONGEST_BUILDSPEC:
+        raise TooLong("with a login it has")
     return LoginAdded(insertion, after) if adds_only(login, phase, buildspec.root, after) else None
 
 

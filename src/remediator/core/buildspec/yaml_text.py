@@ -6,8 +6,9 @@ import re
 from dataclasses import dataclass, field
 from typing import Any
 
-LONGEST_BUILDSPEC = 250_000
-"""Characters: far above any buildspec that people write, and read within seconds."""
+LONGEST_BUILDSPEC = 25_600
+"""Characters, CodeBuild's own limit for a buildspec that a project or a start of a build holds: it refuses more ("Max
+buildspec length is 25600"). Read within a second. https://github.com/aws/aws-cdk/issues/30326"""
 _DEEPEST = 50
 """Levels of nesting: a buildspec has six; the parser's time grows with the square of them."""
 
@@ -18,6 +19,13 @@ _DISPUTED_LINE_ENDS = "[\x85\u2028\u2029]"
 
 class BuildspecError(ValueError):
     """This is no buildspec to which a login can be added; says why, without a value of the text."""
+
+
+class TooLong(BuildspecError):
+    """CodeBuild takes no inline buildspec of this length: it has to become a file in the project's source first."""
+
+    def __init__(self, what: str) -> None:
+        super().__init__(f"{what} more than the {LONGEST_BUILDSPEC:,} characters that CodeBuild takes")
 
 
 @dataclass(slots=True)
@@ -95,7 +103,7 @@ def read_yaml(text: str) -> Node | None:
     from ruamel.yaml import YAML
 
     if len(text) > LONGEST_BUILDSPEC:
-        raise BuildspecError(f"a buildspec of more than {LONGEST_BUILDSPEC:,} characters is not read")
+        raise TooLong("it is not read, for it has")
     if re.search(_DISPUTED_LINE_ENDS, text):
         raise BuildspecError("the buildspec has a line end of Unicode (U+0085, U+2028 or U+2029)")
     tree = _Tree()

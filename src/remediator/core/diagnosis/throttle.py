@@ -9,7 +9,7 @@ from enum import StrEnum
 from remediator.core.diagnosis.registry_named import names_other_url, registry_named
 from remediator.core.names import DOCKER_HUB
 from remediator.core.value import value
-from remediator.core.wording import harmless, redact
+from remediator.core.wording import harmless
 
 EXCERPT_LENGTH = 600
 
@@ -43,7 +43,8 @@ class Cause(StrEnum):
 @value
 class Throttle:
     """A pull that was throttled. `registry` is `docker.io`, another host, or None where the text does not tell.
-    `excerpt` holds the decisive lines, joined by " | ", redacted, printable, at most EXCERPT_LENGTH characters."""
+    `excerpt` holds the decisive lines, joined by " | ", redacted, printable, at most EXCERPT_LENGTH characters: all
+    that is kept of them."""
 
     cause: Cause
     registry: str | None
@@ -257,8 +258,10 @@ def _cause(line: str, registry: str | None, *, is_whole: bool) -> Cause:
 
 
 def _excerpt(lines: list[str]) -> str:
-    """Redacted before it is cut, so that no half of a token is left."""
-    text = redact(" | ".join(line.strip() for line in lines))
+    """Redacted line by line, and before it is cut."""
+    from remediator.core.diagnosis.excerpt import redact
+
+    text = " | ".join(redact(line.strip()) for line in lines)
     if len(text) <= EXCERPT_LENGTH:
         return text
     middle = max(text.rfind(word) for word in WORDS)

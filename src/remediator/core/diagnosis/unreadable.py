@@ -6,7 +6,10 @@ from enum import StrEnum
 
 from remediator.core.codebuild.failure import BuildFailure
 from remediator.core.diagnosis.throttle import EXCERPT_LENGTH, find_throttle
-from remediator.core.wording import redact
+from remediator.core.wording import harmless
+
+_LONGEST = 4_000
+"""Characters of a message that are read."""
 
 
 class SecretCause(StrEnum):
@@ -21,4 +24,6 @@ def find_unreadable_secret(failure: BuildFailure) -> str | None:
     """What CodeBuild said about the secret, redacted and short; None where the build failed for another reason."""
     if not failure.cannot_read_secret or find_throttle(failure.context):
         return None
-    return redact(failure.context)[:EXCERPT_LENGTH]
+    from remediator.core.diagnosis.excerpt import redact
+
+    return redact(harmless(failure.context[:_LONGEST]))[:EXCERPT_LENGTH]

@@ -9,7 +9,7 @@ from remediator.core.buildspec.edit import find_login_place
 from remediator.core.buildspec.login_faults import login_faults
 from remediator.core.buildspec.phases import BuildspecText, Shell
 from remediator.core.buildspec.shell_commands import commands_in
-from remediator.core.buildspec.yaml_text import BuildspecError
+from remediator.core.buildspec.yaml_text import BuildspecError, TooLong
 from remediator.core.codebuild.build import Build
 from remediator.core.codebuild.project import Snapshot, in_repository, is_inline
 from remediator.core.diagnosis.failed_command import FailedCommand
@@ -18,7 +18,7 @@ from remediator.core.reading import Reading
 from remediator.core.repair.change import AddDockerLogin
 from remediator.core.repair.plan import own_variables
 from remediator.core.repair.sign_in import SignIn
-from remediator.core.repair.signed_in import login_of, shell_of, signs_in
+from remediator.core.repair.signed_in import login_of, readable, shell_of, signs_in
 from remediator.core.value import value
 
 _OTHER_CLIENTS = ("podman", "buildah", "skopeo", "crane", "jib")
@@ -125,7 +125,7 @@ def _inline(snapshot: Snapshot, buildspec: BuildspecText, sign_in: SignIn, edit:
         added = find_login_place(buildspec, shell=shell, **sign_in.variable_names)
         faults = login_faults(buildspec.says)
     except BuildspecError as error:
-        return _refusal(f"its inline buildspec can't be edited: {error}", reads_secret=True)
+        return _uneditable(snapshot, buildspec, sign_in, error)
     login = login_of(shell, sign_in)
     if added is None:
         if login in {command for phase in buildspec.says.phases for command in phase.commands}:
@@ -142,6 +142,19 @@ def _inline(snapshot: Snapshot, buildspec: BuildspecText, sign_in: SignIn, edit:
         paste = advice.edit_buildspec(where, login, "EditBuildspecs is off", sign_in.references)
         return _refusal("EditBuildspecs is off", paste, reads_secret=True)
     return CommandSignIn(login=AddDockerLogin.into(buildspec.text, added.insertion, login), faults=faults)
+
+
+def _uneditable(snapshot: Snapshot, buildspec: BuildspecText, sign_in: SignIn, why: BuildspecError) -> ByHand:
+    """With the lines to paste, where a login is known for its shell."""
+    reason, says = f"its inline buildspec can't be edited: {why}", readable(buildspec)
+    try:
+        login = login_of(shell_of(snapshot.environment, says.shell if says else ""), sign_in)
+    except BuildspecError:
+        return _refusal(reason, reads_secret=True)
+    where = f"the inline buildspec of the project {snapshot.name}"
+    if isinstance(why, TooLong):
+        where = f"a file in the source of the project {snapshot.name}, to which its inline buildspec has to move first"
+    return _refusal(reason, advice.edit_buildspec(where, login, str(why), sign_in.references), reads_secret=True)
 
 
 def _in_repository(snapshot: Snapshot, sign_in: SignIn, observed: Observed) -> CommandSignIn | ByHand:

@@ -272,5 +272,5 @@ def answered(start: Callable[[], Any], *, quote: bool = True) -> Any:
         if code_of(error) == _LIMIT or is_transient(error):
             raise NotNow(f"{code_of(error)}: {message_of(error)}" if quote else code_of(error)) from None
         raise NotStarted((message_of(error) if quote else "") or code_of(error)) from None
-    except ParamValidationError:
-        raise NotStarted("its record holds a value that StartBuild does not take") from None
+    except ParamValidationError as error:  # a record may hold what a request may not
+        raise NotStarted(str(error)) from None

@@ -10,7 +10,6 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from remediator.core.diagnosis.throttle import EXCERPT_LENGTH, Cause, Throttle, find_throttle, is_pull_failure
-from remediator.core.wording import redact
 
 ANONYMOUS = (
     "toomanyrequests: You have reached your unauthenticated pull rate limit. https://www.docker.com/increase-rate-limit"
@@ -122,62 +121,7 @@ def test_an_excerpt_shows_no_account_and_no_token() -> None:
     excerpt = found(ACCOUNT).excerpt
     assert "sample-robot" not in excerpt
     assert "Zm9v" not in excerpt
-    assert "as '***': dckr_***" in excerpt
-
-
-@pytest.mark.parametrize(
-    "text",
-    [
-        "pull rate limit as 'hunter2x'",
-        "pull rate limit as 'hunter2x",
-        "pull rate limit as hunter2x: dckr_",
-        r"pull rate limit as \u0027hunter2x\u0027: more",
-        r"pull rate limit as \"hunter2x\": more",
-        "token dckr_pat_hunter2x",
-        "DCKR_PAT_hunter2x",
-        "dckr_oat_hunter2x.",
-        "https://robot:hunter2x@registry.example/v2/",
-        "docker login -u robot -p hunter2x",
-        'docker login --password="hunter2x and more"',
-        "DOCKERHUB_PASSWORD=hunter2x",
-        '{"password":"hunter2x"}',
-        r"{\"auth\":\"hunter2x\"}",
-        "Authorization: Bearer hunter2x",
-    ],
-)
-def test_names_and_credentials_are_redacted_and_redacting_twice_changes_nothing(text: str) -> None:
-    redacted = redact(text)
-    assert "hunter2x" not in redacted
-    assert redact(redacted) == redacted
-
-
-@pytest.mark.parametrize(
-    "text",
-    [
-        "--build-arg API_KEY=sk-hunter2-hunter2",
-        "apikey: sk-hunter2-hunter2",
-        "X-Api-Key: sk-hunter2-hunter2",
-        "PASS=sk-hunter2-hunter2",
-        "CLIENT_SECRET='sk-hunter2-hunter2'",
-        "PRIVATE_KEY=sk-hunter2-hunter2",
-        "passphrase=sk-hunter2-hunter2",
-        "GITHUB_PAT=sk-hunter2-hunter2",
-        "ghp_hunter2hunter2hunter2",
-        "github_pat_hunter2hunter2hunter2",
-        "npm_hunter2hunter2hunter2hunter2",
-    ],
-)
-def test_what_a_command_was_given_is_redacted(text: str) -> None:
-    assert "hunter2" not in redact(text)
-
-
-def test_the_id_of_an_access_key_is_redacted() -> None:
-    assert redact("AKIA" + "A" * 16) == "***"
-
-
-def test_text_without_credentials_is_not_redacted() -> None:
-    text = f"{STATUS_ONLY}\n{ANONYMOUS}\nunauthorized: incorrect username or password\nFROM node:22 AS build"
-    assert redact(text) == text
+    assert "pull rate limit as '…': …. You may increase the limit by upgrading." in excerpt
 
 
 def test_a_token_that_a_terminal_colour_or_an_invisible_character_hides_is_redacted() -> None:
@@ -232,10 +176,10 @@ def test_no_account_name_is_ever_shown(name: str) -> None:
 )
 def test_a_hostile_log_costs_time_that_is_linear_and_bounded(piece: str) -> None:
     log = piece * (2_000_000 // len(piece))
-    start = time.perf_counter()
+    start = time.process_time()
     find_throttle(log)
     find_throttle(log + ANONYMOUS)
-    assert time.perf_counter() - start < 5
+    assert time.process_time() - start < 5
 
 
 def test_a_phase_context_tells_whether_the_builds_own_image_could_not_be_pulled() -> None:

@@ -6,7 +6,7 @@ import pytest
 
 from remediator.core.codebuild.failure import BuildFailure
 from remediator.core.diagnosis.diagnosis import diagnose
-from remediator.core.diagnosis.throttle import Cause
+from remediator.core.diagnosis.throttle import EXCERPT_LENGTH, Cause
 from remediator.core.diagnosis.unreadable import SecretCause, find_unreadable_secret
 from tests.unit import given
 
@@ -45,6 +45,24 @@ def test_a_message_of_secrets_manager_is_recognised_and_names_another_secret_or_
     assert diagnose(failed).cause is SecretCause.UNREADABLE
     assert diagnose(failed).refusal is None
     assert failed.names_other_secret(given.SECRET) is other
+
+
+def test_what_codebuild_says_is_kept_with_its_reason_and_without_what_a_variable_named() -> None:
+    """A variable of this type may hold the secret itself in place of its name. https://github.com/aws/aws-cdk/issues/8752"""
+    failed = failure("DOWNLOAD_SOURCE", f"Secrets Manager Error: {READ}: ghp_Hunter2hunter2 {NO_POLICY}")
+
+    said = find_unreadable_secret(failed)
+
+    assert said == f"Secrets Manager Error: {READ}: … {NO_POLICY}"
+    of_ours = failure("DOWNLOAD_SOURCE", f"Secrets Manager Error: {READ}: {given.SECRET} {NO_POLICY}")
+    assert find_unreadable_secret(of_ours) == of_ours.context
+
+
+def test_a_message_of_any_length_is_kept_short() -> None:
+    said = find_unreadable_secret(failure("DOWNLOAD_SOURCE", f"Secrets Manager Error: {READ}: {'docker ' * 50_000}"))
+
+    assert said is not None
+    assert len(said) == EXCERPT_LENGTH
 
 
 @pytest.mark.parametrize(

@@ -96,7 +96,21 @@ def test_a_shell_without_a_login_line_is_left_alone(shell: str) -> None:
 
 
 def test_what_is_no_buildspec_is_left_alone_with_the_reason() -> None:
-    advised(case_of("version: 0.2\nphases:\n{% for x in y %}\n"), "its inline buildspec can't be edited")
+    told = advised(case_of("version: 0.2\nphases:\n{% for x in y %}\n"), "its inline buildspec can't be edited")
+    assert "docker login --username" in told
+
+
+@pytest.mark.parametrize("comment", [25_400, 250_000])
+def test_a_buildspec_that_is_too_long_with_a_login_is_left_alone_with_the_lines_for_a_file(comment: int) -> None:
+    told = advised(
+        case_of(f"{given.BUILDSPEC}# {'-' * comment}\n"),
+        "its inline buildspec can't be edited",
+        "more than the 25,600 characters that CodeBuild takes",
+    )
+    assert "a file in the source of the project" in told
+    assert "docker login --username" in told
+    assert f'DOCKERHUB_PASSWORD: "{given.SECRET}:password"' in told
+    assert case_of(f"{given.BUILDSPEC}# {'-' * 24_000}\n").plan.logins
 
 
 def test_where_buildspecs_are_not_to_be_edited_the_lines_are_told() -> None:
