@@ -137,7 +137,7 @@ def test_what_can_not_be_taken_back_is_told_with_why_it_had_to_be(account: Accou
     def deny() -> None:
         raise refusal
 
-    account.after.append(once("StartBuild", lambda: account.before.append(once(call, deny))))
+    account.after.append(once("StartBuild", lambda: account.before.append(once(call, deny)), at=3))
     outcome = account.remediate(build)
     assert outcome["outcome"] == "gave-up", outcome
     assert "can't read the secret although it was granted; that could not be taken back" in outcome["reason"]
