@@ -25,13 +25,12 @@ _CONFIG = Config(user_agent="tests")
 @cache
 def _session() -> boto3.session.Session:
     """One for all tests: each session reads the service models anew. It is not safe to share between threads."""
-    session: boto3.session.Session = discreet(boto3.session.Session("k", "s", region_name=REGION))
-    return session
+    return boto3.session.Session("k", "s", region_name=REGION)
 
 
 def _new_client(service: str) -> Any:
     client: Any = _session().client(service, config=_CONFIG)  # type: ignore[call-overload]
-    return client
+    return discreet(client)
 
 
 @cache

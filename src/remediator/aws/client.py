@@ -5,7 +5,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
-from functools import cache
 from typing import Any
 
 import boto3
@@ -38,12 +37,12 @@ class NotNow(Exception):
     """AWS starts no build right now: a limit of the account or its queue, or throttling. That passes."""
 
 
-def discreet(session: Any) -> Any:
-    """The session, none of whose clients quotes a value of a request that it does not take. botocore's own error does,
-    and a request may hold a project's own values. So each request is looked at right before botocore does that.
+def discreet(client: Any) -> Any:
+    """The client, which quotes no value of a request that it does not take. botocore's own error does, and a request
+    may hold a project's own values. So each request is looked at right before botocore does that.
     https://boto3.amazonaws.com/v1/documentation/api/latest/guide/events.html"""
-    session.events.register_last("before-parameter-build", _raise_without_values)
-    return session
+    client.meta.events.register_last("before-parameter-build", _raise_without_values)
+    return client
 
 
 def _raise_without_values(params: Any, model: Any, **_: Any) -> None:
@@ -51,14 +50,10 @@ def _raise_without_values(params: Any, model: Any, **_: Any) -> None:
         raise ParamValidationError(report=f"{model.name} does not take a value of the request")
 
 
-@cache
-def _session() -> Any:
-    return discreet(boto3.Session())
-
-
 def client(service: str, region: str | None = None) -> Any:
     """A boto3 client for `service`, in the function's own account, and its own region or another one."""
-    return _session().client(service, region_name=region, config=CONFIG)
+    session: Any = boto3
+    return discreet(session.client(service, region_name=region, config=CONFIG))
 
 
 def is_transient(error: Exception) -> bool:
