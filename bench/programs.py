@@ -117,6 +117,7 @@ codebuild.batch_get_builds(ids=["orders:1"])
 project = codebuild.batch_get_projects(names=["orders"])["projects"][0]
 iam.get_role(RoleName="orders-build")
 iam.list_attached_role_policies(RoleName="orders-build")
+secrets.get_resource_policy(SecretId="hub")
 dynamodb.transact_write_items(TransactItems=both)
 secret = json.loads(secrets.get_secret_value(SecretId="hub")["SecretString"])
 dynamodb.update_item(**update)
@@ -127,18 +128,29 @@ assert http.request("GET", hub + "/token", headers=headers).status == 200
 assert http.request("HEAD", hub + "/v2/ratelimitpreview/test/manifests/latest").status == 200
 dynamodb.update_item(**update)
 dynamodb.get_item(TableName="journal", Key=key)
-dynamodb.get_item(TableName="journal", Key=key)
 dynamodb.update_item(**update)
 codebuild.batch_get_projects(names=codebuild.list_projects()["projects"])
 dynamodb.update_item(**update)
-iam.get_role(RoleName="orders-build")
+
+
+def still_allowed():
+    iam.get_role(RoleName="orders-build")
+    found = codebuild.batch_get_projects(names=["orders"])["projects"][0]
+    dynamodb.get_item(TableName="journal", Key=key)
+    return found
+
+
+still_allowed()
 iam.attach_role_policy(RoleName="orders-build", PolicyArn=answers.POLICY)
 dynamodb.get_item(TableName="journal", Key=key)
+still_allowed()
 project = codebuild.batch_get_projects(names=["orders"])["projects"][0]
 codebuild.update_project(name="orders", environment={{**project["environment"], **answers.REPAIRED}}, tags=[])
 codebuild.batch_get_projects(names=["orders"])
 dynamodb.update_item(**update)
+codebuild.list_builds_for_project(projectName="orders")
 dynamodb.get_item(TableName="journal", Key=key)
+still_allowed()
 codebuild.start_build(projectName="orders")
 print(json.dumps({{"cpu": time.process_time(), "calls": answers.CALLS}}))
 """
