@@ -15,7 +15,8 @@ THREATS = {
 }
 """What the page tells of each threat, by its heading."""
 SHAPE = re.compile(
-    r"\n(?:[^*|#\n].+\n\n)?\*\*What stops it:\*\* .+\.\n\n\*\*Tests:\*\*\n\n(?P<tests>(?:- .+\n)+)\n\*\*What remains:\*\* .+\.\n",
+    r"\n(?:[^*|#\n].+\n\n)?\*\*What stops it:\*\* .+\.\n"
+    r"\n\*\*Tests:\*\*\n\n(?P<tests>(?:- .+\n)+)\n\*\*What remains:\*\* .+\.\n",
     re.DOTALL,
 )
 NAMED = re.compile(r"- `([\w/]+\.py)::(test_\w+)`")
