@@ -67,11 +67,6 @@ class ImageReference:
         """Do pulls of this image use the docker CLI's sign-in to Docker Hub?"""
         return self.registry == DOCKER_HUB
 
-    @property
-    def is_curated(self) -> bool:
-        """Is it one of CodeBuild's own images?"""
-        return self.registry == CURATED
-
 
 def _split_registry(name: str) -> tuple[str, str]:
     if name.startswith(_CURATED_PREFIX):
