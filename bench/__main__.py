@@ -98,16 +98,16 @@ def measure(folder: Path) -> tuple[list[Row], dict[str, list[str]]]:
         _row("start-up of Intake", _times(peer, "intake", "remediator"), "that of Remediator", 0.85),
         _row("a cold remediation up to the retry, CPU", _times(cpu, "ours", "straight"), "a straight script", 1.5),
         _row("zip of the artifact with bytecode", sizes[0] / sizes[1], "c7n's Lambda archive with the SDK", 0.35),
-        _row("AWS calls, full repair up to the retry", len(calls["full"]), "listed in bench.json", 28),
+        _row("AWS calls, full repair up to the retry", len(calls["full"]), "listed in bench.json", 36),
         _row("- the engine's checkpoints", checkpoints, "one for each step and wait up to the retry", STEPS),
-        _row("AWS calls, already repaired, up to the retry", len(calls["repaired"]), "listed", 15),
+        _row("AWS calls, already repaired, up to the retry", len(calls["repaired"]), "listed", 23),
         _row("AWS calls, look-alike", len(calls["look-alike"]), "its record, its journal entry", 2),
         _row("AWS calls, a failed command that is not ours", len(calls["not ours"]), "listed", 2),
         _row("- where the log is long, late to be named and misleading", len(calls["not ours, at most"]), "listed", 6),
     ]
     for projects, asked in waves.items():
         each = (len(asked) - asked.count("Checkpoint")) / projects
-        rows.append(_row(f"AWS calls for each of {projects:,} projects that fail together", each, "flat", 26.5))
+        rows.append(_row(f"AWS calls for each of {projects:,} projects that fail together", each, "flat", 34.5))
     for text, (speed, doubling) in read.items():
         least = 100 if text == "without hits" else 20
         rows.append(_row(f"diagnosis of log text, {text}, MB/s", speed, "at least", least, at_least=True))
