@@ -15,8 +15,7 @@ THREATS = {
 }
 """What the page tells of each threat, by its heading."""
 SHAPE = re.compile(
-    r"\n(?:[^*|#\n].+\n\n)?\*\*What stops it:\*\* .+\.\n"
-    r"\n\*\*Tests:\*\*\n\n(?P<tests>(?:- .+\n)+)\n\*\*What remains:\*\* .+\.\n",
+    r"\n\*\*What stops it:\*\*\s.+\.\n\n\*\*Tests:\*\*\n\n(?P<tests>(?:- .+\n)+)\n\*\*What remains:\*\*\s.+\.\n",
     re.DOTALL,
 )
 NAMED = re.compile(r"- `([\w/]+\.py)::(test_\w+)`")
@@ -39,3 +38,13 @@ def test_a_threat_has_what_stops_it_a_test_that_is_there_and_what_remains(threat
 
 def test_a_threat_is_told_in_short_lines_and_not_in_a_table() -> None:
     assert not any(line.startswith("|") for told in THREATS.values() for line in told.splitlines())
+
+
+@pytest.mark.parametrize("threat", THREATS, ids=lambda threat: threat[:60])
+def test_a_heading_is_short_and_is_understood_without_the_one_before_it(threat: str) -> None:
+    assert len(threat) <= 100
+    assert not threat.startswith("The same")
+
+
+def test_no_line_has_to_be_read_sideways() -> None:
+    assert [line for line in PAGE.splitlines() if len(line) > 160 and line[0] not in "|-"] == []

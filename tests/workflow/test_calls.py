@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 from tests.workflow.account import Account, Json
 from tests.workflow.test_main_job import credential_of, variables_of
+
+ROOT = Path(__file__).parents[2]
 
 DIAGNOSIS = [
     "BatchGetBuilds",  # Intake: which image it was, which a rule does not hand on
@@ -73,6 +77,16 @@ def from_event_to_retry(account: Account, event: Json) -> list[str]:
     assert name in answer["started"]
     account.execute(name, account.lambda_.started[name])
     return account.calls[: account.calls.index("StartBuild") + 1]
+
+
+def test_the_page_on_performance_and_its_bench_tell_these_counts() -> None:
+    page, bench = ((ROOT / path).read_text(encoding="utf-8") for path in ("docs/performance.md", "bench/__main__.py"))
+    full, again = len(repair(ASKED, READ)), len(repair([], KNOWN))
+    repaired = len(REPAIRED_ALREADY) - len(KNOWN) + len(ASKED) + len(READ)
+    assert f"| AWS calls, full repair | {full} | {full} | the first of a wave; {again} for every other one" in page
+    assert f"| AWS calls, already repaired | {repaired} | {repaired} | {len(REPAIRED_ALREADY)} within" in page
+    assert f'"listed in bench.json", {full})' in bench
+    assert f'len(calls["repaired"]), "listed", {repaired})' in bench
 
 
 def test_the_first_repair_of_a_wave_takes_thirty_six_calls_up_to_the_retry(account: Account) -> None:

@@ -10,7 +10,7 @@ from remediator.core.case import NO_PLAN, Case, FailedBuild, ProjectFacts, Stand
 from remediator.core.case_advice import mirrors_for
 from remediator.core.codebuild.build import Build
 from remediator.core.codebuild.failure import FAILED_STATUSES
-from remediator.core.codebuild.project import Role, Snapshot
+from remediator.core.codebuild.project import Role, Snapshot, role_name
 from remediator.core.codebuild.start import Start
 from remediator.core.diagnosis.diagnosis import WAITED_FOR, Diagnosis, no_cure
 from remediator.core.diagnosis.throttle import Cause
@@ -157,7 +157,7 @@ def _case(reading: Reading, diagnosis: Diagnosis, history: History) -> Case:
             minutes=build.minutes_allowed * (1 + build.auto_retries_left),
             asked_version=build.document.get("sourceVersion") or None,
             source_version=build.source_version,
-            role=build.service_role.rpartition("/")[2],
+            role=role_name(build.document),
         ),
         standing=Standing(attempt=history.counts(build)),
         times=Times(last_modified=snapshot.last_modified, edited_at=edited_at),

@@ -15,7 +15,6 @@ from remediator.core.guards.history import locked_out
 from remediator.core.outcome import Outcome, advised, rejected
 from remediator.core.repair.auth_config import fault_in
 from remediator.core.value import value
-from remediator.core.wording import moment
 from remediator.records.secret_record import ACCEPTED_FOR, REFUSED_FOR, Known
 from remediator.services import Services
 
@@ -114,9 +113,11 @@ class CredentialCheck:
         reader = case.reader if case else NOBODY
         settings, seen = self.services.settings, self._proven(credentials, of_lockout=of_lockout, reader=reader)
         if isinstance(seen, Accepted) and seen.limit is not None and not settings.allow_limited_account:
-            return _limited(seen)
+            from remediator.core.guards.credentials import limited
+
+            return limited(seen.limit, seen.remaining, seen.window)
         if isinstance(seen, Accepted | Unreachable) and seen.pushes and settings.refuse_writable:
-            from remediator.core.advice.secret import writable
+            from remediator.core.guards.credentials import writable
 
             return writable()
         return seen
@@ -164,15 +165,17 @@ class CredentialCheck:
             return unknown_key or rejected(reason, f"{advice}; then use the remediate command")
 
     @property
+    def _secret_arn(self) -> str:
+        return self.services.settings.sign_in.secret_arn
+
+    @property
     def _secret(self) -> str:
-        return f"the secret {self.services.settings.sign_in.secret_arn}"
+        return f"the secret {self._secret_arn}"
 
-    def _wrong(self, reason: str, *background: str) -> Outcome:
-        """Outcome for a secret that holds the wrong things: which, and how to store the right ones."""
-        from remediator.core.advice.secret import store_credentials
+    def _wrong(self, fault: str) -> Outcome:
+        from remediator.core.guards.credentials import wrong
 
-        store = store_credentials(self.services.settings.sign_in.secret_arn, reason)
-        return rejected(reason, store).with_facts(background=background)
+        return wrong(self._secret_arn, fault)
 
     def _proven(
         self, credentials: Credentials, *, afresh: bool = False, of_lockout: bool = False, reader: Reader = NOBODY
@@ -258,11 +261,9 @@ class CredentialCheck:
         key = self.services.secret.customer_key()
         if not key or self.services.settings.sign_in.customer_key:
             return None
-        return rejected(
-            f"{self._secret} is encrypted with the customer key {key}, and the stack was deployed without "
-            "SecretKmsKeyArn",
-            "deploy with the ARN of that key as SecretKmsKeyArn, then use the remediate command",
-        )
+        from remediator.core.guards.credentials import unknown_key
+
+        return unknown_key(self._secret_arn, key)
 
     def _remembered(self, known: Known, now: float, version: str) -> Accepted | LockedOut | Asking | Outcome:
         if known.locked_until:
@@ -274,33 +275,10 @@ class CredentialCheck:
         return self._not_accepted(known.fresh_until, lacks_scope=known.lacks_scope)
 
     def _not_accepted(self, until: float, *, lacks_scope: bool = False) -> Outcome:
-        if lacks_scope:
-            from remediator.core.advice.secret import lacks_public_scope
+        from remediator.core.guards.credentials import lacks_public_scope, not_accepted
 
-            return lacks_public_scope(self._secret, until)
-        return self._wrong(
-            f"Docker Hub does not accept the user name and password of {self._secret} (401), which are its keys "
-            "username and password",
-            f"a new version of the secret is tried at once, this one not before {moment(until)}: failed sign-ins add "
-            "up to a lockout",
-        )
+        return lacks_public_scope(self._secret_arn, until) if lacks_scope else not_accepted(self._secret_arn, until)
 
 
 def _locked(until: float, now: float) -> LockedOut:
     return LockedOut(until, int(until - now) + 1)
-
-
-def _limited(seen: Accepted) -> Outcome:
-    window = f" in {seen.window} s" if seen.window else ""
-    return advised(
-        f"the secret's account may pull {seen.limit} images{window} and has {seen.remaining} left, which all "
-        "repaired projects would share; anonymous pulls have a limit for each address",
-        *_WAYS_OUT,
-    )
-
-
-_WAYS_OUT = (
-    "put a token of an account without a pull limit into the secret (Docker Pro, Team or Business), then use remediate",
-    "or pull Docker's official images from public.ecr.aws/docker/library, which needs no account",
-    "or deploy with AllowLimitedAccount=true if the projects' pulls fit into that limit together",
-)

@@ -15,7 +15,7 @@ from remediator.aws.client import message_of, raise_if_transient
 from remediator.core.case import NOBODY, Case, Reader, Standing
 from remediator.core.codebuild.build import Build
 from remediator.core.codebuild.failure import BuildArn
-from remediator.core.codebuild.project import Role, Snapshot
+from remediator.core.codebuild.project import Role, Snapshot, role_name
 from remediator.core.decide import make_case, read, refuse_build, with_role
 from remediator.core.diagnosis.diagnosis import Diagnosis, diagnose
 from remediator.core.diagnosis.throttle import Cause
@@ -65,7 +65,7 @@ class Examination:
                 self.services.journal.record_repair(self.job.build, {**repaired, **case.plan.record()})
             return case
         if isinstance(diagnosis.cause, SecretCause):
-            role = build.service_role.rpartition("/")[2]
+            role = role_name(build.document)
             history = replace(history, regrant=self.services.journal.regrant(role))
         unit = RetryUnits(self.services).of(build, self.job.execution)
         if self.job.attempt == 1:
@@ -151,7 +151,7 @@ class Examination:
         return replace(case, reader=NOBODY if case.waits else self._reader(role, grants))
 
     def _reader(self, role: Role, grants: Grants) -> Reader:
-        return Reader(role.arn.rpartition("/")[2], grants.policy_digest, again=self.job.attempt > 1)
+        return Reader(role.name, grants.policy_digest, again=self.job.attempt > 1)
 
     def _other_images(self, reading: Reading, case: Case) -> Outcome | None:
         """Only asked where something tells that builds bring images of their own: batches do, and overrides."""

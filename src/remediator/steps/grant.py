@@ -62,7 +62,7 @@ class Grants:
         return replace(role, granted=self._holds(role))
 
     def _holds(self, role: Role) -> bool:
-        name, sign_in = role.arn.rpartition("/")[2], self._sign_in
+        sign_in = self._sign_in
         match sign_in.grant_by:
             case "secret":
                 from remediator.core.policies.secret_policy import SecretPolicyFault, names_role
@@ -72,8 +72,8 @@ class Grants:
                 except SecretPolicyFault:
                     return False
             case "inline":
-                return self.services.iam.inline_policy(name, self._inline[0]) == self._inline[1]
-        return sign_in.policy_arn in self.services.iam.attached(name)
+                return self.services.iam.inline_policy(role.name, self._inline[0]) == self._inline[1]
+        return sign_in.policy_arn in self.services.iam.attached(role.name)
 
     def objection(self, role: Role) -> Outcome | None:
         """What would keep the role from reading the secret whatever is granted; None where nothing is seen."""

@@ -8,13 +8,11 @@ from itertools import chain
 from botocore.exceptions import ClientError
 
 from remediator.aws.client import found, message_of, raise_if_transient
-from remediator.aws.regions import UnreadableRegion, projects_in
 from remediator.core.case import Case
 from remediator.core.codebuild.project import Snapshot, role_name
 from remediator.core.guards.history import stopped
 from remediator.core.guards.review import still_objects
 from remediator.core.guards.shared_role import region_unreadable, shared_with, users_of_roles
-from remediator.core.guards.strangers import pipeline_objection, unread_pipeline
 from remediator.core.outcome import Outcome, advised, gave_up
 from remediator.core.value import value
 from remediator.services import Services
@@ -77,6 +75,8 @@ def shared_role(role: str, project: str, execution: str, services: Services) -> 
     if users is None:
         if not index.begin(execution, now):
             return Busy("read who shares the roles")
+        from remediator.aws.regions import UnreadableRegion, projects_in
+
         here = services.codebuild.projects(settings.covers)
         try:
             there = projects_in(services.codebuild_elsewhere, settings.covers)
@@ -91,12 +91,13 @@ def shared_role(role: str, project: str, execution: str, services: Services) -> 
 def opened_by_pipeline(pipeline: str, services: Services) -> Outcome | None:
     """Outcome where pull requests of strangers might start this pipeline, or where nobody can tell; None for a build
     that no pipeline started (an empty name). Its definition is read. A pipeline that is gone starts nothing."""
-    untrusted = services.settings.untrusted_projects
-    if not pipeline or untrusted == "repair":
+    if not pipeline or services.settings.untrusted_projects == "repair":
         return None
+    from remediator.core.guards.pipelines import pipeline_objection, unread_pipeline
+
     try:
         definition = found(partial(services.codepipeline.definition, pipeline), "PipelineNotFoundException")
     except ClientError as error:
         raise_if_transient(error)
         return unread_pipeline(pipeline, message_of(error))
-    return pipeline_objection(definition or {}, untrusted)
+    return pipeline_objection(definition or {})

@@ -24,7 +24,7 @@ from remediator.steps.patch import Patch, Patched
 from remediator.steps.still_allowed import Busy, shared_role
 from remediator.workflow.durable import Durable
 from remediator.workflow.lease import Lease
-from remediator.workflow.wait_out import PatientCheck
+from remediator.workflow.patient_check import PatientCheck
 
 EDIT_PATIENCE = 1800
 """Seconds to wait for what one execution at a time does; it takes a few seconds each."""

@@ -7,7 +7,8 @@ from __future__ import annotations
 
 from contextlib import suppress
 from dataclasses import replace
-from typing import Any
+from functools import cached_property
+from typing import TYPE_CHECKING, Any
 
 from aws_durable_execution_sdk_python import DurableContext, DurableOperationError
 
@@ -28,7 +29,9 @@ from remediator.workflow.durable import Durable, jitter
 from remediator.workflow.lease import DuplicateBuild, Lease
 from remediator.workflow.repair import Repair, Repaired
 from remediator.workflow.retries import Retries
-from remediator.workflow.wait_out import WaitOut
+
+if TYPE_CHECKING:
+    from remediator.workflow.wait_out import WaitOut
 
 SECOND_CHANCES = 2
 SPREAD = 300
@@ -50,10 +53,10 @@ class Story:
         self._lease = Lease(job, services, durable)
         self._examination = Examination(job, services)
         self._repair = Repair(job, services, durable, self._lease)
-        self._wait_out = WaitOut(job, services, durable)
         self._retries = Retries(job, services, durable)
         self._cause: Cause | SecretCause | None = None
         self._units: tuple[str, ...] = ()
+        self._waited_for = ""
 
     def run(self) -> Outcome:
         try:
@@ -129,7 +132,16 @@ class Story:
         self._lease.give_back()
         self._retries.turns.leave()
         made = self._retries.made
-        return self._wait_out.sit_out(case, f"{subject.uuid}-{made}", made) or Repaired(case, case.times.made_at)
+        ended = self._wait_out.sit_out(case, f"{subject.uuid}-{made}", made)
+        self._waited_for = self._wait_out.waited_for
+        return ended or Repaired(case, case.times.made_at)
+
+    @cached_property
+    def _wait_out(self) -> WaitOut:
+        """Imported where something is waited for: every start of the function counts."""
+        from remediator.workflow.wait_out import WaitOut
+
+        return WaitOut(self._job, self._services, self._durable)
 
     # Running it again
 
@@ -214,12 +226,12 @@ class Story:
             outcome = self._repair.take_back(outcome, self._repair.done.plan if everything else case.plan)
             if everything:
                 self._repair.keep_unreadable()
-        reason = f"{outcome.reason}{self._wait_out.waited_for}"
+        reason = f"{outcome.reason}{self._waited_for}"
         return outcome.with_facts(reason=reason, retried_build=seen.build or None)
 
     def _after_repair(self, refusal: Outcome, subject: BuildArn) -> Outcome:
         """Outcome for a build that can't be helped; of a retry the reason says that its project was repaired before."""
-        reason = f"{refusal.reason}{self._wait_out.waited_for}"
+        reason = f"{refusal.reason}{self._waited_for}"
         if subject == self._job.build:
             return refusal.with_facts(reason=reason)
         reason = f"the build was run again and throttled again: {reason}"

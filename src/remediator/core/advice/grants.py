@@ -37,23 +37,25 @@ def let_role_read(by: str, role_arn: str, policy_arn: str, secret_arn: str, key_
 def _in_secret(role: str, secret: str) -> str:
     """A secret has one policy, which is written whole. It takes a role's ARN only, of which a project may have the last
     part alone."""
-    options = region_and_id(secret)
     look = f"# ROLE-ARN: aws iam get-role --role-name {shlex.quote(role)} --query Role.Arn --output text"
     known = role.startswith("arn:")
     policy = {"Version": "2012-10-17", "Statement": [statement_for([role if known else "ROLE-ARN"])]}
+    return _edited(
+        secret,
+        f"# Edit policy.json. If it has a statement {SID}: add the role to the list AWS of that one.",
+        "# If it has other statements only: add this one to them. If it is None: this is the whole policy.",
+        json.dumps(policy, indent=2),
+        *([] if known else [look]),
+        "# Then write it back.",
+    )
+
+
+def _edited(secret: str, *how: str) -> str:
+    """The commands that fetch the secret's policy, what is to be edited in it, and the command that writes it back."""
+    options = region_and_id(secret)
     get = f"aws secretsmanager get-resource-policy {options} --query ResourcePolicy --output text > policy.json"
     put = f"aws secretsmanager put-resource-policy {options} --resource-policy file://policy.json --block-public-policy"
-    return "\n".join(
-        [
-            get,
-            f"# Edit policy.json. If it has a statement {SID}: add the role to the list AWS of that one.",
-            "# If it has other statements only: add this one to them. If it is None: this is the whole policy.",
-            json.dumps(policy, indent=2),
-            *([] if known else [look]),
-            "# Then write it back.",
-            put,
-        ]
-    )
+    return "\n".join([get, *how, put])
 
 
 def take_grant_back(by: str, role_arn: str, policy_arn: str, secret_arn: str) -> str:
@@ -63,12 +65,9 @@ def take_grant_back(by: str, role_arn: str, policy_arn: str, secret_arn: str) ->
     what = f"Take the grant back, unless this project, or another one with the role {name}, names the secret."
     why = "the role may read the secret, and the project was not signed in after that"
     if by == "secret":
-        options = region_and_id(secret)
-        get = f"aws secretsmanager get-resource-policy {options} --query ResourcePolicy --output text > policy.json"
         edit = f"# Edit policy.json: take {role} out of the list AWS of the statement {SID}. Then write it back."
         none = "# If that list is empty then: take the statement out. If none is left: delete-resource-policy instead."
-        put = f"aws secretsmanager put-resource-policy {options} --resource-policy file://policy.json"
-        paste = "\n".join([get, edit, none, f"{put} --block-public-policy"])
+        paste = _edited(secret, edit, none)
         return artefact(what, where=f"the policy of the secret {secret}", why=why, paste=paste)
     return artefact(what, where=f"the service role {name}", why=why, paste=_take_out(by, name, policy_arn, secret_arn))
 

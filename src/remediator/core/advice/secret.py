@@ -6,8 +6,6 @@ import shlex
 
 from remediator.core.advice.layout import VALUE_LENGTH, artefact, one_line
 from remediator.core.names import DOCKER_HUB_KEY
-from remediator.core.outcome import Outcome, advised, rejected
-from remediator.core.wording import moment
 
 WRITABLE = (
     "the token in the secret can also push to Docker Hub, and a repair lets every command of a project's builds read it"
@@ -17,22 +15,6 @@ WRITABLE = (
 READ_ONLY = (
     "put a token with the permission Public Repo Read-only into the secret; a new version is asked about at once"
 )
-
-
-def lacks_public_scope(secret: str, until: float) -> Outcome:
-    """Outcome for a token of an organization that is made for chosen repositories, and asked about again `until` then.
-    https://docs.docker.com/security/access-tokens/organization-access-tokens/"""
-    return rejected(
-        f"Docker Hub takes the user name and password of {secret}, and the token may not pull public images: it lacks "
-        'the scope "read public repositories"',
-        "give the organization access token the scope to read public repositories, or put a personal access token with "
-        "the permission Public Repo Read-only into the secret; then use the remediate command",
-    ).with_facts(background=(f"a new version of the secret is tried at once, this one after {moment(until)}",))
-
-
-def writable() -> Outcome:
-    """Outcome for a token that could push, where such a one is refused."""
-    return advised(f"{WRITABLE}: WritableToken is refuse", f"{READ_ONLY}; then use the remediate command")
 
 
 # All keys at once: a value without docker_auth_config would break the projects that read it. The token is asked for, so

@@ -18,9 +18,9 @@ _REPOSITORY_LENGTH = 255
 # Not compiled here: `re` does that once, at the first use, and a start that parses nothing does not pay for it.
 _LABEL = r"(?:[a-zA-Z0-9]|[a-zA-Z0-9][a-zA-Z0-9-]*[a-zA-Z0-9])"
 _HOST = rf"(?:{_LABEL}(?:\.{_LABEL})*|\[[a-fA-F0-9:]+\])(?::[0-9]+)?"
-_COMPONENT = r"[a-z0-9]+(?:(?:[._]|__|-+)[a-z0-9]+)*"
-_REPOSITORY = rf"{_COMPONENT}(?:/{_COMPONENT})*"
-_TAG = r"[A-Za-z0-9_][A-Za-z0-9_.-]{0,127}"
+COMPONENT = r"[a-z0-9]+(?:(?:[._]|__|-+)[a-z0-9]+)*"
+_REPOSITORY = rf"{COMPONENT}(?:/{COMPONENT})*"
+TAG = r"[A-Za-z0-9_][A-Za-z0-9_.-]{0,127}"
 _DIGEST = r"sha256:[a-f0-9]{64}|sha384:[a-f0-9]{96}|sha512:[a-f0-9]{128}"
 
 
@@ -56,7 +56,7 @@ class ImageReference:
             raise _refusal(text, why)
         if len(repository) > _REPOSITORY_LENGTH:
             raise _refusal(text, f"a name has at most {_REPOSITORY_LENGTH} characters")
-        if tag is not None and not re.fullmatch(_TAG, tag):
+        if tag is not None and not re.fullmatch(TAG, tag):
             raise _refusal(text, "a tag has 1 to 128 letters, digits, '_', '.' or '-', the first no '.' or '-'")
         if at and not re.fullmatch(_DIGEST, digest):
             raise _refusal(text, "a digest is sha256, sha384, sha512, then ':' and lower-case hexadecimal digits")
@@ -66,11 +66,6 @@ class ImageReference:
     def is_docker_hub(self) -> bool:
         """Do pulls of this image use the docker CLI's sign-in to Docker Hub?"""
         return self.registry == DOCKER_HUB
-
-    @property
-    def is_curated(self) -> bool:
-        """Is it one of CodeBuild's own images?"""
-        return self.registry == CURATED
 
 
 def _split_registry(name: str) -> tuple[str, str]:

@@ -50,6 +50,11 @@ class Role:
     boundary: str = ""
     granted: bool = False
 
+    @property
+    def name(self) -> str:
+        """What IAM's calls take."""
+        return self.arn.rpartition("/")[2]
+
 
 @value
 class Snapshot:
@@ -84,10 +89,6 @@ class Snapshot:
     def buildspec_path(self) -> str:
         """Its path in the source; empty for buildspec.yml, and for one that is not in the source."""
         return self.buildspec if in_repository(self.buildspec) else ""
-
-    @property
-    def is_runner(self) -> bool:
-        return bool(self.runner)
 
     @property
     def runner(self) -> Literal["", "github", "gitlab", "buildkite"]:

@@ -8,6 +8,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 
+from remediator.core.codebuild.image import COMPONENT, TAG
 from remediator.core.diagnosis.words import CLIENTS, HOSTS, LOG_KEYS, WORDS
 
 MASK = "…"
@@ -25,11 +26,9 @@ _ACCOUNTS = (
 
 _LABEL = r"[A-Za-z0-9_-]{1,63}"
 _HOST = rf"(?:{_LABEL}(?:\.{_LABEL}){{0,12}}\.?|\[[0-9A-Fa-f:]{{2,45}}\])(?::[0-9]{{1,5}})?"
-_COMPONENT = r"[a-z0-9]+(?:(?:[._]|__|-+)[a-z0-9]+)*"
-_NAME = rf"{_COMPONENT}(?:/{_COMPONENT}){{0,7}}"
-_TAG = r"[A-Za-z0-9_][A-Za-z0-9_.-]{0,127}"
+_NAME = rf"{COMPONENT}(?:/{COMPONENT}){{0,7}}"
 _DIGEST = r"sha256:[a-f0-9]{1,64}"
-_IMAGE = rf"{_NAME}(?::{_TAG})?(?:@{_DIGEST})?"
+_IMAGE = rf"{_NAME}(?::{TAG})?(?:@{_DIGEST})?"
 _ANY_IMAGE = rf"(?:{_HOST}/)?{_IMAGE}"
 
 # How the messages of docker, BuildKit, containerd and podman name an image, to the character behind it.
@@ -37,14 +36,14 @@ _IMAGE_FORMS = (
     rf"failed to solve: (?P<a>{_ANY_IMAGE})(?=: )",
     rf"[Ff]ailed to pull (?P<a>{_ANY_IMAGE})(?=: )",
     rf"(?:[Ff]ailed to pull|unpack|[Pp]ulling|reading|find) image [\"'](?P<a>{_ANY_IMAGE})[\"']",
-    rf"reading manifest (?P<a>{_TAG}) in (?P<b>{_ANY_IMAGE})(?=: )",
-    rf"(?<!\S)(?P<a>{_TAG}): Pulling from (?P<b>{_ANY_IMAGE})\s*$",
+    rf"reading manifest (?P<a>{TAG}) in (?P<b>{_ANY_IMAGE})(?=: )",
+    rf"(?<!\S)(?P<a>{TAG}): Pulling from (?P<b>{_ANY_IMAGE})\s*$",
     rf"(?<!\S)FROM (?P<a>{_ANY_IMAGE})(?: (?i:as) \S+)?\s*$",
-    rf"status code \[manifests (?P<a>{_TAG}|{_DIGEST})\]",
+    rf"status code \[manifests (?P<a>{TAG}|{_DIGEST})\]",
 )
 
 # A registry's interface: https://github.com/opencontainers/distribution-spec/blob/main/spec.md#endpoints
-_INTERFACE = rf"/v2/(?:{_NAME}/(?:manifests|blobs|tags)/(?:{_TAG}|{_DIGEST}))?"
+_INTERFACE = rf"/v2/(?:{_NAME}/(?:manifests|blobs|tags)/(?:{TAG}|{_DIGEST}))?"
 
 _NUMBER = (
     r"\d{1,5}|v?\d{1,3}(?:\.\d{1,3}){1,3}"  # a status, a version, an address

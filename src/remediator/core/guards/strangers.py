@@ -12,7 +12,7 @@ from remediator.core.outcome import Outcome, advised
 
 Untrusted = Literal["advise", "repair"]
 
-_ON_A_PERSONS_WORD = "close that, or deploy with UntrustedProjects=repair if those people may have the credentials"
+ON_A_PERSONS_WORD = "close that, or deploy with UntrustedProjects=repair if those people may have the credentials"
 
 _OF_WHO_MAY_PUSH = frozenset(("PUSH", "RELEASED", "PRERELEASED"))
 """Who may push decides what these events build; releases are made by people with write access.
@@ -61,7 +61,7 @@ def stranger_objection(snapshot: Snapshot, untrusted: Untrusted) -> Outcome | No
     webhook = snapshot.project.get("webhook")
     opened: list[str] = []
     reasons: list[str] = []
-    advice = [_ON_A_PERSONS_WORD]
+    advice = [ON_A_PERSONS_WORD]
     if snapshot.project.get("projectVisibility") == "PUBLIC_READ":
         opened.append("its builds are public (projectVisibility PUBLIC_READ)")
     events = unguarded_events(webhook)
@@ -158,34 +158,6 @@ def _how_to_guard(webhook: Mapping[str, Any]) -> str:
         "to guard pull requests, set the webhook's pullRequestBuildPolicy to requiresCommentApproval ALL_PULL_REQUESTS "
         "with approverRoles that may push; an ACTOR_ACCOUNT_ID filter guards PULL_REQUEST_CREATED and "
         f"PULL_REQUEST_MERGED alone, and has to match whole ids: ^({'|'.join(ids)})$"
-    )
-
-
-def pipeline_objection(definition: Mapping[str, Any], untrusted: Untrusted) -> Outcome | None:
-    """A pipeline that a pull request starts builds the commands of that. `definition` is GetPipeline's answer.
-
-    Whether pull requests of forks start it is documented nowhere. Trusted is a trigger with a filter for pushes alone.
-    https://docs.aws.amazon.com/codepipeline/latest/APIReference/API_GitConfiguration.html
-    """
-    pipeline = definition.get("pipeline") or {}
-    triggers = [trigger.get("gitConfiguration") or {} for trigger in pipeline.get("triggers") or []]
-    if untrusted == "repair" or all(trigger.get("push") and not trigger.get("pullRequest") for trigger in triggers):
-        return None
-    return advised(
-        f"strangers could read the secret through this project: its pipeline {pipeline.get('name')} has a trigger "
-        "that is not for pushes alone, and pull requests of anybody might start it",
-        _ON_A_PERSONS_WORD,
-        "to close it, build pull requests with a pipeline, a project and a service role of their own",
-    )
-
-
-def unread_pipeline(pipeline: str, why: str) -> Outcome:
-    """Outcome where nobody can tell from here whether pull requests start the pipeline; `why` it can't be read."""
-    return advised(
-        f"whether pull requests start the pipeline {pipeline}, and strangers could read the secret through this "
-        f"project, can't be told, because its triggers can't be read: {why}",
-        "deploy with a PipelineNamePattern that covers the pipeline, then use the remediate command",
-        "or deploy with UntrustedProjects=repair if whoever opens a pull request there may have the credentials",
     )
 
 

@@ -44,7 +44,7 @@ class Retry:
 def decide_retry(reading: Reading, edited_at: float) -> Retry:
     """The way of this build. `edited_at`: when somebody else than us last edited the project (CodeBuild's clock)."""
     build = reading.build
-    if reading.snapshot.is_runner:
+    if reading.snapshot.runner:
         return Retry(Way.RETRY_BUILD, "re-run the job on GitHub: the build was the runner of one queued job")
     # A pipeline does not notice a build that it did not start; a batch is run again as one.
     if build.pipeline:

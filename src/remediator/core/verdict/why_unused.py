@@ -76,9 +76,8 @@ def _in_secret(snapshot: Snapshot, sign_in: SignIn, fault: str) -> Iterator[Foun
     """The role may not read the secret any more, or Docker Hub does not accept what it holds."""
     role = snapshot.role
     if role is not None and not role.granted:
-        name = role.arn.rpartition("/")[2]
         lost = _LOST.get(sign_in.grant_by, f"lost the policy {sign_in.policy_arn}")
-        reason = f"the service role {name} has {lost}, which lets it read the secret"
+        reason = f"the service role {role.name} has {lost}, which lets it read the secret"
         yield reason, sign_in.let_role_read(role.arn, "Let the project's builds read the credentials again.")
     if fault:
         yield _part(fault), store_credentials(sign_in.secret_arn, fault, then="start the build again")

