@@ -150,8 +150,8 @@ def _failed_phase(phases: object, type_key: str, status_key: str, read_context: 
 
 
 def _log_place(logs: object, group_key: str, stream_key: str) -> LogPlace | None:
-    """Both names are null or absent until PROVISIONING has made the stream, and where CloudWatch Logs are off. The rules
-    hand on a list of one, or of none where an event has no such member."""
+    """Both names are null or absent until PROVISIONING has made the stream, and where CloudWatch Logs are off. Rules
+    hand on a list, of one or of nothing."""
     if isinstance(logs, list) and logs:
         logs = logs[0]
     if not isinstance(logs, Mapping):

@@ -37,9 +37,9 @@ def verdict(
 ) -> Verdict:
     """Read one retried build; `phase` is where the first build failed, `finding` what the retried one's log says.
 
-    `secret_arn` is the repair's own, which was read a moment ago: a secret that the role can't read, and that is another
-    one or does not exist, says nothing about the repair. What our own change may have broken comes first: it fails a
-    build that got past its pull.
+    `secret_arn` is the repair's own, which was read a moment ago: another secret that can't be read, or one that does
+    not exist, says nothing about the repair. What our own change may have broken comes first: it fails a build that got
+    past its pull.
     """
     if not build.ended:
         return Verdict.RUNNING
