@@ -10,7 +10,7 @@ from functools import cached_property
 from botocore.exceptions import ClientError
 
 from remediator.aws.client import code_of, message_of, raise_if_transient
-from remediator.core.codebuild.project import Document, role_name
+from remediator.core.codebuild.project import Document, are_one_role, role_name
 from remediator.core.guards.scope import TAG
 from remediator.core.repair.difference import changed_by_update, difference
 from remediator.core.value import value
@@ -97,7 +97,7 @@ class Undo:
         found = {
             str(each["name"]): mentions(after if each["name"] == self.name else each, self.stack.secrets)
             for each in projects
-            if role_name(each) == role
+            if are_one_role(role_name(each), role)
         }
         return {name: members for name, members in found.items() if members}
 
@@ -181,7 +181,7 @@ class Undo:
     def _busy(self, role: str) -> Iterator[str]:
         """What may still read the secret through this role: builds that have begun, and repairs that are under way."""
         for project in self.services.codebuild.projects(lambda _: True):
-            if role_name(project) != role:
+            if not are_one_role(role_name(project), role):
                 continue
             name = str(project["name"])
             execution = self._journal.works_on(name)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +15,7 @@ from local.input_transformer import handed_on, transformed
 from local.template import Stack
 from remediator import intake
 from remediator.core.codebuild.build import Build
+from remediator.core.codebuild.failure import BuildFailure
 from remediator.core.guards.history import History
 from tests.unit import given
 from tests.unit.fakes import NOW, FakeServices
@@ -123,7 +125,17 @@ def test_a_command_or_a_log_stream_that_breaks_out_of_a_text_stays_a_text() -> N
     more["logs"] = {"group-name": "/g", "stream-name": HOSTILE}
     handed = handed_on(event)["detail"]["additional-information"]
     assert handed["phases"] == more["phases"]
-    assert handed["logs"] == more["logs"]
+    assert handed["logs"] == [more["logs"]]
+
+
+@pytest.mark.parametrize("rule", RULES)
+def test_a_build_of_which_the_event_tells_no_log_is_handed_on_all_the_same(rule: str) -> None:
+    """What leaves nothing in a list leaves JSON; elsewhere the event would not come."""
+    event = given.event()
+    assert "logs" not in event["detail"]["additional-information"]
+    handed = handed_on(event, rule)
+    assert handed["detail"]["additional-information"]["logs"] == []
+    assert BuildFailure.from_event(handed) == replace(BuildFailure.from_event(event), image="")
 
 
 def test_an_event_without_an_initiator_is_handed_on_with_an_empty_one() -> None:

@@ -105,17 +105,26 @@ def test_a_secrets_policy_that_can_not_take_the_role_is_left_as_it_is_and_told(
 MODES = ["managed", "inline", "secret", "none"]
 
 
+ONLY_OUR_OWN = json.dumps(
+    {
+        "Version": "2012-10-17",
+        "Statement": [
+            {
+                "Effect": "Deny",
+                "Principal": "*",
+                "Action": "secretsmanager:GetSecretValue",
+                "Resource": "*",
+                "Condition": {"StringNotLike": {"aws:PrincipalArn": f"arn:aws:iam::{ACCOUNT}:role/remediator*"}},
+            }
+        ],
+    }
+)
+
+
 @pytest.mark.parametrize("mode", MODES)
 def test_a_secrets_policy_that_denies_the_role_is_told_before_anything_is_changed(account: Account, mode: str) -> None:
     account.attach_policy()  # with the mode none a person has to
-    statement = {
-        "Effect": "Deny",
-        "Principal": "*",
-        "Action": "secretsmanager:GetSecretValue",
-        "Resource": "*",
-        "Condition": {"StringNotLike": {"aws:PrincipalArn": f"arn:aws:iam::{ACCOUNT}:role/remediator*"}},
-    }
-    policy = json.dumps({"Version": "2012-10-17", "Statement": [statement]})
+    policy = ONLY_OUR_OWN
     account.boto("secretsmanager").put_resource_policy(SecretId=account.secret_arn, ResourcePolicy=policy)
     account.create_project()
     build = account.failed_build()
@@ -125,6 +134,18 @@ def test_a_secrets_policy_that_denies_the_role_is_told_before_anything_is_change
     text = policy.replace("role/remediator*", "role/service-role/*")
     account.boto("secretsmanager").put_resource_policy(SecretId=account.secret_arn, ResourcePolicy=text)
     assert account.remediate(build, attempt=2, POLICY_MODE=mode)["outcome"] == "remediated"
+
+
+def test_a_person_who_is_to_make_the_grant_is_told_at_once_that_the_secrets_policy_denies_the_role(
+    account: Account,
+) -> None:
+    account.boto("secretsmanager").put_resource_policy(SecretId=account.secret_arn, ResourcePolicy=ONLY_OUR_OWN)
+    account.create_project()
+    outcome = account.remediate(account.failed_build(), POLICY_MODE="none")
+    assert outcome["reason"].startswith("PolicyMode is none")
+    assert f"denies the role {account.role_arn}" in outcome["reason"]
+    assert any("leave the role out of that statement" in advice for advice in outcome["advice"])
+    assert any("attach-role-policy" in advice for advice in outcome["advice"])
 
 
 def test_the_articles_inline_policy_names_the_one_secret(account: Account) -> None:

@@ -279,6 +279,7 @@ def test_a_role_that_another_project_needs_keeps_its_grant_until_the_last_undo(
         {"environment": {"environmentVariables": [{"name": "ARN", "value": "ARN", "type": "PLAINTEXT"}]}},
         {"source": {"type": "NO_SOURCE", "buildspec": "version: 0.2\nenv: {secrets-manager: {U: 'hub:username'}}\n"}},
         {"source": {"type": "NO_SOURCE", "buildspec": "version: 0.2\nphases: {build: {commands: [echo ARN]}}\n"}},
+        {"serviceRole": "Orders-BUILD", "environment": {"registryCredential": {"credential": "hub"}}},
     ],
 )
 def test_however_another_project_names_the_secret_the_grant_is_kept(

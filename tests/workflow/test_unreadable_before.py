@@ -53,6 +53,19 @@ def test_once_two_roles_could_not_read_it_nobody_is_tried_until_a_person_says_so
     assert account.remediate(with_project(account, "mails", account.role_arn))["outcome"] == "remediated"
 
 
+def test_two_roles_of_their_own_fault_keep_no_third_one_out_where_others_read_the_secret(account: Account) -> None:
+    taken_back(account)
+    assert (
+        account.remediate(with_project(account, "mails", account.make_role("mails-build")))["outcome"] == "remediated"
+    )
+    taken_back(account, "invoices", account.make_role("invoices-build"))
+    build = with_project(account, "billing", account.make_role("billing-build"))
+    assert account.remediate(build)["outcome"] == "remediated"
+    outcome = account.remediate(with_project(account, "stock", account.role_arn))
+    assert outcome["outcome"] == "advised"
+    assert "builds with the service role orders-build" in outcome["reason"]
+
+
 def _new_version(account: Account) -> None:
     account.put_secret(json.dumps(SECRET))
 

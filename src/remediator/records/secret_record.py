@@ -35,7 +35,7 @@ class Known:
     this version was accepted at some time. `lacks_scope`: it was refused because its token may not pull public images.
     `pushes`: could its token push too? None where Docker Hub was not asked, or did not tell. `unreadable` are the names
     of the roles that could not read the secret although they were granted it, as `unreadable_as` tells the secret's
-    version and policy of then.
+    version and policy of then; `in_a_row` are those since another role last could.
     """
 
     may_ask: bool
@@ -49,6 +49,7 @@ class Known:
     lacks_scope: bool = False
     pushes: bool | None = None
     unreadable: tuple[str, ...] = ()
+    in_a_row: tuple[str, ...] = ()
     unreadable_as: str = ""
 
 
@@ -81,6 +82,7 @@ class SecretRecord:
         if of_lockout and "asked_by" in item and item["asked_until"] >= int(now):
             fresh = False  # what was said before is what is in doubt; the answer comes soon
         accepted_before = item.get("accepted_version") == version
+        remembered = item.get("unreadable_until", 0) >= int(now)
         return Known(
             may_ask=may_ask,
             locked_until=_locked_until(item, now),
@@ -92,7 +94,8 @@ class SecretRecord:
             window=item.get("window"),
             lacks_scope=fresh and bool(item.get("lacks_scope")),
             pushes=item.get("pushes") if accepted_before else None,
-            unreadable=tuple(sorted(item["unreadable"])) if item.get("unreadable_until", 0) >= int(now) else (),
+            unreadable=tuple(sorted(item["unreadable"])) if remembered else (),
+            in_a_row=tuple(sorted(item.get("in_a_row", ()))) if remembered else (),
             unreadable_as=item.get("unreadable_as", ""),
         )
 
@@ -156,10 +159,16 @@ class SecretRecord:
     def add_unreadable(self, role: str, seen: str, now: float) -> None:
         """A role of this name could not read the secret although it was granted that; `seen` is the secret's version
         with the digest of its policy. What was learned of an earlier version or policy, or a day ago, is forgotten."""
-        anew = {"unreadable": {role}, "unreadable_as": seen, "unreadable_until": now + UNREADABLE_FOR}
+        roles = {"unreadable": {role}, "in_a_row": {role}}
+        anew = {**roles, "unreadable_as": seen, "unreadable_until": now + UNREADABLE_FOR}
         stale = "attribute_not_exists(unreadable_as) OR unreadable_as <> :seen OR unreadable_until < :now"
         if not self._table.update(self._secret, anew, stale, seen=seen, now=now):
-            self._table.add(self._secret, "unreadable", role)
+            for name in roles:
+                self._table.add(self._secret, name, role)
+
+    def end_row(self, seen: str) -> None:
+        """Another role reads the secret as it was `seen`: that some could not is no fault of the secret."""
+        self._table.update(self._secret, {}, "unreadable_as = :seen", removed=("in_a_row",), seen=seen)
 
     def forget_unreadable(self) -> None:
         self._table.update(self._secret, {"unreadable_as": ""})

@@ -23,13 +23,14 @@ from remediator.services import Services
 class Accepted:
     """Docker Hub takes the credentials of this `version` of the secret. Their account may pull `limit` images in a
     `window` of seconds and has so many `remaining`; None where there is no limit, or it is not told. Could their token
-    push too (`pushes`), as far as Docker Hub tells?"""
+    push too (`pushes`), as far as Docker Hub tells? `doubted`: could another role not read this version?"""
 
     limit: int | None = None
     remaining: int | None = None
     window: int | None = None
     version: str = ""
     pushes: bool = False
+    doubted: bool = False
 
 
 @value
@@ -183,13 +184,15 @@ class CredentialCheck:
         record, settings, version = self.services.secret_record, self.services.settings, credentials.version
         now = self.services.now()
         known = record.ask(version, self.execution, now, afresh=afresh, of_lockout=of_lockout)
-        unreadable = self._unreadable_before(known, reader.of_version(version), reader)
+        seen = reader.of_version(version)
+        doubted = bool(known.in_a_row) and known.unreadable_as == seen and not reader.again
+        unreadable = self._unreadable_before(known, seen, reader)
         if unreadable and known.may_ask:
             record.not_told(self.execution)
         if unreadable:
             return unreadable
         if not known.may_ask:
-            return self._remembered(known, now, version)
+            return self._remembered(known, now, version, doubted)
         unknown_key = self._unknown_key()
         if unknown_key:
             record.not_told(self.execution)
@@ -206,7 +209,7 @@ class CredentialCheck:
                 until = window_ends if of_lockout else 0
                 told = (limit, remaining, window)
                 record.accepted(version, self.execution, now, *told, pushes=pushes, no_lockout_until=until)
-                return Accepted(*told, version, bool(pushes))
+                return Accepted(*told, version, bool(pushes), doubted)
             case Answer.REJECTED:
                 record.refused(version, self.execution, now)
                 return self._not_accepted(now + REFUSED_FOR)
@@ -229,7 +232,7 @@ class CredentialCheck:
             return None
         from remediator.core.guards.lost_grant import unreadable_before
 
-        return unreadable_before(known.unreadable, reader.role, self._secret)
+        return unreadable_before(known.unreadable, known.in_a_row, reader.role, self._secret)
 
     def _auth_config_lacking(self, credentials: Credentials, case: Case) -> Outcome | None:
         """Outcome where the secret's third key can't be used; None when it can."""
@@ -265,13 +268,15 @@ class CredentialCheck:
 
         return unknown_key(self._secret_arn, key)
 
-    def _remembered(self, known: Known, now: float, version: str) -> Accepted | LockedOut | Asking | Outcome:
+    def _remembered(
+        self, known: Known, now: float, version: str, doubted: bool
+    ) -> Accepted | LockedOut | Asking | Outcome:
         if known.locked_until:
             return _locked(known.locked_until, now)
         if known.accepted is None:
             return Asking()
         if known.accepted:
-            return Accepted(known.limit, known.remaining, known.window, version, bool(known.pushes))
+            return Accepted(known.limit, known.remaining, known.window, version, bool(known.pushes), doubted)
         return self._not_accepted(known.fresh_until, lacks_scope=known.lacks_scope)
 
     def _not_accepted(self, until: float, *, lacks_scope: bool = False) -> Outcome:

@@ -136,7 +136,7 @@ class Examination:
             return Case(self._unused(reading, diagnosis), diagnosis.cause)
         case = with_role(case, role, reading, terms, history)
         if case.refusal:
-            return case
+            return _by_hand(case, case.refusal, role, grants)
         held = case.cause is SecretCause.UNREADABLE  # the role holds the grant
         refused = self._other_images(reading, case)
         if not (refused or case.waits):  # then something refers to the secret, or is about to
@@ -205,3 +205,12 @@ class Examination:
         else:
             return case
         return replace(case, refusal=refusal.with_facts(cause=case.cause)).changed("standing", attempt=False)
+
+
+def _by_hand(case: Case, refusal: Outcome, role: Role, grants: Grants) -> Case:
+    """A person who is to make the grant is told what would keep the role from reading the secret all the same."""
+    found = grants.objection(role) if case.by_hand.grant else None
+    if found is None:
+        return case
+    reason, advice = f"{refusal.reason}; {found.reason}", (*found.advice, *refusal.advice)
+    return replace(case, refusal=refusal.with_facts(reason=reason, advice=advice))

@@ -18,7 +18,7 @@ from remediator.core.repair.change import Change
 from remediator.core.repair.plan import Plan
 from remediator.core.value import value
 from remediator.services import Services
-from remediator.steps.credentials import Trusted
+from remediator.steps.credentials import Accepted, Trusted
 from remediator.steps.grant import Granted, Grants
 from remediator.steps.patch import Patch, Patched
 from remediator.steps.still_allowed import Busy, shared_role
@@ -54,6 +54,7 @@ class Repair:
         self._lease = lease
         self._checked = False
         self._unread = ("", "")
+        self._doubted = False
         self.changes: tuple[str, ...] = ()
         self.record: dict[str, Any] = {}
         self.done = Done()
@@ -71,6 +72,7 @@ class Repair:
                 return checked
             self.done = replace(self.done, earlier_proof=isinstance(checked, Trusted), pushes=checked.pushes)
             self._unread = (case.reader.role, case.reader.of_version(checked.version))
+            self._doubted = isinstance(checked, Accepted) and checked.doubted
         self._checked = not case.auth_config
         if self._settings.mode == "plan":
             return self._planned(case)
@@ -172,3 +174,10 @@ class Repair:
                 services = self._services
                 add = services.secret_record.add_unreadable
                 self._durable.step("keep-unreadable", lambda: add(role, seen, services.now()))
+
+    def keep_readable(self) -> None:
+        """Remember that the role reads the secret, where others could not: then that is no fault of the secret."""
+        if self._doubted:
+            with suppress(DurableOperationError):
+                record, (_, seen) = self._services.secret_record, self._unread
+                self._durable.step("keep-readable", lambda: record.end_row(seen))

@@ -226,6 +226,8 @@ class Story:
             outcome = self._repair.take_back(outcome, self._repair.done.plan if everything else case.plan)
             if everything:
                 self._repair.keep_unreadable()
+        if outcome.ending is Ending.REMEDIATED:
+            self._repair.keep_readable()
         reason = f"{outcome.reason}{self._waited_for}"
         return outcome.with_facts(reason=reason, retried_build=seen.build or None)
 

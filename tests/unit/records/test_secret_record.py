@@ -508,3 +508,19 @@ def test_what_was_learned_stays_while_docker_hub_is_asked(record: SecretRecord) 
     accept(record)
 
     assert record.ask(OLD, TWO, NOW + 1).unreadable == ("orders-build",)
+
+
+def test_a_role_that_reads_the_secret_ends_the_row_of_those_that_could_not_and_none_is_forgotten(
+    record: SecretRecord,
+) -> None:
+    for role in ("orders-build", "invoices-build"):
+        record.add_unreadable(role, "one", NOW)
+    record.end_row("two")
+    assert record.ask(OLD, ONE, NOW).in_a_row == ("invoices-build", "orders-build")
+
+    record.end_row("one")
+    record.add_unreadable("billing-build", "one", NOW)
+
+    known = record.ask(OLD, ONE, NOW)
+    assert known.in_a_row == ("billing-build",)
+    assert known.unreadable == ("billing-build", "invoices-build", "orders-build")

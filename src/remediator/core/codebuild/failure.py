@@ -90,6 +90,11 @@ class BuildFailure:
         named = "secretsmanager:GetSecretValue" in self.context or "Secrets Manager" in self.context
         return self.phase == "PROVISIONING" and named
 
+    @property
+    def finds_no_secret(self) -> bool:
+        """Does a variable refer to a secret that does not exist?"""
+        return self.cannot_read_secret and "ResourceNotFoundException" in self.context
+
     def names_other_secret(self, secret_arn: str) -> bool:
         """Does the message name a secret that is not this one? A refusal says on which resource it was: an ARN, or the
         secret's name where the variable has only that. Other messages name none."""
@@ -145,7 +150,10 @@ def _failed_phase(phases: object, type_key: str, status_key: str, read_context: 
 
 
 def _log_place(logs: object, group_key: str, stream_key: str) -> LogPlace | None:
-    """Both names are null or absent until PROVISIONING has made the stream, and where CloudWatch Logs are off."""
+    """Both names are null or absent until PROVISIONING has made the stream, and where CloudWatch Logs are off. Rules
+    hand on a list, of one or of nothing."""
+    if isinstance(logs, list) and logs:
+        logs = logs[0]
     if not isinstance(logs, Mapping):
         return None
     group, stream = logs.get(group_key), logs.get(stream_key)

@@ -23,6 +23,12 @@ def role_name(record: Mapping[str, Any]) -> str:
     return str(record.get("serviceRole") or "").rpartition("/")[2]
 
 
+def are_one_role(name: str, other: str) -> bool:
+    """Do two names mean one role? IAM does not tell names apart by case.
+    https://docs.aws.amazon.com/IAM/latest/APIReference/API_CreateRole.html"""
+    return name.lower() == other.lower()
+
+
 def is_role_of(account: str, record: Mapping[str, Any]) -> bool:
     """Is the service role of a project or a build one of this account? A name alone is."""
     of_account = rf"arn:[a-z-]+:iam::{re.escape(account)}:role/\S+"

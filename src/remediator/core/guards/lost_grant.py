@@ -68,20 +68,20 @@ def granted_all_the_same(role_arn: str, said: str, found: Outcome | None) -> Out
     )
 
 
-def unreadable_before(roles: Collection[str], role: str, secret: str) -> Outcome | None:
+def unreadable_before(roles: Collection[str], in_a_row: Collection[str], role: str, secret: str) -> Outcome | None:
     """Outcome where a role that is granted the secret would not read it all the same; None where it may be tried.
 
     `roles` could not: their projects were repaired, their builds failed on the secret, and the repair was taken back.
     That was within a day, and neither the secret's version nor its policy has changed since. A denial may be for one
-    role alone. Once two could not read it, it is taken for a fault of the secret, and no third one's builds are broken
-    to find that out.
+    role alone. Once two could not read it, and none could between (`in_a_row`), it is taken for a fault of the secret,
+    and no third one's builds are broken to find that out.
     """
-    if role not in roles and len(roles) < 2:
+    if role not in roles and len(in_a_row) < 2:
         return None
     told = (
         f"builds with the service role {role}"
         if role in roles
-        else f"builds with other service roles ({listed(sorted(roles))})"
+        else f"builds with other service roles ({listed(sorted(in_a_row))})"
     )
     return advised(
         f"{told} could not read {secret} although they were granted that, and neither its version nor its policy has "

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 
 from remediator.core.advice.owner import owner_of
-from remediator.core.codebuild.project import Snapshot, role_name
+from remediator.core.codebuild.project import Snapshot, are_one_role, role_name
 from remediator.core.outcome import Outcome, skipped
 from remediator.core.value import value
 
@@ -52,7 +52,7 @@ def tag_objection(snapshot: Snapshot, scope: Scope) -> Outcome | None:
 
 
 def _is_own(snapshot: Snapshot, scope: Scope) -> bool:
-    if scope.own_role and role_name(snapshot.project) == scope.own_role.rpartition("/")[2]:
+    if scope.own_role and are_one_role(role_name(snapshot.project), scope.own_role.rpartition("/")[2]):
         return True
     owner = owner_of(snapshot.tags)
     return bool(scope.stack) and owner.tool == "cloudformation" and owner.name == scope.stack

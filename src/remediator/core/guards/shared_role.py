@@ -33,7 +33,8 @@ class RoleUsers:
 
 def users_of_roles(projects: Iterable[Snapshot], region: str = "") -> dict[str, RoleUsers]:
     """The users of each role that several projects have, or one through which strangers could read the secret, by the
-    role's name, which is unique in an account. A project that was given the role since is then not among them.
+    role's name in small letters: it is unique in an account in any case. A project that was given the role since is
+    then not among them.
 
     `region` is the one whose projects are named by their name alone: roles are of all regions, names of projects are
     not.
@@ -41,7 +42,7 @@ def users_of_roles(projects: Iterable[Snapshot], region: str = "") -> dict[str, 
     users: dict[str, RoleUsers] = {}
     for project in filter(_has_role_of_its_account, projects):
         is_open = stranger_objection(project, "advise") is not None
-        users.setdefault(role_name(project.project), RoleUsers()).add(_named(project, region), is_open=is_open)
+        users.setdefault(role_name(project.project).lower(), RoleUsers()).add(_named(project, region), is_open=is_open)
     return {role: found for role, found in users.items() if found.count > 1 or found.open_count}
 
 
@@ -59,7 +60,7 @@ def _has_role_of_its_account(snapshot: Snapshot) -> bool:
 def shared_with(users: Mapping[str, RoleUsers], role: str, project: str, untrusted: Untrusted) -> str | Outcome:
     """Who shares this project's role, as a sentence, empty for nobody; the outcome where strangers could read the
     secret through one of them."""
-    found = users.get(role)
+    found = users.get(role.lower())
     if found is None or found.names == [project]:
         return ""
     others = [name for name in found.open_names if name != project]

@@ -139,10 +139,12 @@ def _decrypting(role_arn: str, secret_arn: str, kms_key_arn: str) -> Request:
 
 def _by(role_arn: str, secret_arn: str) -> dict[str, str]:
     """What is known of every request that a build makes with its service role: who asks, in which region, over TLS.
+    That a service uses the role makes the role no service.
     https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_policies_condition-keys.html"""
     return {
         "aws:PrincipalAccount": _field(role_arn, 4),
         "aws:PrincipalArn": role_arn,
+        "aws:PrincipalIsAWSService": "false",
         "aws:RequestedRegion": _field(secret_arn, 3),
         "aws:SecureTransport": "true",
     }

@@ -37,8 +37,9 @@ def verdict(
 ) -> Verdict:
     """Read one retried build; `phase` is where the first build failed, `finding` what the retried one's log says.
 
-    `secret_arn` is the repair's own: a role that can't read another secret says nothing about the repair. What our own
-    change may have broken comes first: it fails a build that got past its pull.
+    `secret_arn` is the repair's own, which was read a moment ago: another secret that can't be read, or one that does
+    not exist, says nothing about the repair. What our own change may have broken comes first: it fails a build that got
+    past its pull.
     """
     if not build.ended:
         return Verdict.RUNNING
@@ -46,7 +47,8 @@ def verdict(
         return Verdict.PASSED
     if build.status == "STOPPED":
         return Verdict.STOPPED
-    if build.failure.cannot_read_secret and not build.failure.names_other_secret(secret_arn):
+    failure = build.failure
+    if failure.cannot_read_secret and not (failure.finds_no_secret or failure.names_other_secret(secret_arn)):
         return Verdict.SECRET_UNREADABLE
     if build.cannot_read_buildspec and phase in COMMAND_PHASES:
         return Verdict.BUILDSPEC_UNREADABLE

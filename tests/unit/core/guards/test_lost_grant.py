@@ -13,12 +13,12 @@ SECRET = "the secret hub"
 @pytest.mark.parametrize("roles", [(), ("another-build",)])
 def test_a_role_that_nothing_is_known_of_may_be_tried(roles: tuple[str, ...]) -> None:
     """A denial may be for one role alone."""
-    assert unreadable_before(roles, "orders-build", SECRET) is None
+    assert unreadable_before(roles, roles, "orders-build", SECRET) is None
 
 
 @pytest.mark.parametrize("roles", [("orders-build",), ("another-build", "orders-build")])
 def test_a_role_that_could_not_read_the_secret_is_told(roles: tuple[str, ...]) -> None:
-    told = unreadable_before(roles, "orders-build", SECRET)
+    told = unreadable_before(roles, roles, "orders-build", SECRET)
 
     assert told is not None
     assert told.ending is Ending.ADVISED
@@ -28,9 +28,15 @@ def test_a_role_that_could_not_read_the_secret_is_told(roles: tuple[str, ...]) -
 
 
 def test_once_two_roles_could_not_read_it_no_third_one_is_tried() -> None:
-    told = unreadable_before(("one-build", "two-build"), "orders-build", SECRET)
+    two = ("one-build", "two-build")
+    told = unreadable_before(two, two, "orders-build", SECRET)
 
     assert told is not None
     assert told.reason.startswith(
         "builds with other service roles (one-build, two-build) could not read the secret hub"
     )
+
+
+@pytest.mark.parametrize("in_a_row", [(), ("two-build",)])
+def test_where_another_role_could_between_a_third_one_is_tried(in_a_row: tuple[str, ...]) -> None:
+    assert unreadable_before(("one-build", "two-build"), in_a_row, "orders-build", SECRET) is None

@@ -66,7 +66,9 @@ def test_a_project_of_this_stack_is_left_alone() -> None:
     assert "belongs to this stack" in says(tagged(("aws:cloudformation:stack-name", OWN.stack)), OWN)
 
 
-@pytest.mark.parametrize("role", [OWN_ROLE, "remediator-RemediatorRole", OWN_ROLE.replace("role/", "role/ci/")])
+@pytest.mark.parametrize(
+    "role", [OWN_ROLE, "remediator-RemediatorRole", "REMEDIATOR-remediatorrole", OWN_ROLE.replace("role/", "role/ci/")]
+)
 def test_a_project_that_runs_with_the_functions_own_role_is_left_alone(role: str) -> None:
     assert "belongs to this stack" in says(tagged(serviceRole=role), OWN)
 

@@ -64,7 +64,9 @@ def test_another_accounts_role_of_the_same_name_is_another_role() -> None:
     assert told_of(neighbour("invoices", serviceRole=elsewhere, projectVisibility="PUBLIC_READ")) == ""
 
 
-@pytest.mark.parametrize("role", [given.ROLE_NAME, f"arn:aws:iam::123456789012:role/{given.ROLE_NAME}"])
+@pytest.mark.parametrize(
+    "role", [given.ROLE_NAME, f"arn:aws:iam::123456789012:role/{given.ROLE_NAME}", given.ROLE_NAME.upper()]
+)
 def test_a_role_is_told_by_its_name_however_a_project_writes_it(role: str) -> None:
     assert "is shared with invoices" in str(told_of(neighbour("invoices", serviceRole=role)))
 

@@ -420,6 +420,14 @@ def of_secret(**elements: Any) -> Json:
         ({"Bool": {"aws:SecureTransport": "false"}}, False),
         ({"BoolIfExists": {"aws:SecureTransport": False}}, False),
         ({"Bool": {"aws:SecureTransport": True}}, True),
+        (
+            {
+                "StringNotEqualsIfExists": {"aws:PrincipalAccount": "210987654321"},
+                "BoolIfExists": {"aws:PrincipalIsAWSService": "false"},
+            },
+            True,
+        ),
+        ({"Bool": {"aws:PrincipalIsAWSService": "true"}}, False),
         ({"StringNotLike": {"aws:userid": "AROAEXAMPLE:*"}}, False),
         ({"StringNotEquals": {"aws:SourceVpce": "vpce-1"}}, False),
     ],

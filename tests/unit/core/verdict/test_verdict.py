@@ -47,6 +47,7 @@ def test_a_retried_build_is_judged_by_how_far_it_came(members: dict[str, Any], e
     assert verdict(given.build(**members)) is expected
 
 
+NOT_FOUND = "ResourceNotFoundException: Secrets Manager can't find the specified secret."
 ON = "AccessDeniedException: not authorized to perform: secretsmanager:GetSecretValue on resource: "
 
 
@@ -58,6 +59,7 @@ ON = "AccessDeniedException: not authorized to perform: secretsmanager:GetSecret
         ("DOWNLOAD_SOURCE", f"{ON}my-token because x", Verdict.PAST_PULL),
         ("DOWNLOAD_SOURCE", f"{ON}docker-hub because x", Verdict.SECRET_UNREADABLE),
         ("DOWNLOAD_SOURCE", "Access to KMS is not allowed", Verdict.SECRET_UNREADABLE),
+        ("DOWNLOAD_SOURCE", NOT_FOUND, Verdict.PAST_PULL),
         ("PROVISIONING", f"{ON}{given.SECRET}", Verdict.SECRET_UNREADABLE),
         ("PROVISIONING", f"{ON}{given.OTHER_SECRET}", Verdict.BEFORE_PULL),
     ],
