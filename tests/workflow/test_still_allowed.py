@@ -23,7 +23,7 @@ from tests.workflow.test_batches import failed_batch
 from tests.workflow.test_lost_grant import lost
 from tests.workflow.test_pipelines import PULL_REQUEST, failed_in_pipeline, started_by
 from tests.workflow.test_waiting import limited_build, signed_in_project
-from tests.workflow.watched import Killed, once
+from tests.workflow.watched import Killed, once, refused, refusing
 
 
 def image(account: Account) -> Json:
@@ -39,6 +39,7 @@ def command(account: Account) -> Json:
 def webhook(account: Account) -> Json:
     account.simulator.retry_uses = "snapshot"
     account.create_project()
+    account.hook()
     return account.failed_build_of("GitHub-Hookshot/e0e1f2a")
 
 
@@ -230,3 +231,56 @@ def test_a_patch_whose_answer_was_lost_is_told_with_the_way_to_take_it_back(acco
     assert outcome["reason"].startswith("the project is signed in; the build was not run again")
     assert any("./remediator undo orders" in advice for advice in outcome["advice"])
     assert not any("Take the grant back" in advice for advice in outcome["advice"])
+
+
+# What allows a retry can't be read, or does not allow another one
+
+
+@pytest.mark.parametrize(
+    ("path", "retry"), [("image", "StartBuild"), ("webhook", "RetryBuild"), ("batch", "RetryBuildBatch")]
+)
+@pytest.mark.parametrize("read", ["GetRole", "BatchGetProjects", "GetItem"])
+def test_a_retry_waits_for_what_allows_it_to_be_read(account: Account, path: str, retry: str, read: str) -> None:
+    """For longer than the few tries of a step."""
+    build = PATHS[path](account)
+    account.waits_pass = True
+    begun: list[float] = []
+
+    def throttle(operation: str) -> None:
+        if operation == "ListBuildsForProject" and "UpdateProject" in account.calls and not begun:
+            begun.append(account.world.now())
+        if operation == read and begun and account.world.now() < begun[0] + 1800:
+            raise refused(read, "ThrottlingException", "slow down")
+
+    account.before.append(throttle)
+    outcome = account.remediate(build)
+    assert outcome["outcome"] == "remediated", outcome
+    assert account.world.now() > begun[0] + 1800
+    assert account.asked(retry) == {retry: 1}
+
+
+@pytest.mark.parametrize("path", ["image", "webhook", "batch"])
+def test_where_what_allows_a_retry_may_not_be_read_it_is_told_that_nothing_was_started(
+    account: Account, path: str
+) -> None:
+    build = PATHS[path](account)
+    account.after.append(
+        once("UpdateProject", lambda: account.before.append(refusing("GetItem", refused("GetItem", "AccessDenied"))))
+    )
+    outcome = account.remediate(build)
+    assert outcome["outcome"] == "patched", outcome
+    assert "the build could not be started: whether it still may be can't be read" in outcome["reason"]
+    assert account.writes() == ["AttachRolePolicy", "UpdateProject"]
+
+
+@pytest.mark.parametrize("change", ["tag", "stop"])
+def test_a_retry_that_came_too_early_is_told_where_another_one_is_not_allowed(account: Account, change: str) -> None:
+    build = image(account)
+    account.world.late_reads = 1
+    account.after.append(once("StartBuild", lambda: CHANGES[change][0](account)))
+    outcome = account.remediate(build)
+    assert outcome["outcome"] == "patched", outcome
+    assert "before that it was run again, and could not read the secret" in outcome["reason"]
+    assert outcome["retried_build"] == account.builds()[-1]["arn"] != build["arn"]
+    assert any("undo the repair" in advice for advice in outcome["advice"])
+    assert account.writes() == ["AttachRolePolicy", "UpdateProject", "StartBuild"]

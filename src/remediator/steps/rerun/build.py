@@ -67,8 +67,14 @@ class NotYet:
 
 
 def refused_now(case: Case, job: Job, services: Services) -> NotYet | Outcome | None:
-    """Asked right before a retry: the outcome where that is not allowed any more, None where it is."""
-    allowed = still_allowed(case, job.build.project, job.execution, services)
+    """Asked right before a retry: the outcome where that is not allowed any more, None where it is. Where that can't be
+    read nothing is started, so there is nothing to look for."""
+    try:
+        allowed = still_allowed(case, job.build.project, job.execution, services)
+    except Exception as error:
+        if not is_transient(error):
+            raise NotStarted(f"whether it still may be can't be read: {error}") from None
+        return NotYet(f"whether it still may be can't be read: {error}", services.now())
     match allowed:
         case Busy(doing):
             return NotYet(f"other executions {doing}", services.now())
