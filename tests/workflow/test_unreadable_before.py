@@ -53,6 +53,17 @@ def test_once_two_roles_could_not_read_it_nobody_is_tried_until_a_person_says_so
     assert account.remediate(with_project(account, "mails", account.role_arn))["outcome"] == "remediated"
 
 
+def test_what_a_committer_names_and_is_not_there_keeps_nobody_elses_project_from_its_repair(account: Account) -> None:
+    """A buildspec may name any secret. Of one that is not there CodeBuild's message names none."""
+    gone = {"name": "THEIRS", "value": f"{account.secret_arn}:username:AWSPREVIOUS", "type": "SECRETS_MANAGER"}
+    for name in ("orders", "invoices"):
+        account.create_project(name, environment={"environmentVariables": [gone]}, serviceRole=account.make_role(name))
+        outcome = account.remediate(account.failed_build(name))
+        assert "were taken back" in outcome["reason"], outcome
+    outcome = account.remediate(with_project(account, "billing", account.make_role("billing-build")))
+    assert outcome["outcome"] == "remediated", outcome
+
+
 def _new_version(account: Account) -> None:
     account.put_secret(json.dumps(SECRET))
 

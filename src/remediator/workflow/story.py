@@ -212,7 +212,7 @@ class Story:
             # A secret that can't be read fails every build that refers to it, by whichever change.
             everything = seen.verdict is Verdict.SECRET_UNREADABLE
             outcome = self._repair.take_back(outcome, self._repair.done.plan if everything else case.plan)
-            if everything:
+            if everything and seen.ours:
                 self._repair.keep_unreadable()
         reason = f"{outcome.reason}{self._wait_out.waited_for}"
         return outcome.with_facts(reason=reason, retried_build=seen.build or None)
