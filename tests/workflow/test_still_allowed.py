@@ -198,7 +198,7 @@ def test_whatever_closes_or_opens_a_project_nothing_is_written_after_it(
 GRANTS = {"managed": "AttachRolePolicy", "secret": "PutResourcePolicy", "inline": "PutRolePolicy"}
 
 
-def lost_after(account: Account, write: str, change: str, **settings: str) -> Json:
+def lost_after(account: Account, write: str, change: str, mode: str = "managed") -> Json:
     """The outcome where the invocation ends right after this write, and the project is closed or opened then."""
     build = image(account)
 
@@ -207,7 +207,7 @@ def lost_after(account: Account, write: str, change: str, **settings: str) -> Js
         raise Killed(f"after {write}")
 
     account.after.append(once(write, lose))
-    return account.remediate(build, **settings)
+    return account.remediate(build, POLICY_MODE=mode)
 
 
 @pytest.mark.parametrize("change", ["tag", "stop", "open role"])
@@ -215,7 +215,7 @@ def lost_after(account: Account, write: str, change: str, **settings: str) -> Js
 def test_a_grant_whose_answer_was_lost_is_told_with_the_way_to_take_it_back(
     account: Account, mode: str, change: str
 ) -> None:
-    outcome = lost_after(account, GRANTS[mode], change, POLICY_MODE=mode)
+    outcome = lost_after(account, GRANTS[mode], change, mode)
     assert account.writes() == [GRANTS[mode]]
     assert (outcome["outcome"], len(outcome["changes"])) == ("advised", 1), outcome
     assert "was let read the secret, and it still may" in outcome["reason"]
