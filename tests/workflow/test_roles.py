@@ -10,7 +10,7 @@ from local.simulator import CodeBuild as Simulator
 from local.simulator.testing import FakeWorld, simulate
 from tests.workflow.account import ACCOUNT, OWNER, Account, Json
 from tests.workflow.test_policy_modes import roles_in
-from tests.workflow.watched import refused
+from tests.workflow.watched import once, refused
 
 ELSEWHERE = "us-east-1"
 SPELLINGS = ["orders-build", f"arn:aws:iam::{ACCOUNT}:role/orders-build"]
@@ -126,6 +126,25 @@ def test_a_region_that_can_not_be_read_ends_it_and_holds_nobody_up(account: Acco
     assert (outcome["outcome"], account.writes()) == ("advised", [])
     assert "the projects in us-east-1 can't be read: not authorized in us-east-1" in outcome["reason"]
     assert account.remediate(build, attempt=2, ROLE_REGIONS=ELSEWHERE)["outcome"] == "remediated"
+
+
+def test_a_region_that_can_no_longer_be_read_after_the_grant_is_told_with_the_way_to_take_it_back(
+    account: Account,
+) -> None:
+    account.create_project()
+    elsewhere(account)
+    account.waits_pass = True  # what was read before the grant is too old after it
+    account.before.append(once("ListProjects", lambda: _raise(refused("ListProjects", "AccessDeniedException")), at=4))
+    outcome = account.remediate(account.failed_build(), ROLE_REGIONS=ELSEWHERE, SETTLE_SECONDS="200")
+    assert (outcome["outcome"], account.writes()) == ("advised", ["AttachRolePolicy"])
+    assert "the projects in us-east-1 can't be read" in outcome["reason"]
+    assert "it still may" in outcome["reason"]
+    assert "nothing was written" not in outcome["reason"]
+    assert any("Take the grant back" in advice for advice in outcome["advice"])
+
+
+def _raise(error: Exception) -> None:
+    raise error
 
 
 def test_a_wave_reads_the_other_regions_once(account: Account) -> None:

@@ -66,6 +66,17 @@ def test_two_roles_of_their_own_fault_keep_no_third_one_out_where_others_read_th
     assert "builds with the service role orders-build" in outcome["reason"]
 
 
+def test_what_a_committer_names_and_is_not_there_keeps_nobody_elses_project_from_its_repair(account: Account) -> None:
+    """A buildspec may name any secret. Of one that is not there CodeBuild's message names none."""
+    gone = {"name": "THEIRS", "value": f"{account.secret_arn}:username:AWSPREVIOUS", "type": "SECRETS_MANAGER"}
+    for name in ("orders", "invoices"):
+        account.create_project(name, environment={"environmentVariables": [gone]}, serviceRole=account.make_role(name))
+        outcome = account.remediate(account.failed_build(name))
+        assert "it then failed in DOWNLOAD_SOURCE by itself" in outcome["reason"], outcome
+    outcome = account.remediate(with_project(account, "billing", account.make_role("billing-build")))
+    assert outcome["outcome"] == "remediated", outcome
+
+
 def _new_version(account: Account) -> None:
     account.put_secret(json.dumps(SECRET))
 

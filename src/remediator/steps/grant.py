@@ -9,7 +9,7 @@ from typing import Any
 
 from botocore.exceptions import ClientError
 
-from remediator.aws.client import code_of, is_transient, message_of
+from remediator.aws.client import code_of, is_transient, message_of, raise_if_transient
 from remediator.core.case import Case
 from remediator.core.codebuild.project import Role
 from remediator.core.job import Job
@@ -18,7 +18,7 @@ from remediator.core.repair.change import GrantSecretAccess
 from remediator.core.repair.sign_in import SignIn
 from remediator.core.value import value
 from remediator.services import Services
-from remediator.steps.still_allowed import Allowed, Busy, still_allowed
+from remediator.steps.still_allowed import Busy, still_allowed
 
 _REFUSED = (
     "AccessDenied",
@@ -97,7 +97,9 @@ class Grants:
 
     def _make(self, change: GrantSecretAccess, case: Case, job: Job, again: bool) -> Granted | Busy | Outcome:
         allowed = still_allowed(case, job.build.project, job.execution, self.services)
-        if not isinstance(allowed, Allowed):
+        if isinstance(allowed, Outcome):
+            return allowed.with_facts(changes=(change.show(),) if self._was_made(change) else ())
+        if isinstance(allowed, Busy):
             return allowed
         try:
             refused = self._write(change)
@@ -111,6 +113,14 @@ class Grants:
         if again:
             self.services.journal.count_regrant(change.role_name, job.execution, now)
         return Granted(now, allowed.shared_with)
+
+    def _was_made(self, change: GrantSecretAccess) -> bool:
+        """Does the role hold the grant by now? An attempt that was interrupted may have made it."""
+        try:
+            return self.role(change.role_arn).granted
+        except ClientError as error:
+            raise_if_transient(error)
+            return False
 
     def _write(self, change: GrantSecretAccess) -> Outcome | None:
         match change.by:

@@ -62,9 +62,12 @@ class Patch:
         """
         for _ in range(EDITS):
             allowed = still_allowed(case, self.job.build.project, self.job.execution, self.services)
+            project = self.services.codebuild.project(self.job.build.project)
+            if isinstance(allowed, Outcome) and project and not difference(project, case.plan.apply(project)):
+                # An attempt that was interrupted has made the changes, so nothing is sent: the retry will be refused.
+                return self._apply_to(project, case, history, repaired)
             if not isinstance(allowed, Allowed):
                 return allowed
-            project = self.services.codebuild.project(self.job.build.project)
             if project is None or project != allowed.snapshot.project:
                 continue
             if _still_holds(case, project):

@@ -77,12 +77,14 @@ class Repair:
         if self._settings.mode == "plan":
             return self._planned(case)
         granted = self._grant(case)
+        grant = case.plan.grant
+        if isinstance(granted, Outcome) and granted.changes and grant:
+            return grant_left(granted, grant)
         if isinstance(granted, Outcome):
             return granted if self.changes else granted.with_facts(reason=f"{granted.reason}; nothing was written")
         self.at = case.times.made_at
         patched = self._patch(case)
         if isinstance(patched, Outcome):
-            grant = case.plan.grant
             return grant_left(patched, grant) if granted and grant and not patched.changes else patched
         granted = granted or Granted(case.times.made_at)
         return Repaired(patched, granted.at)
@@ -108,9 +110,10 @@ class Repair:
         again = case.cause is SecretCause.GRANT_GONE
         make = lambda: Grants(services).make(grant, case, job, again)  # noqa: E731 - each look makes its own
         granted: Granted | Outcome = self._one_at_a_time("grant", make)
-        if isinstance(granted, Granted):
+        if isinstance(granted, Granted) or granted.changes:
             self.changes += (grant.show(),)
             self._keep(grant)
+        if isinstance(granted, Granted):
             self.done = replace(self.done, shared_with=granted.shared_with)
             self._durable.pause("settle", self._settings.settle_seconds)
         return granted

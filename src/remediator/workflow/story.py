@@ -167,9 +167,9 @@ class Story:
             try:
                 started = self._retries.start(case, subject)
             except DurableOperationError as error:
-                return self._not_started(error, case)
+                started = self._not_started(error, case)
             if isinstance(started, Outcome):
-                return started
+                return _after_too_early(started, subject) if chances else started
             self._units += tuple(filter(None, (started.unit,)))
             self._lease.count(case)
             self._lease.give_back()
@@ -224,7 +224,7 @@ class Story:
             # A secret that can't be read fails every build that refers to it, by whichever change.
             everything = seen.verdict is Verdict.SECRET_UNREADABLE
             outcome = self._repair.take_back(outcome, self._repair.done.plan if everything else case.plan)
-            if everything:
+            if everything and seen.ours:
                 self._repair.keep_unreadable()
         if outcome.ending is Ending.REMEDIATED:
             self._repair.keep_readable()
@@ -258,6 +258,14 @@ def keep_retry_way(case: Case, way: Retry | None) -> Case:
     if way.way is Way.RETRY_BUILD:
         return replace(case, retry=Retry(Way.RETRY_BUILD, overrides=own.overrides, then=own))
     return replace(case, retry=way) if way.way in (Way.RETRY_STAGE, Way.RETRY_BATCH) else case
+
+
+def _after_too_early(outcome: Outcome, retried: BuildArn) -> Outcome:
+    """The outcome where no further retry is made after one that could not read the secret yet."""
+    told = "before that it was run again, and could not read the secret: its role may have been let read it too late"
+    then = "start a build; if it can't read the secret either, undo the repair"
+    build = outcome.retried_build or str(retried)
+    return outcome.with_facts(reason=f"{outcome.reason}; {told}", advice=(*outcome.advice, then), retried_build=build)
 
 
 def _in_vain(seen: Watched, case: Case) -> bool:

@@ -96,12 +96,20 @@ class BuildFailure:
         return self.cannot_read_secret and "ResourceNotFoundException" in self.context
 
     def names_other_secret(self, secret_arn: str) -> bool:
-        """Does the message name a secret that is not this one? A refusal says on which resource it was: an ARN, or the
-        secret's name where the variable has only that. Other messages name none."""
-        named = {text.rstrip(".,;)") for text in re.findall(_RESOURCE, self.context)}
+        """Does the message name a secret that is not this one?"""
+        return bool(self._secrets) and not self.names_secret(secret_arn)
+
+    def names_secret(self, secret_arn: str) -> bool:
+        """Does the message name this secret?"""
         # An ARN ends in a hyphen and six characters of Secrets Manager's own; requests may leave these out.
         partial = secret_arn[:-7]
-        return bool(named) and named.isdisjoint((secret_arn, partial, partial.rpartition(":secret:")[2]))
+        return not self._secrets.isdisjoint((secret_arn, partial, partial.rpartition(":secret:")[2]))
+
+    @property
+    def _secrets(self) -> frozenset[str]:
+        """A refusal says on which resource it was: an ARN, or the secret's name where the variable has only that. Other
+        messages name none."""
+        return frozenset(text.rstrip(".,;)") for text in re.findall(_RESOURCE, self.context))
 
     @classmethod
     def from_event(cls, event: Any) -> BuildFailure:

@@ -79,8 +79,7 @@ def shared_with(users: Mapping[str, RoleUsers], role: str, project: str, untrust
 def region_unreadable(role: str, region: str, why: str) -> Outcome:
     """Outcome where strangers could come to read the secret through a project that can't be read."""
     return advised(
-        f"who else has the service role {role} can't be told, because the projects in {region} can't be read: {why}; "
-        "nothing was written",
+        f"who else has the service role {role} can't be told, because the projects in {region} can't be read: {why}",
         f"let the stack read the projects in {region}, or take that region out of RoleRegions; then use the remediate "
         "command",
     )

@@ -70,9 +70,10 @@ class Watched:
 
     `build` is its ARN, empty for none yet; `verdict` what became of it, `phase` where it failed, `log_says` what its
     log says about that, `proof` what shows that the credentials were used. `denied`: was docker denied something while
-    DOCKER_AUTH_CONFIG was set? `old`: does it run with the settings that the first one failed with? `started_at` is by
-    CodeBuild's clock, `at` the last look by ours, both in seconds since 1970; `late` counts looks at a late log. Of a
-    batch: its id, the group whose build counts, and how many minutes it may take.
+    DOCKER_AUTH_CONFIG was set? `ours`: where a secret could not be read, is it surely the repair's? `old`: does it run
+    with the settings that the first one failed with? `started_at` is by CodeBuild's clock, `at` the last look by ours,
+    both in seconds since 1970; `late` counts looks at a late log. Of a batch: its id, the group whose build counts, and
+    how many minutes it may take.
     """
 
     build: str = ""
@@ -81,6 +82,7 @@ class Watched:
     log_says: str = ""
     proof: str = ""
     denied: bool = False
+    ours: bool = False
     old: bool = False
     started_at: float = 0.0
     at: float = 0.0

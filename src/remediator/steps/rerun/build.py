@@ -7,7 +7,7 @@ from contextlib import suppress
 from dataclasses import replace
 from typing import Any
 
-from botocore.exceptions import ClientError, ParamValidationError
+from botocore.exceptions import BotoCoreError, ClientError, ParamValidationError
 
 from remediator.aws.client import NotNow, NotStarted, code_of, is_transient, message_of
 from remediator.core.case import Case
@@ -67,8 +67,15 @@ class NotYet:
 
 
 def refused_now(case: Case, job: Job, services: Services) -> NotYet | Outcome | None:
-    """Asked right before a retry: the outcome where that is not allowed any more, None where it is."""
-    allowed = still_allowed(case, job.build.project, job.execution, services)
+    """Asked right before a retry: the outcome where that is not allowed any more, None where it is. Where that can't be
+    read nothing is started, so there is nothing to look for."""
+    try:
+        allowed = still_allowed(case, job.build.project, job.execution, services)
+    except (BotoCoreError, ClientError) as error:
+        why = f"whether it still may be can't be read: {error}"
+        if not is_transient(error):
+            raise NotStarted(why) from None
+        return NotYet(why, services.now())
     match allowed:
         case Busy(doing):
             return NotYet(f"other executions {doing}", services.now())
@@ -185,7 +192,8 @@ class Rerun:
         finding = inspect_build(build, self.services) if failed else NOT_INSPECTED
         if finding.late and seen.late < LATE_LOOKS + LATE_RETRIES:
             return replace(seen, late=max(seen.late, LATE_RETRIES) + 1)
-        found = verdict(build, case.failed.phase, finding, self.services.settings.sign_in.secret_arn)
+        secret = self.services.settings.sign_in.secret_arn
+        found = verdict(build, case.failed.phase, finding, secret)
         passed = found in (Verdict.PASSED, Verdict.PAST_PULL)
         throttle = finding.throttle or find_throttle(build.failure.context)
         return replace(
@@ -195,6 +203,8 @@ class Rerun:
             log_says=throttle.excerpt if throttle else finding.unread,
             # Only a plan with DOCKER_AUTH_CONFIG can be the reason.
             denied=found is Verdict.PAST_PULL and case.auth_config and was_denied(build, self.services),
+            # A buildspec may name any secret, but the credential of an image is the project's.
+            ours=build.failure.phase == "PROVISIONING" or build.failure.names_secret(secret),
             phase=build.failure.phase,
             started_at=build.started_at,
             old=build.ended and self._is_old(build, case),

@@ -86,7 +86,7 @@ def test_a_region_whose_projects_can_not_be_read_ends_with_its_name_and_what_to_
 
     assert refused.ending is Ending.ADVISED
     assert "build-role" in refused.reason
-    assert "the projects in us-east-1 can't be read: AWS says no; nothing was written" in refused.reason
+    assert "the projects in us-east-1 can't be read: AWS says no" in refused.reason
     assert "RoleRegions" in refused.advice[0]
 
 
