@@ -31,15 +31,19 @@ _DIGEST = r"sha256:[a-f0-9]{1,64}"
 _IMAGE = rf"{_NAME}(?::{TAG})?(?:@{_DIGEST})?"
 _ANY_IMAGE = rf"(?:{_HOST}/)?{_IMAGE}"
 
-# How the messages of docker, BuildKit, containerd and podman name an image, to the character behind it.
+# How the messages of docker, BuildKit, containerd and podman name an image, to the character behind it; each with the
+# words without which it is not in a line. Most lines need no form at all, and a form takes long to compile.
 _IMAGE_FORMS = (
-    rf"failed to solve: (?P<a>{_ANY_IMAGE})(?=: )",
-    rf"[Ff]ailed to pull (?P<a>{_ANY_IMAGE})(?=: )",
-    rf"(?:[Ff]ailed to pull|unpack|[Pp]ulling|reading|find) image [\"'](?P<a>{_ANY_IMAGE})[\"']",
-    rf"reading manifest (?P<a>{TAG}) in (?P<b>{_ANY_IMAGE})(?=: )",
-    rf"(?<!\S)(?P<a>{TAG}): Pulling from (?P<b>{_ANY_IMAGE})\s*$",
-    rf"(?<!\S)FROM (?P<a>{_ANY_IMAGE})(?: (?i:as) \S+)?\s*$",
-    rf"status code \[manifests (?P<a>{TAG}|{_DIGEST})\]",
+    ("failed to solve: ", rf"failed to solve: (?P<a>{_ANY_IMAGE})(?=: )"),
+    ("ailed to pull ", rf"[Ff]ailed to pull (?P<a>{_ANY_IMAGE})(?=: )"),
+    (
+        " image ",
+        rf"(?:[Ff]ailed to pull|unpack|[Pp]ulling|reading|find) image [\"'](?P<a>{_ANY_IMAGE})[\"']",
+    ),
+    ("reading manifest ", rf"reading manifest (?P<a>{TAG}) in (?P<b>{_ANY_IMAGE})(?=: )"),
+    (": Pulling from ", rf"(?<!\S)(?P<a>{TAG}): Pulling from (?P<b>{_ANY_IMAGE})\s*$"),
+    ("FROM ", rf"(?<!\S)FROM (?P<a>{_ANY_IMAGE})(?: (?i:as) \S+)?\s*$"),
+    ("status code [manifests ", rf"status code \[manifests (?P<a>{TAG}|{_DIGEST})\]"),
 )
 
 # A registry's interface: https://github.com/opencontainers/distribution-spec/blob/main/spec.md#endpoints
@@ -73,9 +77,9 @@ def redact(line: str) -> str:
     """The line with a mask for everything that is not known to be harmless."""
     for account in _ACCOUNTS:
         line = re.sub(account, rf"\g<1>'{MASK}'", line)
-    images = {
-        match.span(group) for form in _IMAGE_FORMS for match in re.finditer(form, line) for group in match.groupdict()
-    }
+    forms = (form for words, form in _IMAGE_FORMS if words in line)
+    found = (match for form in forms for match in re.finditer(form, line))
+    images = {match.span(group) for match in found for group in match.groupdict()}
     kept = "".join(_pieces(line, images))
     return re.sub(rf"{MASK}(?:[\s,;|&:=.]{{0,8}}{MASK})+", MASK, kept)
 
