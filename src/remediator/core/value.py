@@ -14,9 +14,8 @@ T = TypeVar("T")
 
 @dataclass_transform(frozen_default=True, field_specifiers=(field,))
 def value(kind: type[T]) -> type[T]:
-    kind.__doc__ = (
-        kind.__doc__ or kind.__name__
-    )  # else dataclass writes one, from a signature that takes longest of all
+    # Without one dataclass makes one of a signature, which takes longer than all the rest.
+    kind.__doc__ = kind.__doc__ or kind.__name__
     made = dataclass(init=False, eq=False, repr=False)(kind)
     for method in (__init__, __eq__, __hash__, __repr__, __setattr__):
         setattr(made, method.__name__, method)
