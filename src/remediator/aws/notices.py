@@ -21,11 +21,21 @@ _MEANS = {
     Ending.REMEDIATED: "The project was repaired, and its build got past the pull with the credentials.",
     Ending.UNPROVEN: "The project was repaired, and its build got past the pull; nothing shows with what.",
     Ending.PATCHED: "The project is signed in; its build was not run again from here, or was stopped.",
-    Ending.ADVISED: "Nothing was changed; a person has something to do.",
-    Ending.REJECTED: "Nothing was changed: the build or the credentials did not stand up to the check.",
+    Ending.ADVISED: "A person has something to do.",
+    Ending.REJECTED: "The build or the credentials did not stand up to the check.",
     Ending.GAVE_UP: "The repair did not help, or did not become possible.",
     Ending.FAILED: "A step broke off; the journal lists what was changed until then.",
 }
+_UNCHANGED = "Nothing was changed."
+_CHANGED = {
+    "attach the policy": "the role may read the secret",
+    "name the role": "the role may read the secret",
+    "put an inline policy": "the role may read the secret",
+    "pull the image": "registry credential",
+    "set the environment variables": "environment variables",
+    "add a command": "login in the inline buildspec",
+}
+"""What a change begins with, and what a notice says of it: the rest of a change may be somebody's words."""
 _FAILED_AGAIN = "The build then failed by itself, for another reason: it is still red."
 
 
@@ -44,7 +54,10 @@ def notice_of(entry: Mapping[str, Any], table: str) -> Notice | None:
         return None
     key = json.dumps({"pk": {"S": f"build#{entry['build'].rpartition('/')[2]}"}})
     failed_again = entry.get("retry_result") == FAILED_BY_ITSELF
+    changed = [kind for text in entry["changes"] for begins, kind in _CHANGED.items() if text.startswith(begins)]
     means = f"{_MEANS[ending]} {_FAILED_AGAIN}" if failed_again else _MEANS[ending]
+    if ending in (Ending.ADVISED, Ending.REJECTED) and not entry["changes"]:
+        means = f"{means} {_UNCHANGED}"
     message = f"""\
 {means}
 
@@ -53,7 +66,7 @@ build: {entry["build"]}
 outcome: {ending.value}
 retried build: {entry.get("retry_result") or "none"}
 cause: {entry["cause"] or "none"}
-changes: {len(entry["changes"])}
+changes: {len(entry["changes"])}{f" ({', '.join(changed)})" if changed else ""}
 advice: {len(entry["advice"])}
 
 Reason, changes and advice:

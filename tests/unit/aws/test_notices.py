@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Any
+from typing import Any, get_args
 
 import pytest
 from botocore.exceptions import ClientError
@@ -11,6 +11,14 @@ from botocore.stub import Stubber
 
 from remediator.aws.notices import Notice, Notices, notice_of
 from remediator.core.outcome import FAILED_BY_ITSELF, Ending, Outcome
+from remediator.core.repair.change import (
+    AddDockerLogin,
+    Change,
+    GrantBy,
+    GrantSecretAccess,
+    SetEnvironmentVariables,
+    SetRegistryCredential,
+)
 from tests.unit import given
 from tests.unit.repairs import HOSTILE
 
@@ -58,6 +66,37 @@ def test_a_build_that_failed_by_itself_reads_in_no_place_like_a_green_one() -> N
     assert red.subject == "remediated, build failed by itself: orders-api"
     assert "it is still red" in red.message
     assert "\nretried build: failed by itself\n" in red.message
+
+
+def test_a_notice_says_that_nothing_was_changed_only_where_nothing_was() -> None:
+    granted = GrantSecretAccess(given.ROLE, given.POLICY, given.SECRET).show()
+    for ending in (Ending.ADVISED, Ending.REJECTED):
+        assert "Nothing was changed." in notice(Outcome(ending, "x")).message
+        message = notice(Outcome(ending, "x", changes=(granted,))).message
+        assert "othing was" not in message
+        assert "\nchanges: 1 (the role may read the secret)\n" in message
+
+
+CHANGES: list[tuple[Change, str]] = [
+    *[
+        (GrantSecretAccess(given.ROLE, given.POLICY, given.SECRET, by), "the role may read the secret")
+        for by in get_args(GrantBy)
+    ],
+    (SetRegistryCredential(given.SECRET, None), "registry credential"),
+    (SetEnvironmentVariables((("USER", f"{given.SECRET}:username"),)), "environment variables"),
+    (AddDockerLogin(0, "x", "docker login", ""), "login in the inline buildspec"),
+]
+
+
+@pytest.mark.parametrize(("change", "kind"), CHANGES, ids=lambda each: str(each)[:20])
+def test_each_kind_of_change_is_told_in_words_that_are_known_beforehand(change: Change, kind: str) -> None:
+    message = notice(Outcome(Ending.PATCHED, "x", changes=(change.show(),))).message
+    assert f"\nchanges: 1 ({kind})\n" in message
+    assert given.SECRET not in message
+
+
+def test_no_kind_of_change_is_missing() -> None:
+    assert {type(change) for change, _ in CHANGES} == set(get_args(Change))
 
 
 def test_without_a_cause_none_is_told() -> None:
