@@ -101,6 +101,16 @@ def test_throttling_that_lasts_ends_after_five_tries_with_nothing_written(accoun
     assert account.entry(build)["outcome"] == "failed"
 
 
+def test_what_breaks_off_behind_the_grant_is_told_with_the_way_to_take_it_back(account: Account) -> None:
+    account.create_project()
+    account.before.append(refusing("UpdateProject", refused("UpdateProject", "Throttling")))
+    outcome = account.remediate(account.failed_build())
+    assert outcome["outcome"] == "failed"
+    assert "it still may" in outcome["reason"]
+    assert outcome["changes"] == [f"attach the policy {account.policy_arn} to the role orders-build"]
+    assert any("aws iam detach-role-policy" in text for text in outcome["advice"])
+
+
 @pytest.mark.parametrize("operation", ["BatchGetBuilds", "BatchGetProjects", "GetSecretValue", "GetRole"])
 def test_a_denial_is_final(account: Account, operation: str) -> None:
     account.create_project()

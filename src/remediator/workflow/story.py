@@ -14,7 +14,7 @@ from aws_durable_execution_sdk_python import DurableContext, DurableOperationErr
 
 from remediator.aws.client import NotStarted
 from remediator.core.case import Case
-from remediator.core.case_advice import with_advice
+from remediator.core.case_advice import grant_left, with_advice
 from remediator.core.codebuild.failure import BuildArn
 from remediator.core.diagnosis.throttle import Cause
 from remediator.core.diagnosis.unreadable import SecretCause
@@ -243,10 +243,13 @@ class Story:
     def _broken_off(self, error: DurableOperationError) -> Outcome:
         """Outcome for a step that failed for good. What was changed before it stays, and is listed."""
         left = "what was changed before is listed" if self._repair.changes else "nothing had been changed before"
-        return failed(
+        outcome = failed(
             f"{error.error_type}: {error.message}; {left}",
             "look at the project: only it tells whether the step that broke off has changed it",
         )
+        made, grant = self._repair.done.plan, self._repair.done.plan.grant
+        planned = self._repair.done.case and self._repair.done.case.plan.project_changes
+        return grant_left(outcome, grant) if grant and planned and not made.project_changes else outcome
 
 
 def keep_retry_way(case: Case, way: Retry | None) -> Case:
