@@ -23,7 +23,7 @@ from remediator.core.value import value
 from remediator.services import Services
 from remediator.steps.grant import Grants
 from remediator.steps.retry_unit import RetryUnits
-from remediator.steps.still_allowed import Allowed, Busy, still_allowed
+from remediator.steps.still_allowed import Busy, still_allowed
 
 EDITS = 3
 """How often somebody may edit the project between the plan and the change before it is left to them."""
@@ -62,11 +62,13 @@ class Patch:
         """
         for _ in range(EDITS):
             allowed = still_allowed(case, self.job.build.project, self.job.execution, self.services)
+            if isinstance(allowed, Busy):
+                return allowed
             project = self.services.codebuild.project(self.job.build.project)
             if isinstance(allowed, Outcome) and project and not difference(project, case.plan.apply(project)):
                 # An attempt that was interrupted has made the changes, so nothing is sent: the retry will be refused.
                 return self._apply_to(project, case, history, repaired)
-            if not isinstance(allowed, Allowed):
+            if isinstance(allowed, Outcome):
                 return allowed
             if project is None or project != allowed.snapshot.project:
                 continue

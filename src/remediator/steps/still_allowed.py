@@ -100,4 +100,8 @@ def opened_by_pipeline(pipeline: str, services: Services) -> Outcome | None:
     except ClientError as error:
         raise_if_transient(error)
         return unread_pipeline(pipeline, message_of(error))
-    return pipeline_objection(definition or {})
+    if definition is None:
+        return None
+    if not definition.get("pipeline"):  # that shows no triggers, and not that there are none
+        return unread_pipeline(pipeline, "the answer shows no pipeline")
+    return pipeline_objection(definition)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -764,4 +765,16 @@ def test_a_project_that_is_gone_by_now_is_granted_nothing() -> None:
 
     assert isinstance(refused, Outcome)
     assert "deleted" in refused.reason
+    assert account.written == []
+
+
+@pytest.mark.parametrize("answer", [{}, {"pipeline": {}}, {"metadata": {}}])
+def test_an_answer_that_shows_no_pipeline_does_not_show_that_it_has_no_triggers(answer: dict[str, Any]) -> None:
+    account = Account()
+    account.__dict__["codepipeline"] = SimpleNamespace(definition=lambda _: answer)
+
+    refused = Grants(account).make(change("managed"), CASE.changed("failed", pipeline="release"), JOB)
+
+    assert isinstance(refused, Outcome)
+    assert "its triggers can't be read: the answer shows no pipeline" in refused.reason
     assert account.written == []

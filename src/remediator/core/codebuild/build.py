@@ -9,9 +9,9 @@ from typing import Any
 from remediator.core.codebuild.failure import BuildFailure
 from remediator.core.value import value
 
-_COMMIT = r"[0-9a-f]{40}"
-_PULL_REQUEST = r"pr/\d+"
-_REFERENCE_AND_COMMIT = ("CODECOMMIT", "GITHUB", "GITHUB_ENTERPRISE", "BITBUCKET")
+COMMIT = r"[0-9a-f]{40}"
+PULL_REQUEST = r"pr/[0-9]+"
+REFERENCE_AND_COMMIT = ("CODECOMMIT", "GITHUB", "GITHUB_ENTERPRISE", "BITBUCKET")
 _PAST_PULL = ("DOWNLOAD_SOURCE", "INSTALL", "PRE_BUILD", "BUILD", "POST_BUILD", "UPLOAD_ARTIFACTS")
 
 
@@ -126,19 +126,19 @@ class Build:
         """The source version that builds the same commit again, None where the build names none.
 
         `<reference>^{<commit>}` keeps both what was asked for and what was built. It takes a full reference and is
-        documented for _REFERENCE_AND_COMMIT only. A short name may be a branch or a tag, so there the commit alone is
+        documented for REFERENCE_AND_COMMIT only. A short name may be a branch or a tag, so there the commit alone is
         exact.
         https://docs.aws.amazon.com/codebuild/latest/userguide/sample-source-version.html
         """
         asked: str | None = self.document.get("sourceVersion") or None
         commit: str | None = self.document.get("resolvedSourceVersion") or None
-        if commit is None or not re.fullmatch(_COMMIT, commit):
+        if commit is None or not re.fullmatch(COMMIT, commit):
             return asked
         if asked is None or asked.endswith("^{" + commit + "}"):
             return asked or commit
         asked = asked.partition("^{")[0]
         source_type = (self.document.get("source") or {}).get("type")
-        reference = f"refs/pull/{asked[3:]}/head" if re.fullmatch(_PULL_REQUEST, asked) else asked
-        if reference.startswith("refs/") and source_type in _REFERENCE_AND_COMMIT:
+        reference = f"refs/pull/{asked[3:]}/head" if re.fullmatch(PULL_REQUEST, asked) else asked
+        if reference.startswith("refs/") and source_type in REFERENCE_AND_COMMIT:
             return f"{reference}^{{{commit}}}"
         return commit

@@ -11,9 +11,9 @@ from collections.abc import Mapping
 from enum import StrEnum
 from typing import Any
 
-from remediator.core.codebuild.build import Build
+from remediator.core.codebuild.build import COMMIT, PULL_REQUEST, REFERENCE_AND_COMMIT, Build
 from remediator.core.codebuild.project import Document
-from remediator.core.codebuild.webhook import webhook_events
+from remediator.core.codebuild.webhook import PULL_REQUESTS, webhook_events
 from remediator.core.value import value
 
 _HOSTS = ("GitHub-Hookshot", "Bitbucket-Webhooks", "GitLab")
@@ -23,10 +23,7 @@ GitHub (`GitHub-Hookshot/1cdf727`); of the others' builds no record is public, a
 _PART = r"(?!\.)[\w.@+=,#%-]+(?<!\.lock)(?<!\.)"
 _REFERENCE = rf"(?!.*\.\.)refs/(?:heads|tags)/{_PART}(?:/{_PART})*"
 """A branch or a tag by its full name, in plain characters. https://git-scm.com/docs/git-check-ref-format"""
-_COMMIT = r"[0-9a-f]{40}"
-_OF_COMMIT = rf"\^\{{{_COMMIT}\}}"
-_FINDS_COMMIT_IN_REFERENCE = ("CODECOMMIT", "GITHUB", "GITHUB_ENTERPRISE", "BITBUCKET")
-_PULL_REQUEST = r"pr/[0-9]+"
+_OF_COMMIT = rf"\^\{{{COMMIT}\}}"
 
 
 class Starter(StrEnum):
@@ -59,7 +56,7 @@ class Start:
         """
         if not self.chosen_by_starter or self.version in ("", project.get("sourceVersion")):
             return True
-        exact = (project.get("source") or {}).get("type") in _FINDS_COMMIT_IN_REFERENCE
+        exact = (project.get("source") or {}).get("type") in REFERENCE_AND_COMMIT
         return re.fullmatch(_REFERENCE + rf"(?:{_OF_COMMIT})?" * exact, self.version, re.ASCII) is not None
 
 
@@ -71,9 +68,9 @@ def host_named(initiator: str, version: str, webhook: Mapping[str, Any] | None) 
     """
     host, slash, _ = initiator.partition("/")
     events = webhook_events(webhook)
-    if re.fullmatch(_PULL_REQUEST, version):
-        events = frozenset(event for event in events if event.startswith("PULL_REQUEST_"))
-    elif not re.fullmatch(rf"|{_COMMIT}|{_REFERENCE}(?:{_OF_COMMIT})?", version, re.ASCII):
+    if re.fullmatch(PULL_REQUEST, version):
+        events &= PULL_REQUESTS
+    elif not re.fullmatch(rf"|{COMMIT}|{_REFERENCE}(?:{_OF_COMMIT})?", version, re.ASCII):
         return ""
     return host if slash and host in _HOSTS and events else ""
 

@@ -20,6 +20,8 @@ EVENTS = frozenset(
 )
 """All that CodeBuild knows. https://docs.aws.amazon.com/codebuild/latest/APIReference/API_WebhookFilter.html"""
 
+PULL_REQUESTS = frozenset(event for event in EVENTS if event.startswith("PULL_REQUEST_"))
+
 
 def webhook_events(webhook: Mapping[str, Any] | None) -> frozenset[str]:
     """The events that a project's webhook can build: what one filter group lets in, and every event where it has no

@@ -15,7 +15,7 @@ def pipeline_objection(definition: Mapping[str, Any]) -> Outcome | None:
     Whether pull requests of forks start it is documented nowhere. Trusted is a trigger with a filter for pushes alone.
     https://docs.aws.amazon.com/codepipeline/latest/APIReference/API_GitConfiguration.html
     """
-    pipeline = definition.get("pipeline") or {}
+    pipeline = definition["pipeline"]
     triggers = [trigger.get("gitConfiguration") or {} for trigger in pipeline.get("triggers") or []]
     if all(trigger.get("push") and not trigger.get("pullRequest") for trigger in triggers):
         return None

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from typing import Any, Literal
 
 from remediator.core.codebuild.project import Snapshot
-from remediator.core.codebuild.webhook import EVENTS, admitted_events
+from remediator.core.codebuild.webhook import PULL_REQUESTS, admitted_events
 from remediator.core.outcome import Outcome, advised
 
 Untrusted = Literal["advise", "repair"]
@@ -17,7 +17,6 @@ ON_A_PERSONS_WORD = "close that, or deploy with UntrustedProjects=repair if thos
 _OF_WHO_MAY_PUSH = frozenset(("PUSH", "RELEASED", "PRERELEASED"))
 """Who may push decides what these events build; releases are made by people with write access.
 https://docs.github.com/en/repositories/releasing-projects-on-github/managing-releases-in-a-repository"""
-_PULL_REQUESTS = frozenset(event for event in EVENTS if event.startswith("PULL_REQUEST_"))
 _OF_ITS_ACTOR = frozenset(("PULL_REQUEST_CREATED", "PULL_REQUEST_MERGED"))
 """Events whose actor answers for the commands. Others may update, close or reopen what a stranger has written.
 https://docs.github.com/en/webhooks/webhook-events-and-payloads#pull_request"""
@@ -117,7 +116,7 @@ def unguarded_events(webhook: Mapping[str, Any] | None) -> tuple[str, ...]:
     """
     if not webhook:
         return ()
-    approved = _PULL_REQUESTS if _asks_who_may_push(webhook.get("pullRequestBuildPolicy") or {}) else frozenset()
+    approved = PULL_REQUESTS if _asks_who_may_push(webhook.get("pullRequestBuildPolicy") or {}) else frozenset()
     found: set[str] = set()
     for group in webhook.get("filterGroups") or [[]]:
         of_known_actors = _OF_ITS_ACTOR if any(map(_names_accounts, _actor_patterns(group))) else frozenset()

@@ -41,11 +41,15 @@ class Retry:
         return self.then if self.way is Way.AUTO_RETRY and self.then else self
 
 
+_RUNS_JOBS = {"github": "GitHub", "gitlab": "GitLab", "buildkite": "Buildkite"}
+
+
 def decide_retry(reading: Reading, edited_at: float) -> Retry:
     """The way of this build. `edited_at`: when somebody else than us last edited the project (CodeBuild's clock)."""
     build = reading.build
     if reading.snapshot.runner:
-        return Retry(Way.RETRY_BUILD, "re-run the job on GitHub: the build was the runner of one queued job")
+        where = _RUNS_JOBS[reading.snapshot.runner]
+        return Retry(Way.RETRY_BUILD, f"re-run the job on {where}: the build was the runner of one queued job")
     # A pipeline does not notice a build that it did not start; a batch is run again as one.
     if build.pipeline:
         return Retry(Way.RETRY_STAGE)

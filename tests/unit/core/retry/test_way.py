@@ -13,10 +13,12 @@ from tests.unit.checkpoints import checkpointed
 
 STARTED = given.build().started_at
 BEFORE, AFTER = STARTED - 1, STARTED + 1
-RUNNERS = [
-    {"filterGroups": [[{"type": "EVENT", "pattern": "WORKFLOW_JOB_QUEUED"}]]},
-    {"buildType": "RUNNER_BUILDKITE_BUILD"},
-]
+QUEUED = {"filterGroups": [[{"type": "EVENT", "pattern": "WORKFLOW_JOB_QUEUED"}]]}
+RUNNERS: dict[str, dict[str, Any]] = {
+    "GitHub": {"webhook": QUEUED},
+    "GitLab": {"webhook": QUEUED, "source": {"type": "GITLAB", "location": "https://gitlab.com/example/orders.git"}},
+    "Buildkite": {"webhook": {"buildType": "RUNNER_BUILDKITE_BUILD"}},
+}
 BATCH_ARN = f"arn:aws:codebuild:{given.REGION}:{given.ACCOUNT}:build-batch/{given.PROJECT}:6b0e"
 DUE = {"autoRetryLimit": 2, "autoRetryNumber": 0}
 USED_UP = {"autoRetryLimit": 2, "autoRetryNumber": 2}
@@ -95,15 +97,15 @@ def test_a_batch_that_a_pipeline_started_is_the_pipelines() -> None:
     assert decide(buildBatchArn=BATCH_ARN, initiator="codepipeline/release").way is Way.RETRY_STAGE
 
 
-@pytest.mark.parametrize("webhook", RUNNERS)
+@pytest.mark.parametrize("host", RUNNERS)
 @pytest.mark.parametrize(
     "members", [{}, {"initiator": "GitHub-Hookshot/1cdf727"}, {"buildBatchArn": BATCH_ARN}, {"autoRetryConfig": DUE}]
 )
-def test_a_runners_build_is_left_to_github(webhook: dict[str, Any], members: dict[str, Any]) -> None:
+def test_a_runners_build_is_left_to_whose_job_it_ran(host: str, members: dict[str, Any]) -> None:
     """Its job is queued once; a build of it that comes again finds none."""
-    retry = decide(project={"webhook": webhook}, **members)
+    retry = decide(project=RUNNERS[host], **members)
 
-    assert "GitHub" in (retry.against or "")
+    assert f"re-run the job on {host}: " in (retry.against or "")
     assert retry.then is None
 
 
